@@ -1,0 +1,58 @@
+// What every verb says of itself. The static half (usage, arguments, options, identity, undo class) serves the
+// parser, `fleet check`, `fleet help VERB` and the docs; the other half, in the same object, serves the planner.
+
+import type { Problem, Step } from '../steps/step.ts'
+
+/** How well a step can be taken back: exactly, by a compensating act, or not at all (DESIGN section 3). */
+export type UndoClass = 'exact' | 'compensating' | 'one-way'
+
+/**
+ * What an argument or option may be. `path`: absolute target path; `source`: path of a file in the repository;
+ * `sourcedir`: of a folder there; `mode`: octal of 3 or 4 digits, or `keep`; `name`: user or group name, or `keep`;
+ * `flag`: a bare word; `paths`: absolute paths with commas between; `regex`: JavaScript, with the flag `u`, no flags.
+ */
+export type ValueKind =
+  | 'path'
+  | 'source'
+  | 'sourcedir'
+  | 'text'
+  | 'command'
+  | 'mode'
+  | 'name'
+  | 'flag'
+  | 'paths'
+  | 'globs'
+  | 'regex'
+  | 'duration'
+
+export interface ArgumentSpec {
+  readonly name: string
+  readonly kind: ValueKind
+  /** Words that stand before the argument in the text, such as `->`; not part of `args`. */
+  readonly after?: string
+  /** The last argument may be repeated: RUN's command words. */
+  readonly rest?: boolean
+}
+
+export interface OptionSpec {
+  readonly kind: ValueKind
+  /** One sentence for the reference; says the default. */
+  readonly doc: string
+}
+
+export interface VerbSpec {
+  readonly name: string
+  /** One sentence, starting with a verb. */
+  readonly summary: string
+  /** A line that parses. */
+  readonly example: string
+  readonly args: readonly ArgumentSpec[]
+  readonly options: Readonly<Record<string, OptionSpec>>
+  /** What follows the verb in the step's id; pure. */
+  readonly key: (args: readonly string[], options: Readonly<Record<string, string>>) => string
+  /** The path whose content or existence the step decides, if it is about one. */
+  readonly target?: (step: Pick<Step, 'args' | 'options'>) => string
+  readonly undo: (step: Pick<Step, 'args' | 'options'>) => UndoClass
+  /** Checks beyond the kinds of arguments and options; positions are the step's. */
+  readonly check?: (step: Step) => readonly Problem[]
+}
