@@ -1,0 +1,80 @@
+// The port to the network: how bytes reach other peers, who is there, and whom to let in. Decides nothing itself;
+// libp2p.ts is the real adapter, sim/carrier.ts the one of the simulator, test/compliance/carrier.test.ts binds both.
+
+/** Text of a libp2p peer id, `12D3Koo…`: the identity multihash of a raw Ed25519 public key. */
+export type PeerId = string & { readonly brand: 'PeerId' }
+
+/**
+ * What the roster and the operators' delegations say of a key. `member`: full peer once hellos are exchanged.
+ * `unknown`: may say hello and nothing else. `denied`: no connection in either direction.
+ */
+export type Admission = 'member' | 'unknown' | 'denied'
+
+/**
+ * What to do with a gossiped message. `accept`: pass it on. `ignore`: drop it; nobody is to blame, and these bytes
+ * are not offered again for two minutes. `reject`: drop it and blame the neighbour who sent it, whose gossip is
+ * shut out when that happens too often (limits.ts, `blame`).
+ */
+export type Verdict = 'accept' | 'ignore' | 'reject'
+
+/**
+ * A peer this host was connected to, and where. Hearsay is never in it, so it may be handed on.
+ * Addresses are `host:port` (IPv6 in brackets), or a multiaddr, which starts with `/`.
+ */
+export interface Contact {
+  readonly peer: PeerId
+  /** Best first; at most `limits.addressesPerPeer`. */
+  readonly addresses: readonly string[]
+  /** When the peer was last up, in ms since 1970. */
+  readonly seenMs: number
+}
+
+/** All are called one at a time, never from inside a call of the carrier, and must not throw. */
+export interface Handlers {
+  /** Hellos are exchanged and the peer is admitted. */
+  up(peer: PeerId, how: { readonly inbound: boolean }): void
+  /** The last connection is gone. Each `up` has exactly one `down`, save at `stop()`. */
+  down(peer: PeerId): void
+  /**
+   * One message of `send`, in the order of sending. Nothing more is read from this peer until the promise settles:
+   * a slow handler slows the sender down and fills no memory.
+   */
+  message(from: PeerId, bytes: Uint8Array): void | Promise<void>
+  /** One gossiped message, once per content in two minutes; `from` is the neighbour, not the author. */
+  gossip(from: PeerId, bytes: Uint8Array): Verdict
+  /** `hello` is absent while the connection is made; with it, anything but `member` closes the connection. */
+  admit(peer: PeerId, hello?: Uint8Array): Admission
+  /** What this host says first on each connection: at most `limits.helloBytes`. */
+  hello(): Uint8Array
+  /** The address book as it is now; to be persisted and given back at the next start. */
+  bookChanged(book: readonly Contact[]): void
+}
+
+export interface Carrier {
+  readonly self: PeerId
+  /** Resolves when the carrier listens. Fails with `LISTEN_FAILED` or `ADDRESS_INVALID`. Once in a life. */
+  start(handlers: Handlers): Promise<void>
+  /** Closes all connections; resolves when nothing is left open. Handlers are not called any more. */
+  stop(): Promise<void>
+  /**
+   * Gossips to the whole fleet on the log topic: best effort, may be lost, repeated, reordered; no answer.
+   * Throws `MESSAGE_TOO_BIG` above `limits.gossipBytes`: receivers would silently go deaf to this host.
+   */
+  publish(bytes: Uint8Array): void
+  /**
+   * Sends to one neighbour, in order. Resolves true when the transport has room for more, false when the peer is not
+   * up, its queue is full (`limits.sendQueueBytes`) or the connection broke; true is no receipt.
+   * Fails with `MESSAGE_TOO_BIG` above `limits.messageBytes`.
+   */
+  send(peer: PeerId, bytes: Uint8Array): Promise<boolean>
+  /** Peers that are up. */
+  peers(): PeerId[]
+  /** Hints where a peer may be: roster, peer exchange. No addresses: the peer exists; look for it. */
+  learn(peer: PeerId, addresses: readonly string[]): void
+  /** Own addresses, as multiaddrs with the peer id; empty before `start`. */
+  addresses(): string[]
+  /** The address book, for peer exchange. */
+  book(): readonly Contact[]
+  /** Admission may have changed: closes what is no longer admitted, tries again what was refused. */
+  recheck(): void
+}

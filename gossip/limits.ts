@@ -1,0 +1,66 @@
+// Every cap and rate of gossip/, with its unit and its reason. What a peer can make us hold is the product of these.
+
+const KiB = 1024
+const MiB = 1024 * KiB
+
+export const limits = {
+  /** Bytes of a hello: a fleet id, a certificate and an operator's delegation are under 4 KiB. */
+  helloBytes: 16 * KiB,
+  /** ms for the whole exchange of hellos: a few round trips on a bad line; a silent stranger costs us no longer. */
+  helloMs: 5_000,
+  /** Connections of keys that are not on the roster and have not proven anything yet, at once. */
+  strangers: 16,
+  /** Strangers let in a second, after a burst of `strangers`: a handshake costs us about 3 ms of processor time. */
+  strangersPerSecond: 4,
+
+  /** Bytes of a gossiped message: an entry with a 16 KiB pack inline and its cosignatures, with room to spare. */
+  gossipBytes: 64 * KiB,
+  /** Gossiped messages a second from one neighbour, after a burst; the rest is ignored, and sync heals it. */
+  gossipPerSecond: 50,
+  gossipBurst: 500,
+  /** Rejected messages of one neighbour before its gossip is shut out, and how fast that is forgiven (a second). */
+  blame: 8,
+  blameForgivenPerSecond: 1 / 30,
+
+  /** Bytes of one direct message. Packs travel in parts of 64 to 256 KiB. */
+  messageBytes: 1 * MiB,
+  /** Bytes waiting for one neighbour: two of the largest messages. Times `connectionsMax` is what senders can hold. */
+  sendQueueBytes: 2 * MiB,
+  /** Direct messages a second read from one neighbour, after a burst: parts of 256 KiB still make 100 MiB/s. */
+  messagesPerSecond: 400,
+  messagesBurst: 800,
+  /** Bytes of a yamux window, each way: larger ones let a bulk transfer starve the rest of its connection. */
+  windowBytes: 256 * KiB,
+
+  /** Connections to keep: a random graph of degree 8 is connected for any fleet we know; small fleets are a clique. */
+  connectionsWanted: 8,
+  /** Above this the oldest spare ones are closed: room for newcomers, who all dial the seeds first. */
+  connectionsMax: 24,
+  /** Dials under way at once. */
+  dials: 4,
+  /** ms until a dial is given up: three lost SYNs. */
+  dialMs: 10_000,
+  /** ms of the first pause after a failure, doubled each time, and its ceiling; the actual pause is 50 to 100 %. */
+  backoffMs: 1_000,
+  backoffMaxMs: 120_000,
+  /** ms between dials beyond `connectionsWanted`, on average: heals halves of a fleet that are each content. */
+  wanderMs: 120_000,
+  /** ms a connection must have lasted before it may be closed as spare: both have exchanged peers by then. */
+  spareAfterMs: 60_000,
+
+  /** Peers in the address book and as candidates: above, those longest unseen go. 10,000 hosts are about 2 MB. */
+  peersKnown: 10_000,
+  /** Addresses per peer: a host has a few interfaces, each with IPv4 and IPv6. */
+  addressesPerPeer: 8,
+  /** Characters of an address: the longest multiaddr of a DNS name. */
+  addressChars: 300,
+  /** ms without being up after which a contact leaves the book. */
+  contactAgeMs: 30 * 24 * 3_600_000,
+
+  /** Hosts of a segment that answer mDNS at one time: each answers all, so the traffic grows with the square. */
+  onDuty: 8,
+  /** Below this many peers a host is always on mDNS duty. */
+  peersTooFew: 3,
+  /** ms of one slot of mDNS duty: three queries. */
+  dutySlotMs: 60_000,
+} as const
