@@ -22,10 +22,10 @@ export const limits = {
   blame: 8,
   blameForgivenPerSecond: 1 / 30,
 
-  /** Bytes of one direct message. Packs travel in parts of 64 to 256 KiB. */
-  messageBytes: 1 * MiB,
+  /** Bytes of one direct message: a trust entry with the roster of the largest fleet travels whole. */
+  messageBytes: 2 * MiB,
   /** Bytes waiting for one neighbour: two of the largest messages. Times `connectionsMax` is what senders can hold. */
-  sendQueueBytes: 2 * MiB,
+  sendQueueBytes: 4 * MiB,
   /** Direct messages a second read from one neighbour, after a burst: parts of 256 KiB still make 100 MiB/s. */
   messagesPerSecond: 400,
   messagesBurst: 800,
@@ -63,4 +63,47 @@ export const limits = {
   peersTooFew: 3,
   /** ms of one slot of mDNS duty: three queries. */
   dutySlotMs: 60_000,
+
+  /** Bytes of an entry or order, and of one of its SSHSIG blobs: formats section 4; Ed25519 blobs are under 200. */
+  entryBytes: 64 * KiB,
+  cosignatureBytes: 1 * KiB,
+  /** Cosignatures of one entry or order: more principals than any threshold in use. */
+  cosignatures: 16,
+  /** Bytes of one trust/ file; 5,000 hosts with labels take about 700 KiB. */
+  trustFileBytes: 1 * MiB,
+  /** Bytes of a pack that travels inside its entry: gossip carries each message about six times. */
+  inlinePackBytes: 16 * KiB,
+  /** Entries in one answer, and the bytes at which it is cut (the asker asks again). */
+  entriesPerMessage: 256,
+  entriesBytes: 512 * KiB,
+  /** Releases kept in memory and answered to late hosts; trust entries are kept all. */
+  releasesKept: 256,
+  ordersPerMessage: 256,
+  /** Bytes of a status's body; hosts on a board (twice the largest fleet meant); statuses in one batch and its bytes. */
+  statusBytes: 2 * KiB,
+  hosts: 10_000,
+  statusesPerMessage: 500,
+  statusesBytes: 64 * KiB,
+  /** ms between batches of statuses to one neighbour, and neighbours that get one. */
+  statusBatchMs: 1_000,
+  statusFanout: 3,
+  /** ms between heartbeats of one host: the larger of these, so that a fleet sends at most about ten a second. */
+  heartbeatMs: 30_000,
+  heartbeatMsPerHost: 100,
+  /** ms between syncs with a random peer, ± half of it (DESIGN section 6). */
+  syncMs: 30_000,
+  /** Peers told of a new head at once; the rest hear it by gossip, or at the next sync. */
+  headsFanout: 4,
+  /** Bytes of one part of a pack, and parts asked for ahead: with 256 KiB in flight a 10 ms line carries 25 MB/s. */
+  packPartBytes: 64 * KiB,
+  packPartsAhead: 8,
+  /** ms without a part before another peer is asked. */
+  packStallMs: 5_000,
+  /** Parts served to one peer per call of its turn; what it asks beyond this many at once is not answered. */
+  packAnswersWaiting: 16,
+  /** Peers in one peer-exchange message. */
+  peersPerMessage: 16,
+  peerIdChars: 128,
+  agentChars: 32,
+  delegationBytes: 4 * KiB,
 } as const

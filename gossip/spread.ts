@@ -1,0 +1,244 @@
+// Core: what to tell whom, and what to ask for: heads at each connect and every half minute, entries a neighbour lacks,
+// batches of changed statuses, a few known peers. Decides nothing about trust: it only ever passes on what its
+// caller has checked and holds.
+import type { PeerId } from './carrier.ts'
+import { limits } from './limits.ts'
+import type { Envelope, Heads, Message, OrderEnvelope, StatusPair } from './message.ts'
+
+/** What this host holds, all checked. Ids and roots are 32 bytes. */
+export interface Holdings {
+  head(): readonly [sequence: number, id: Uint8Array]
+  trustSequence(): number
+  /** Sequence of the newest release whose pack is installed; 0: none. */
+  held(): number
+  /** Entries above a sequence, ascending; `whole` false when releases between are left out. */
+  after(sequence: number): { readonly entries: readonly Envelope[]; readonly whole: boolean }
+  ordersRoot(): Uint8Array
+  orders(): readonly OrderEnvelope[]
+  boardRoot(): Uint8Array
+  /** `[host key, counter]` of each status held. */
+  have(): readonly (readonly [Uint8Array, number])[]
+  /** Statuses held that are newer than those listed, or not listed at all. */
+  newer(than: readonly (readonly [Uint8Array, number])[]): readonly StatusPair[]
+  /** True when the list names a status newer than the one held. */
+  lacks(list: readonly (readonly [Uint8Array, number])[]): boolean
+  /** The status of a host, by its key in hex. */
+  status(host: string): StatusPair | undefined
+  /** A few peers worth knowing, at most `limits.peersPerMessage`. */
+  peersToShare(): readonly (readonly [string, readonly string[]])[]
+}
+
+export type SpreadInput =
+  | { readonly kind: 'up'; readonly peer: PeerId }
+  | { readonly kind: 'down'; readonly peer: PeerId }
+  | { readonly kind: 'message'; readonly from: PeerId; readonly message: Message }
+  /** The head, the installed pack or the orders changed here. */
+  | { readonly kind: 'changed' }
+  /** A status changed here; `host` is its key in hex; `from` need not hear it again. */
+  | { readonly kind: 'status'; readonly host: string; readonly from?: PeerId }
+  | { readonly kind: 'tick' }
+
+export interface Send {
+  readonly kind: 'send'
+  readonly to: PeerId
+  readonly message: Message
+}
+
+interface Neighbour {
+  /** The last heads heard; undefined before the first. */
+  heads: Heads | undefined
+  /** Statuses (host keys in hex) that wait for the next batch. */
+  readonly news: Set<string>
+}
+
+export interface Spread {
+  handle(input: SpreadInput, nowMs: number): Send[]
+  wakeMs(): number
+  /** Connected peers that say they hold the pack of release `sequence`. */
+  holders(sequence: number): PeerId[]
+  /** What a peer last said of its head. */
+  headsOf(peer: PeerId): Heads | undefined
+}
+
+export function createSpread(holdings: Holdings, random: () => number, nowMs: number): Spread {
+  const neighbours = new Map<PeerId, Neighbour>()
+  let syncMs = nowMs + nextSync(random)
+  let batchMs = Number.POSITIVE_INFINITY
+
+  const send = (to: PeerId, message: Message): Send => ({ kind: 'send', to, message })
+
+  const heads = (answer: boolean): Heads => ({
+    t: 'heads',
+    head: holdings.head(),
+    trust: holdings.trustSequence(),
+    held: holdings.held(),
+    orders: holdings.ordersRoot(),
+    board: holdings.boardRoot(),
+    answer,
+  })
+
+  function onHeads(from: PeerId, theirs: Heads): Send[] {
+    const neighbour = neighbours.get(from)
+    if (neighbour === undefined) return []
+    neighbour.heads = theirs
+    const sends: Send[] = theirs.answer ? [] : [send(from, heads(true))]
+    const [ours, id] = holdings.head()
+    const [their, theirId] = theirs.head
+    if (their > ours) sends.push(send(from, { t: 'want', after: ours }))
+    // The same height with another id is a fork: the sibling is asked for, so that both sides can see it.
+    else if (their === ours && ours > 0 && !same(id, theirId))
+      sends.push(send(from, { t: 'want', after: ours - 1 }))
+    if (!same(theirs.orders, holdings.ordersRoot())) sends.push(send(from, { t: 'want-orders' }))
+    // Both sides see the difference; the one that answers opens, so that digests cross only once.
+    if (theirs.answer && !same(theirs.board, holdings.boardRoot()))
+      sends.push(send(from, { t: 'digest', have: holdings.have(), answer: false }))
+    return sends
+  }
+
+  function onDigest(from: PeerId, have: readonly (readonly [Uint8Array, number])[], answer: boolean): Send[] {
+    const sends = batches(holdings.newer(have)).map(statuses => send(from, { t: 'statuses', statuses }))
+    if (!answer && holdings.lacks(have))
+      sends.push(send(from, { t: 'digest', have: holdings.have(), answer: true }))
+    return sends
+  }
+
+  function onMessage(from: PeerId, message: Message): Send[] {
+    switch (message.t) {
+      case 'heads':
+        return onHeads(from, message)
+      case 'want': {
+        const { entries, whole } = holdings.after(message.after)
+        if (entries.length === 0) return []
+        return [send(from, { t: 'entries', ...cut(entries, whole) })]
+      }
+      case 'want-orders': {
+        const orders = holdings.orders()
+        return orders.length === 0
+          ? []
+          : [send(from, { t: 'orders', orders: orders.slice(0, limits.ordersPerMessage) })]
+      }
+      case 'digest':
+        return onDigest(from, message.have, message.answer)
+      default:
+        return []
+    }
+  }
+
+  /** At most one batch a second to each of a few neighbours; who is left out gets it at its next turn or by sync. */
+  function flush(nowMs: number): Send[] {
+    const waiting = shuffled(
+      [...neighbours].filter(([, each]) => each.news.size > 0),
+      random,
+    ).slice(0, limits.statusFanout)
+    const sends = waiting.flatMap(([peer, { news }]) => {
+      const pairs = [...news].map(host => holdings.status(host)).filter(pair => pair !== undefined)
+      news.clear()
+      return batches(pairs)
+        .slice(0, 1)
+        .map(statuses => send(peer, { t: 'statuses', statuses }))
+    })
+    const left = [...neighbours.values()].some(each => each.news.size > 0)
+    batchMs = left ? nowMs + limits.statusBatchMs : Number.POSITIVE_INFINITY
+    return sends
+  }
+
+  function handle(input: SpreadInput, nowMs: number): Send[] {
+    switch (input.kind) {
+      case 'up': {
+        neighbours.set(input.peer, { heads: undefined, news: new Set() })
+        const peers = holdings.peersToShare()
+        return [
+          send(input.peer, heads(false)),
+          ...(peers.length > 0 ? [send(input.peer, { t: 'peers', peers })] : []),
+        ]
+      }
+      case 'down':
+        neighbours.delete(input.peer)
+        return []
+      case 'message':
+        return onMessage(input.from, input.message)
+      case 'changed': {
+        const [ours] = holdings.head()
+        // Those known to be behind first: gossip has most likely reached the others.
+        const order = shuffled([...neighbours], random).sort(
+          ([, a], [, b]) => (a.heads?.head[0] ?? 0) - (b.heads?.head[0] ?? 0),
+        )
+        return order
+          .filter(([, each]) => (each.heads?.head[0] ?? 0) <= ours)
+          .slice(0, limits.headsFanout)
+          .map(([peer]) => send(peer, heads(false)))
+      }
+      case 'status':
+        for (const [peer, each] of neighbours) if (peer !== input.from) each.news.add(input.host)
+        if (neighbours.size > 0) batchMs = Math.min(batchMs, nowMs + limits.statusBatchMs)
+        return []
+      case 'tick': {
+        const sends = nowMs >= batchMs ? flush(nowMs) : []
+        if (nowMs >= syncMs) {
+          syncMs = nowMs + nextSync(random)
+          const [peer] = shuffled([...neighbours.keys()], random)
+          if (peer !== undefined) sends.push(send(peer, heads(false)))
+        }
+        return sends
+      }
+    }
+  }
+
+  return {
+    handle,
+    wakeMs: () => Math.min(syncMs, batchMs),
+    holders: sequence =>
+      [...neighbours].filter(([, each]) => (each.heads?.held ?? 0) >= sequence).map(([peer]) => peer),
+    headsOf: peer => neighbours.get(peer)?.heads,
+  }
+}
+
+const nextSync = (random: () => number) => limits.syncMs * (0.5 + random())
+
+function same(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index])
+}
+
+function shuffled<T>(items: readonly T[], random: () => number): T[] {
+  const out = [...items]
+  for (let i = out.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1))
+    ;[out[i], out[j]] = [out[j] as T, out[i] as T]
+  }
+  return out
+}
+
+/** Cuts an answer at its byte bound; the asker sees that its head is still behind and asks again. */
+function cut(entries: readonly Envelope[], whole: boolean): { entries: Envelope[]; whole: boolean } {
+  let bytes = 0
+  const out: Envelope[] = []
+  for (const entry of entries.slice(0, limits.entriesPerMessage)) {
+    const trust = entry.trust
+    bytes += entry.tag.length + (entry.pack?.length ?? 0)
+    bytes += trust ? trust.hosts.length + trust.operators.length + trust.policy.length : 0
+    if (out.length > 0 && bytes > limits.entriesBytes) break
+    out.push(entry)
+  }
+  return { entries: out, whole }
+}
+
+function batches(pairs: readonly StatusPair[]): StatusPair[][] {
+  const out: StatusPair[][] = []
+  let bytes = Number.POSITIVE_INFINITY
+  for (const pair of pairs) {
+    const size = pair[0].length + pair[1].length
+    const last = out.at(-1)
+    if (
+      last === undefined ||
+      bytes + size > limits.statusesBytes ||
+      last.length === limits.statusesPerMessage
+    ) {
+      out.push([pair])
+      bytes = size
+    } else {
+      last.push(pair)
+      bytes += size
+    }
+  }
+  return out
+}

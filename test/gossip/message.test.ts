@@ -1,0 +1,117 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { limits } from '../../gossip/limits.ts'
+import {
+  decodeEnvelope,
+  decodeMessage,
+  encodeEnvelope,
+  encodeMessage,
+  type Message,
+} from '../../gossip/message.ts'
+import { golden } from '../golden-bytes.ts'
+
+const filled = (length: number, value: number) => new Uint8Array(length).fill(value)
+const envelope = {
+  tag: new TextEncoder().encode('object …'),
+  cosigs: [filled(3, 1)],
+  trust: { hosts: filled(2, 2), operators: filled(2, 3), policy: filled(0, 0) },
+  pack: filled(5, 9),
+}
+
+const samples: Record<string, Message> = {
+  hello: {
+    t: 'hello',
+    v: 1,
+    fleet: filled(32, 1),
+    agent: '0.1.0',
+    delegation: filled(4, 7),
+    addrs: ['10.0.0.1:4747'],
+  },
+  entry: { t: 'entry', entry: envelope },
+  order: { t: 'order', order: { order: filled(9, 4) } },
+  heads: {
+    t: 'heads',
+    head: [42, filled(32, 2)],
+    trust: 40,
+    held: 42,
+    orders: filled(32, 3),
+    board: filled(32, 4),
+    answer: true,
+  },
+  want: { t: 'want', after: 41 },
+  entries: { t: 'entries', entries: [envelope, { tag: filled(1, 1) }], whole: false },
+  'want-orders': { t: 'want-orders' },
+  orders: { t: 'orders', orders: [{ order: filled(2, 2), cosigs: [filled(1, 1)] }] },
+  digest: { t: 'digest', have: [[filled(32, 8), 7]], answer: false },
+  statuses: { t: 'statuses', statuses: [[filled(10, 1), filled(64, 2)]] },
+  peers: { t: 'peers', peers: [['12D3KooWexample', ['10.0.0.1:4747', '[::1]:1']]] },
+  'want-pack': { t: 'want-pack', pack: filled(32, 5), offset: 65536, length: 65536 },
+  part: { t: 'part', pack: filled(32, 5), offset: 65536, size: 70000, bytes: filled(16, 6) },
+  'no-pack': { t: 'no-pack', pack: filled(32, 5) },
+}
+
+describe('wire messages', () => {
+  for (const [name, message] of Object.entries(samples)) {
+    test(`${name}: golden bytes decode for ever, and are what is sent`, () => {
+      const bytes = golden(`wire/${name}.cbor`, () => encodeMessage(message))
+      expect(decodeMessage(bytes)).toEqual(message)
+      expect(new Uint8Array(encodeMessage(message))).toEqual(bytes)
+    })
+  }
+
+  test('an envelope in the store has the form that travels', () => {
+    expect(decodeEnvelope(encodeEnvelope(envelope))).toEqual(envelope)
+  })
+
+  const hostile: [string, unknown, string][] = [
+    ['not a map', [1, 2], 'message'],
+    ['an unknown kind', { t: 'nonsense' }, 't'],
+    ['a digest of 31 bytes', { t: 'no-pack', pack: filled(31, 0) }, 'pack'],
+    ['a negative offset', { t: 'want-pack', pack: filled(32, 0), offset: -1, length: 1 }, 'offset'],
+    [
+      'a part beyond its bound',
+      { t: 'want-pack', pack: filled(32, 0), offset: 0, length: limits.packPartBytes + 1 },
+      'length',
+    ],
+    [
+      'an inline pack beyond its bound',
+      { t: 'entry', entry: { tag: filled(1, 1), pack: filled(limits.inlinePackBytes + 1, 0) } },
+      'pack',
+    ],
+    [
+      'too many peers',
+      { t: 'peers', peers: Array.from({ length: limits.peersPerMessage + 1 }, () => ['a', []]) },
+      'peers',
+    ],
+    ['a fraction', { t: 'want', after: 1.5 }, 'after'],
+    ['heads without an id', { t: 'heads', head: [1], trust: 0, held: 0 }, 'head'],
+  ]
+  for (const [name, value, field] of hostile) {
+    test(`${name} is malformed, and the reason names the field`, () => {
+      const answer = decodeMessage(encodeMessage(value as Message))
+      expect(answer).toMatchObject({ t: 'malformed', reason: expect.stringContaining(field) })
+    })
+  }
+
+  test('no bytes make a decoder throw', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), bytes => {
+        expect(decodeMessage(bytes)).toHaveProperty('t')
+      }),
+      { numRuns: 500 },
+    )
+    const bytes = Object.values(samples).map(encodeMessage)
+    fc.assert(
+      fc.property(fc.nat(bytes.length - 1), fc.nat(), fc.nat(255), (which, at, value) => {
+        const copy = Uint8Array.from(bytes[which]!)
+        copy[at % copy.length] = value
+        expect(decodeMessage(copy)).toHaveProperty('t')
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  test('a deep nest is malformed, not a crash', () => {
+    expect(decodeMessage(filled(100_000, 0x81))).toMatchObject({ t: 'malformed' })
+  })
+})

@@ -1,0 +1,117 @@
+import { describe, expect, test } from 'vitest'
+import type { PeerId } from '../../gossip/carrier.ts'
+import { limits } from '../../gossip/limits.ts'
+import type { Envelope, Heads, StatusPair } from '../../gossip/message.ts'
+import { createSpread, type Holdings, type Send } from '../../gossip/spread.ts'
+
+const [a, b] = ['a', 'b'] as unknown as [PeerId, PeerId]
+const id = (n: number) => new Uint8Array(32).fill(n)
+const entry = (n: number, size = 10): Envelope => ({ tag: new Uint8Array(size).fill(n) })
+const status = (n: number): StatusPair => [new Uint8Array(100).fill(n), new Uint8Array(64)]
+
+function holdings(over: Partial<Holdings> = {}): Holdings {
+  return {
+    head: () => [5, id(5)],
+    trustSequence: () => 1,
+    held: () => 5,
+    after: sequence => ({
+      entries: [1, 2, 3, 4, 5].filter(n => n > sequence).map(n => entry(n)),
+      whole: true,
+    }),
+    ordersRoot: () => id(0),
+    orders: () => [],
+    boardRoot: () => id(7),
+    have: () => [[id(1), 1]],
+    newer: () => [],
+    lacks: () => false,
+    status: () => status(1),
+    peersToShare: () => [],
+    ...over,
+  }
+}
+const heads = (over: Partial<Heads> = {}): Heads => ({
+  t: 'heads',
+  head: [5, id(5)],
+  trust: 1,
+  held: 5,
+  orders: id(0),
+  board: id(7),
+  answer: false,
+  ...over,
+})
+const half = () => 0.5
+const kinds = (sends: Send[]) => sends.map(each => `${each.to} ${each.message.t}`)
+
+function rig(over: Partial<Holdings> = {}) {
+  const spread = createSpread(holdings(over), half, 0)
+  spread.handle({ kind: 'up', peer: a }, 0)
+  return spread
+}
+const hear = (spread: ReturnType<typeof rig>, message: Heads) =>
+  spread.handle({ kind: 'message', from: a, message }, 1)
+
+describe('spread', () => {
+  test('a new neighbour hears the heads and a few peers', () => {
+    const spread = createSpread(holdings({ peersToShare: () => [['12D3KooW', ['10.0.0.1:4747']]] }), half, 0)
+    expect(kinds(spread.handle({ kind: 'up', peer: a }, 0))).toEqual(['a heads', 'a peers'])
+  })
+
+  const table: [string, Partial<Holdings>, Partial<Heads>, string[]][] = [
+    ['equal heads are answered, nothing more', {}, {}, ['a heads']],
+    ['an answer is not answered', {}, { answer: true }, []],
+    ['behind: asks for what is missing', {}, { head: [9, id(9)], answer: true }, ['a want']],
+    ['ahead: answers, the other will ask', {}, { head: [2, id(2)] }, ['a heads']],
+    ['fork: asks for the sibling', {}, { head: [5, id(6)], answer: true }, ['a want']],
+    ['other orders are asked for', {}, { orders: id(1), answer: true }, ['a want-orders']],
+    ['another board opens a digest, on the answer only', {}, { board: id(8), answer: true }, ['a digest']],
+    ['another board waits for the answer', {}, { board: id(8) }, ['a heads']],
+  ]
+  for (const [name, held, theirs, expected] of table)
+    test(name, () => expect(kinds(hear(rig(held), heads(theirs)))).toEqual(expected))
+
+  test('a digest is answered with what is newer, and by a digest when something is missing here', () => {
+    const spread = rig({ newer: () => [status(1)], lacks: () => true })
+    const message = { t: 'digest', have: [], answer: false } as const
+    expect(kinds(spread.handle({ kind: 'message', from: a, message }, 0))).toEqual(['a statuses', 'a digest'])
+    const answer = { ...message, answer: true }
+    expect(kinds(spread.handle({ kind: 'message', from: a, message: answer }, 0))).toEqual(['a statuses'])
+  })
+
+  test('entries are cut at the byte bound, never to nothing', () => {
+    const big = { after: () => ({ entries: [entry(1, limits.entriesBytes + 1), entry(2)], whole: true }) }
+    const [sent] = rig(big).handle({ kind: 'message', from: a, message: { t: 'want', after: 0 } }, 0)
+    expect(sent?.message).toMatchObject({
+      t: 'entries',
+      whole: true,
+      entries: [entry(1, limits.entriesBytes + 1)],
+    })
+  })
+
+  test('statuses go in one batch a second, not back to where they came from', () => {
+    const spread = rig()
+    spread.handle({ kind: 'up', peer: b }, 0)
+    for (const host of ['x', 'y', 'z']) spread.handle({ kind: 'status', host, from: b }, 100)
+    expect(spread.wakeMs()).toBe(100 + limits.statusBatchMs)
+    expect(spread.handle({ kind: 'tick' }, 100)).toEqual([])
+    const sends = spread.handle({ kind: 'tick' }, 100 + limits.statusBatchMs)
+    expect(sends).toHaveLength(1)
+    expect(sends[0]).toMatchObject({ to: a, message: { statuses: [status(1), status(1), status(1)] } })
+  })
+
+  test('syncs with a random peer every 15 to 45 s', () => {
+    const spread = rig()
+    expect(spread.wakeMs()).toBe(limits.syncMs)
+    expect(kinds(spread.handle({ kind: 'tick' }, limits.syncMs))).toEqual(['a heads'])
+    expect(spread.wakeMs()).toBe(2 * limits.syncMs)
+  })
+
+  test('a new head is told to those behind; who holds a pack is known from heads', () => {
+    const spread = rig()
+    hear(spread, heads({ head: [3, id(3)], held: 3 }))
+    spread.handle({ kind: 'up', peer: b }, 0)
+    spread.handle({ kind: 'message', from: b, message: heads({ head: [8, id(8)], held: 8 }) }, 0)
+    expect(kinds(spread.handle({ kind: 'changed' }, 2))).toEqual(['a heads'])
+    expect(spread.holders(4)).toEqual([b])
+    expect(spread.holders(3)).toEqual([a, b])
+  })
+})
