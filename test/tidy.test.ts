@@ -13,6 +13,13 @@ const arriving = [
   'gossip/carrier.ts',
   'gossip/limits.ts',
   'node/host/steps/step.ts',
+  'node/host/verbs/absent.ts',
+  'node/host/verbs/copy.ts',
+  'node/host/verbs/line.ts',
+  'node/host/verbs/link.ts',
+  'node/host/verbs/mkdir.ts',
+  'node/host/verbs/template.ts',
+  'node/host/verbs/tree.ts',
   'node/host/verbs/verb.ts',
 ]
 

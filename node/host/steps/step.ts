@@ -1,5 +1,5 @@
 // What a declared line is once guards, includes, TREE and variables are resolved for one host: the one currency of
-// the host engine. Decides nothing; parse.ts makes these, diff.ts compares them, verbs turn them into acts.
+// the host engine. Decides nothing; declare.ts makes these, diff.ts compares them, verbs turn them into acts.
 
 /** Where a step comes from. `made` is the provenance of a `#@` comment, for example `fleet.ts:41:3`. */
 export interface Origin {
@@ -23,8 +23,12 @@ export interface Payload {
   readonly executable: boolean
 }
 
+/**
+ * The parent of a target that a step makes is declared by an earlier step of the list or is a base directory
+ * (base.ts); check.ts sees to it. TREE has become MKDIR, COPY and LINK.
+ */
 export interface Step {
-  /** In capitals: `COPY`. */
+  /** In capitals, one of verbs/index.ts: `COPY`. */
   readonly verb: string
   /** Positional arguments, unquoted, variables put in; without the `->` of LINK. */
   readonly args: readonly string[]
@@ -37,10 +41,13 @@ export interface Step {
   readonly payload?: Payload
 }
 
-/** One finding in a text that an operator wrote. Printed as `file:line:column: found …; expected …`. */
+/** One finding in a text that an operator wrote; problem.ts prints it. */
 export interface Problem {
   readonly file: string
   readonly line: number
   readonly column: number
+  /** As in Origin. */
+  readonly made?: string
+  /** `found …; expected …`, without the place. */
   readonly message: string
 }

@@ -1,15 +1,17 @@
 // What every verb says of itself. The static half (usage, arguments, options, identity, undo class) serves the
-// parser, `fleet check`, `fleet help VERB` and the docs; the other half, in the same object, serves the planner.
+// parser, `fleet check`, `fleet help VERB` and the docs; the other half, in the same file, serves the planner.
 
-import type { Problem, Step } from '../steps/step.ts'
+import type { Step } from '../steps/step.ts'
 
 /** How well a step can be taken back: exactly, by a compensating act, or not at all (DESIGN section 3). */
 export type UndoClass = 'exact' | 'compensating' | 'one-way'
 
 /**
  * What an argument or option may be. `path`: absolute target path; `source`: path of a file in the repository;
- * `sourcedir`: of a folder there; `mode`: octal of 3 or 4 digits, or `keep`; `name`: user or group name, or `keep`;
- * `flag`: a bare word; `paths`: absolute paths with commas between; `regex`: JavaScript, with the flag `u`, no flags.
+ * `sourcedir`: of a folder there; `mode`: octal of 3 or 4 digits, or `keep`; `user`, `group`: name or number, or
+ * `keep`; `flag`: a bare word; `paths`: absolute paths with commas between; `globs`: file names with `*` and `?`,
+ * commas between; `regex`: JavaScript, with the flag `u`; `duration`: `500ms`, `30s`, `5m`, `2h`. values.ts checks
+ * and reads them.
  */
 export type ValueKind =
   | 'path'
@@ -18,7 +20,8 @@ export type ValueKind =
   | 'text'
   | 'command'
   | 'mode'
-  | 'name'
+  | 'user'
+  | 'group'
   | 'flag'
   | 'paths'
   | 'globs'
@@ -40,6 +43,9 @@ export interface OptionSpec {
   readonly doc: string
 }
 
+/** The parts of a step that its verb needs to know what it is about. */
+export type Declared = Pick<Step, 'args' | 'options'>
+
 export interface VerbSpec {
   readonly name: string
   /** One sentence, starting with a verb. */
@@ -49,10 +55,12 @@ export interface VerbSpec {
   readonly args: readonly ArgumentSpec[]
   readonly options: Readonly<Record<string, OptionSpec>>
   /** What follows the verb in the step's id; pure. */
-  readonly key: (args: readonly string[], options: Readonly<Record<string, string>>) => string
+  readonly key: (step: Declared) => string
   /** The path whose content or existence the step decides, if it is about one. */
-  readonly target?: (step: Pick<Step, 'args' | 'options'>) => string
-  readonly undo: (step: Pick<Step, 'args' | 'options'>) => UndoClass
-  /** Checks beyond the kinds of arguments and options; positions are the step's. */
-  readonly check?: (step: Step) => readonly Problem[]
+  readonly target?: (step: Declared) => string
+  /** What stands at the target afterwards; `line`: a part of a file that other LINEs share. */
+  readonly makes?: 'directory' | 'file' | 'link' | 'line' | 'nothing'
+  readonly undo: (step: Declared) => UndoClass
+  /** Checks beyond the kinds of arguments and options: a message `found …; expected …`, or undefined. */
+  readonly check?: (step: Declared) => string | undefined
 }

@@ -1,0 +1,15 @@
+// ABSENT: nothing stands at a path. What stood there is saved, a directory with all that is in it.
+import type { VerbSpec } from './verb.ts'
+
+export const absent: VerbSpec = {
+  name: 'ABSENT',
+  summary: 'Removes a file, link or directory, and keeps it away.',
+  example: 'ABSENT /etc/nginx/sites-enabled/default',
+  args: [{ name: 'PATH', kind: 'path' }],
+  options: {},
+  key: step => step.args[0]!,
+  target: step => step.args[0]!,
+  makes: 'nothing',
+  // More than 64 MiB across file systems cannot be saved; only the host can see that.
+  undo: () => 'exact',
+}
