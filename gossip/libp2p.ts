@@ -1,0 +1,434 @@
+// Carrier on libp2p: TCP, noise, yamux, gossipsub. Opens, guards and closes; whom to dial is decided in peers.ts,
+// whom to let in by the handlers, what is too much by limits.ts.
+
+import { createHash } from 'node:crypto'
+import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
+import { type GossipSub, gossipsub, StrictNoSign, type TopicValidatorResult } from '@libp2p/gossipsub'
+import { type Identify, identify } from '@libp2p/identify'
+import type { Connection, IdentifyResult, Libp2p, PrivateKey, StreamHandler } from '@libp2p/interface'
+import { noise } from '@libp2p/noise'
+import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id'
+import { tcp } from '@libp2p/tcp'
+import { yamux } from '@libp2p/yamux'
+import { multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p, type Libp2pOptions as NodeOptions, type ServiceFactoryMap } from 'libp2p'
+import { fromMultiaddr, isLoopback, toMultiaddr } from './address.ts'
+import { Bucket } from './bucket.ts'
+import type { Carrier, Contact, Handlers, PeerId } from './carrier.ts'
+import { GossipError } from './errors.ts'
+import { answer, greet, helloProtocol } from './libp2p-hello.ts'
+import { messageProtocol, Outbox, read } from './libp2p-stream.ts'
+import { limits } from './limits.ts'
+import { Peers, type PeersEffect, type PeersInput } from './peers.ts'
+import { Standings } from './standing.ts'
+
+export interface Libp2pOptions {
+  /** Fleet id, 64 hex digits. */
+  readonly fleet: string
+  /** The host's Ed25519 key: its 32-byte seed. */
+  readonly key: Uint8Array
+  /** Where to listen, `host:port` or multiaddr. Default: port 4747 of every IPv4 address. Empty: nowhere. */
+  readonly listen?: readonly string[]
+  /** Addresses to try first: `host:port`, or a multiaddr, which may end in `/p2p/PEER`. */
+  readonly seeds?: readonly string[]
+  /** What `bookChanged` said last. */
+  readonly book?: readonly Contact[]
+  /** Find peers of the same segment by multicast. Default false. */
+  readonly mdns?: boolean
+  /** Find peers by a DHT among the admitted. Default false. */
+  readonly dht?: boolean
+  /** Default TCP. */
+  readonly transport?: NonNullable<NodeOptions['transports']>[number]
+}
+
+/** One connection, from its opening on. */
+interface Link {
+  readonly connection: Connection
+  readonly peer: PeerId
+  /** Settles when the hellos are done: whether both sides admitted each other. */
+  readonly ready: PromiseWithResolvers<boolean>
+  /** The peer's hello, once it was good enough. */
+  hello?: Uint8Array
+}
+
+/** A peer that is up. */
+interface Neighbour {
+  readonly links: Set<Link>
+  readonly outbox: Outbox
+  /** Ends the one inbound message stream that is read. */
+  endRead?: () => void
+}
+
+type Node = Libp2p<{ identify: Identify; gossip: GossipSub }>
+
+const port = 4747
+/** ms of silence after which a connection is dead; yamux asks for a sign of life every `keepAliveMs`. */
+const silenceMs = 75_000
+const keepAliveMs = 25_000
+/** Far below gossipsub's graylist threshold (-80), and multiplied by 10. */
+const shutOut = -100
+/** Two dial each other at one moment: two connections. One more may be dead without anybody knowing yet. */
+const linksPerPeer = 3
+
+/** Fails with `ADDRESS_INVALID`. */
+export async function libp2pCarrier(options: Libp2pOptions): Promise<Carrier> {
+  return new Libp2pCarrier(options, await generateKeyPairFromSeed('Ed25519', options.key))
+}
+
+class Libp2pCarrier implements Carrier {
+  readonly self: PeerId
+  readonly #options: Libp2pOptions
+  readonly #key: PrivateKey
+  readonly #listen: readonly string[]
+  readonly #topic: string
+  readonly #peers: Peers
+  readonly #links = new Map<string, Link>()
+  readonly #neighbours = new Map<PeerId, Neighbour>()
+  readonly #standings = new Standings()
+  readonly #strangers = new Bucket(limits.strangersPerSecond, limits.strangers)
+  #handlers: Handlers | undefined
+  #node: Node | undefined
+  #wake: NodeJS.Timeout | undefined
+  readonly #ends: (() => Promise<void>)[] = []
+
+  constructor(options: Libp2pOptions, key: PrivateKey) {
+    this.#options = options
+    this.#key = key
+    this.self = peerIdFromPrivateKey(key).toString() as PeerId
+    this.#topic = `fleet/1/${options.fleet}/log`
+    this.#listen = (options.listen ?? [`0.0.0.0:${port}`]).map(parse)
+    const seeds = options.seeds ?? []
+    const named = seeds.map(seed => ({
+      peer: /\/p2p\/(\w+)$/.exec(seed)?.[1],
+      address: fromMultiaddr(parse(seed)),
+    }))
+    this.#peers = new Peers({
+      self: this.self,
+      seeds: named.filter(({ peer }) => peer === undefined).map(({ address }) => address),
+      book: options.book ?? [],
+      searches: options.dht ?? false,
+      random: Math.random,
+    })
+    for (const { peer, address } of named) if (peer) this.learn(peer as PeerId, [address])
+  }
+
+  async start(handlers: Handlers): Promise<void> {
+    this.#handlers = handlers
+    const node = await this.#create()
+    try {
+      await node.handle(helloProtocol, (stream, connection) => {
+        const link = this.#links.get(connection.id)
+        if (link) void this.#settle(link, answer(stream, this.#greeting(link)))
+      })
+      await node.handle(messageProtocol, this.#read)
+      node.addEventListener('connection:open', ({ detail }) => this.#opened(detail))
+      node.addEventListener('connection:close', ({ detail }) => this.#closed(detail))
+      node.addEventListener('peer:identify', ({ detail }) => this.#identified(detail))
+      await node.start()
+    } catch (cause) {
+      await node.stop()
+      throw new GossipError('LISTEN_FAILED', { listen: this.#listen.map(fromMultiaddr).join(' ') }, { cause })
+    }
+    this.#node = node
+    const { gossip } = node.services
+    gossip.topicValidators.set(
+      this.#topic,
+      (from, { data }) => this.#judge(from.toString() as PeerId, data) as TopicValidatorResult,
+    )
+    gossip.subscribe(this.#topic)
+    this.#feed({ kind: 'wake' })
+  }
+
+  async stop(): Promise<void> {
+    const node = this.#node
+    this.#handlers = undefined
+    this.#node = undefined
+    clearTimeout(this.#wake)
+    for (const end of this.#ends.splice(0)) await end()
+    await node?.stop()
+    this.#neighbours.clear()
+  }
+
+  publish(bytes: Uint8Array): void {
+    if (bytes.length > limits.gossipBytes)
+      throw new GossipError('MESSAGE_TOO_BIG', { bytes: bytes.length, most: limits.gossipBytes })
+    // Best effort: what nobody took is healed by sync.
+    this.#node?.services.gossip.publish(this.#topic, bytes).catch(() => {})
+  }
+
+  async send(peer: PeerId, bytes: Uint8Array): Promise<boolean> {
+    if (bytes.length > limits.messageBytes)
+      throw new GossipError('MESSAGE_TOO_BIG', { bytes: bytes.length, most: limits.messageBytes })
+    return (await this.#neighbours.get(peer)?.outbox.send(bytes)) ?? false
+  }
+
+  peers(): PeerId[] {
+    return [...this.#neighbours.keys()]
+  }
+
+  learn(peer: PeerId, addresses: readonly string[]): void {
+    const good = addresses.map(toMultiaddr).filter(each => each !== undefined)
+    this.#feed({ kind: 'learn', peer, addresses: good.map(fromMultiaddr) })
+  }
+
+  addresses(): string[] {
+    return this.#node?.getMultiaddrs().map(String) ?? []
+  }
+
+  book(): readonly Contact[] {
+    return this.#peers.book(Date.now())
+  }
+
+  recheck(): void {
+    for (const link of this.#links.values())
+      if (this.#handlers && !this.#mayStay(link)) link.connection.abort(new Error('no longer admitted'))
+    this.#feed({ kind: 'retry' })
+  }
+
+  async #create(): Promise<Node> {
+    const { dht, transport } = this.#options
+    const window = limits.windowBytes
+    const node = await createLibp2p({
+      privateKey: this.#key,
+      start: false,
+      nodeInfo: { userAgent: 'fleet' },
+      addresses: { listen: [...this.#listen] },
+      transports: [
+        transport ??
+          tcp({ inboundSocketInactivityTimeout: silenceMs, outboundSocketInactivityTimeout: silenceMs }),
+      ],
+      connectionEncrypters: [noise()],
+      streamMuxers: [
+        yamux({
+          keepAliveInterval: keepAliveMs,
+          maxInboundStreams: 64,
+          streamOptions: { initialStreamWindowSize: window, maxStreamWindowSize: window },
+        }),
+      ],
+      // Sites behind one address restart together; strangers have a rate of their own.
+      connectionManager: {
+        inboundConnectionThreshold: 256,
+        maxIncomingPendingConnections: 128,
+        dialTimeout: limits.dialMs,
+        addressDialTimeout: limits.dialMs,
+        reconnectRetries: 0,
+      },
+      // It would hang up on every peer that is slow to answer during a bulk transfer; yamux and TCP find the dead.
+      connectionMonitor: { enabled: false },
+      connectionGater: {
+        denyDialPeer: peer => this.#isDenied(peer.toString() as PeerId),
+        denyOutboundEncryptedConnection: peer => this.#isDenied(peer.toString() as PeerId),
+        denyInboundEncryptedConnection: peer => this.#isUnwelcome(peer.toString() as PeerId),
+      },
+      services: {
+        guard: (components: { registrar: { handle(...args: HandleArgs): Promise<void> } }) =>
+          this.#guard(components.registrar),
+        // Run after the hellos: it is what makes gossipsub open its streams.
+        identify: identify({ runOnConnectionOpen: false }),
+        gossip: gossipsub({
+          allowedTopics: [this.#topic],
+          globalSignaturePolicy: StrictNoSign,
+          msgIdFn: ({ data }) => createHash('sha256').update(data).digest(),
+          fallbackToFloodsub: false,
+          floodPublish: false,
+          doPX: false,
+          allowPublishToZeroTopicPeers: true,
+          ignoreDuplicatePublishError: true,
+          maxTopicBytesPerPeer: 16 * 1024,
+          scoreParams: {
+            IPColocationFactorWeight: 0,
+            appSpecificScore: peer =>
+              this.#standings.of(peer as PeerId).isShutOut(Date.now()) ? shutOut : 0,
+          },
+        }),
+        ...(dht ? (await import('./libp2p-dht.ts')).services(this.#options.fleet) : {}),
+      } as unknown as ServiceFactoryMap,
+    })
+    return node as unknown as Node
+  }
+
+  /** Whatever else libp2p offers is offered to the admitted only. (Its middleware forgets no stream: libp2p 3.3.) */
+  #guard(registrar: { handle(...args: HandleArgs): Promise<void> }): object {
+    const handle = registrar.handle.bind(registrar)
+    registrar.handle = (protocol, handler, options) => {
+      if (protocol === helloProtocol) return handle(protocol, handler, options)
+      const guarded: StreamHandler = async (stream, connection) => {
+        const link = this.#links.get(connection.id)
+        // A peer whose hello was good may be ahead of its welcome; anybody else has no business here.
+        if (link?.hello && (await link.ready.promise)) await handler(stream, connection)
+        else stream.abort(new Error('hello first'))
+      }
+      return handle(protocol, guarded, options)
+    }
+    return {}
+  }
+
+  #isDenied(peer: PeerId): boolean {
+    return (this.#handlers?.admit(peer) ?? 'denied') === 'denied'
+  }
+
+  #isUnwelcome(peer: PeerId): boolean {
+    const links = [...this.#links.values()]
+    if (links.filter(link => link.peer === peer).length >= linksPerPeer) return true
+    const admission = this.#handlers?.admit(peer) ?? 'denied'
+    if (admission !== 'unknown') return admission === 'denied'
+    const strangers = links.filter(link => link.hello === undefined && !this.#neighbours.has(link.peer))
+    return strangers.length >= limits.strangers || this.#strangers.take(Date.now()) > 0
+  }
+
+  #mayStay({ peer, hello }: Link): boolean {
+    const admission = this.#handlers?.admit(peer, hello)
+    return hello ? admission === 'member' : admission !== 'denied'
+  }
+
+  #greeting(link: Link) {
+    return {
+      hello: () => this.#handlers?.hello() ?? new Uint8Array(),
+      admit: (hello: Uint8Array) => {
+        if (this.#handlers?.admit(link.peer, hello) !== 'member') return false
+        link.hello = hello
+        return true
+      },
+    }
+  }
+
+  #opened(connection: Connection): void {
+    const peer = connection.remotePeer.toString() as PeerId
+    const link: Link = { connection, peer, ready: Promise.withResolvers() }
+    this.#links.set(connection.id, link)
+    if (connection.direction === 'outbound') void this.#settle(link, greet(connection, this.#greeting(link)))
+    else setTimeout(() => void this.#expire(link), limits.helloMs).unref()
+  }
+
+  /** Strangers do not linger. */
+  #expire(link: Link): void {
+    if (link.hello === undefined) link.connection.abort(new Error('no hello'))
+  }
+
+  /** Ends the exchange of hellos. */
+  async #settle(link: Link, exchange: Promise<boolean>): Promise<void> {
+    const { connection, peer } = link
+    const admitted = await exchange.catch(() => false)
+    if (!admitted || connection.status !== 'open' || !this.#handlers) {
+      connection.abort(new Error('not admitted'))
+      link.ready.resolve(false)
+      return
+    }
+    const inbound = connection.direction === 'inbound'
+    const neighbour = this.#neighbours.get(peer)
+    if (neighbour) neighbour.links.add(link)
+    else {
+      const links = new Set([link])
+      const live = () => [...links].findLast(each => each.connection.status === 'open')?.connection
+      this.#neighbours.set(peer, { links, outbox: new Outbox(live) })
+      this.#handlers.up(peer, { inbound })
+    }
+    link.ready.resolve(true)
+    this.#feed({ kind: 'up', peer, addresses: inbound ? [] : [fromMultiaddr(String(connection.remoteAddr))] })
+    this.#node?.services.identify.identify(connection).catch(error => connection.abort(error))
+  }
+
+  #closed(connection: Connection): void {
+    const link = this.#links.get(connection.id)
+    if (!link) return
+    this.#links.delete(connection.id)
+    link.ready.resolve(false)
+    const neighbour = this.#neighbours.get(link.peer)
+    if (!neighbour?.links.delete(link)) return
+    // gossipsub does not move its streams to another connection: all or none.
+    for (const other of neighbour.links) other.connection.abort(new Error('one connection was lost'))
+    if (neighbour.links.size > 0) return
+    this.#neighbours.delete(link.peer)
+    this.#handlers?.down(link.peer)
+    this.#feed({ kind: 'down', peer: link.peer })
+  }
+
+  #identified({ peerId, listenAddrs, connection }: IdentifyResult): void {
+    const peer = peerId.toString() as PeerId
+    if (!this.#neighbours.has(peer)) return
+    const reached = fromMultiaddr(String(connection.remoteAddr))
+    const claims = listenAddrs.map(each => fromMultiaddr(String(each)))
+    const addresses = claims.filter(each => isLoopback(reached) || !isLoopback(each))
+    if (connection.direction === 'outbound') addresses.unshift(reached)
+    this.#feed({ kind: 'up', peer, addresses: [...new Set(addresses)].slice(0, limits.addressesPerPeer) })
+  }
+
+  readonly #read: StreamHandler = async (stream, connection) => {
+    const peer = connection.remotePeer.toString() as PeerId
+    const neighbour = this.#neighbours.get(peer)
+    if (!neighbour) return stream.abort(new Error('not up'))
+    neighbour.endRead?.()
+    neighbour.endRead = () => stream.abort(new Error('another stream was opened'))
+    const standing = this.#standings.of(peer)
+    const handle = (bytes: Uint8Array) => this.#handlers?.message(peer, bytes)
+    await read(stream, () => standing.pause(Date.now()), handle).catch(error => stream.abort(error))
+  }
+
+  #judge(from: PeerId, bytes: Uint8Array) {
+    const handlers = this.#handlers
+    if (!handlers || !this.#neighbours.has(from)) return 'ignore'
+    return this.#standings.of(from).judge(bytes, Date.now(), () => handlers.gossip(from, bytes))
+  }
+
+  #feed(input: PeersInput): void {
+    for (const effect of this.#peers.handle(input, Date.now())) if (this.#node) this.#do(effect)
+  }
+
+  #do(effect: PeersEffect): void {
+    switch (effect.kind) {
+      case 'dial':
+        void this.#dial(effect.address, effect.peer)
+        break
+      case 'find':
+        void this.#find(effect.peer)
+        break
+      case 'hangUp':
+        for (const { connection } of this.#neighbours.get(effect.peer)?.links ?? [])
+          connection.abort(new Error('spare'))
+        break
+      case 'bookChanged':
+        this.#handlers?.bookChanged(this.book())
+        break
+      case 'wake':
+        clearTimeout(this.#wake)
+        this.#wake = setTimeout(() => this.#feed({ kind: 'wake' }), effect.atMs - Date.now()).unref()
+    }
+  }
+
+  async #dial(address: string, wanted: PeerId | undefined): Promise<void> {
+    const result: PeersInput = { kind: 'dialled', address, admitted: false }
+    try {
+      const target = multiaddr(parse(address) + (wanted ? `/p2p/${wanted}` : ''))
+      const connection = await this.#node?.dial(target, { signal: AbortSignal.timeout(limits.dialMs) })
+      if (connection) {
+        result.peer = connection.remotePeer.toString() as PeerId
+        result.admitted = (await this.#links.get(connection.id)?.ready.promise) ?? false
+      }
+    } catch {
+      // Nobody there, somebody else there, or turned away: the pause grows.
+    }
+    this.#feed(result)
+  }
+
+  async #find(peer: PeerId): Promise<void> {
+    try {
+      const signal = AbortSignal.timeout(limits.dialMs)
+      const found = await this.#node?.peerRouting.findPeer(peerIdFromString(peer), { signal })
+      if (found)
+        this.learn(
+          peer,
+          found.multiaddrs.map(each => fromMultiaddr(String(each))),
+        )
+    } catch {
+      // Not found yet.
+    }
+  }
+}
+
+type HandleArgs = [protocol: string, handler: StreamHandler, options?: object]
+
+function parse(address: string): string {
+  const found = toMultiaddr(address)
+  if (found === undefined) throw new GossipError('ADDRESS_INVALID', { address })
+  return found
+}

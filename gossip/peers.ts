@@ -1,0 +1,318 @@
+// Whom to be connected to: libp2p keeps nobody connected and forgets addresses. Holds the address book and every
+// candidate, decides when to dial, search and hang up. Does not know whether a peer is admitted: failures say so.
+
+import { neighbourhood } from './address.ts'
+import type { Contact, PeerId } from './carrier.ts'
+import { limits } from './limits.ts'
+
+export type PeersInput =
+  /** A hint from roster, exchange, mDNS, DHT or the stored book. No addresses: the peer exists; search for it. */
+  | { kind: 'learn'; peer: PeerId; addresses: readonly string[] }
+  /** `addresses`: where it was reached and what it says of itself, best first. */
+  | { kind: 'up'; peer: PeerId; addresses: readonly string[] }
+  | { kind: 'down'; peer: PeerId }
+  /** A dial ended. `peer` is who answered, admitted or not; absent when nobody did. */
+  | { kind: 'dialled'; address: string; peer?: PeerId; admitted: boolean }
+  /** Forget the pauses: admission or the network may have changed. */
+  | { kind: 'retry' }
+  /** The first one starts it all; before, hints are only kept. */
+  | { kind: 'wake' }
+
+export type PeersEffect =
+  /** Without `peer`: a seed, whoever answers there. To be answered by `dialled`. */
+  | { kind: 'dial'; address: string; peer?: PeerId }
+  /** Ask the DHT, if there is one; what it finds comes back as `learn`. */
+  | { kind: 'find'; peer: PeerId }
+  | { kind: 'hangUp'; peer: PeerId }
+  | { kind: 'bookChanged' }
+  /** Replaces the one before. */
+  | { kind: 'wake'; atMs: number }
+
+export interface PeersOptions {
+  readonly self: PeerId
+  /** Addresses to try first, whoever answers. */
+  readonly seeds: readonly string[]
+  readonly book: readonly Contact[]
+  /** Whether anybody answers `find`. */
+  readonly searches: boolean
+  /** In [0, 1). */
+  readonly random: () => number
+}
+
+/** Something that may be tried, and when it may be tried next. */
+interface Place {
+  readonly address: string
+  failures: number
+  notBeforeMs: number
+}
+
+interface Known {
+  readonly peer: PeerId
+  places: Place[]
+  /** 0: never up. */
+  seenMs: number
+  /** Absent: down. */
+  upSinceMs?: number
+  search: { failures: number; notBeforeMs: number }
+}
+
+/** A seed is somebody once it has answered. */
+interface Seed {
+  readonly place: Place
+  peer?: PeerId
+}
+
+/** How long a connection must have lasted not to count as a failure, ms. */
+const steadyMs = 10_000
+/** Least ms between two `bookChanged`. */
+const bookMs = 5_000
+/** Failures of every address after which a peer is searched for as if it had none. */
+const hopeless = 3
+
+export class Peers {
+  readonly #self: PeerId
+  readonly #searches: boolean
+  readonly #random: () => number
+  readonly #known = new Map<PeerId, Known>()
+  readonly #seeds: Seed[]
+  /** Addresses being dialled, with the peer meant. */
+  readonly #dialling = new Map<string, PeerId | undefined>()
+  #started = false
+  #wanderAtMs = 0
+  #bookAtMs = 0
+  #bookDirty = false
+  #wakeAtMs = Number.POSITIVE_INFINITY
+
+  constructor({ self, seeds, book, searches, random }: PeersOptions) {
+    this.#self = self
+    this.#searches = searches
+    this.#random = random
+    this.#seeds = seeds.map(address => ({ place: { address, failures: 0, notBeforeMs: 0 } }))
+    for (const contact of book.slice(0, limits.peersKnown)) {
+      const known = this.#learn(contact.peer, contact.addresses)
+      if (known) known.seenMs = contact.seenMs
+    }
+  }
+
+  handle(input: PeersInput, nowMs: number): PeersEffect[] {
+    switch (input.kind) {
+      case 'learn':
+        this.#learn(input.peer, input.addresses)
+        break
+      case 'up':
+        this.#up(input.peer, input.addresses, nowMs)
+        break
+      case 'down':
+        this.#down(input.peer, nowMs)
+        break
+      case 'dialled':
+        this.#dialled(input, nowMs)
+        break
+      case 'retry':
+        for (const { places, search } of this.#known.values())
+          for (const each of [...places, search]) each.notBeforeMs = 0
+        for (const { place } of this.#seeds) place.notBeforeMs = 0
+        break
+      case 'wake':
+        this.#started = true
+        this.#wakeAtMs = Number.POSITIVE_INFINITY
+    }
+    return this.#started ? this.#settle(nowMs) : []
+  }
+
+  /** Peers that were up, newest first, and where. */
+  book(nowMs: number): Contact[] {
+    return [...this.#known.values()]
+      .filter(each => each.places.length > 0)
+      .filter(each => each.seenMs > 0 && nowMs - this.#seen(each, nowMs) < limits.contactAgeMs)
+      .map(each => ({
+        peer: each.peer,
+        addresses: each.places.map(place => place.address),
+        seenMs: this.#seen(each, nowMs),
+      }))
+      .sort((a, b) => b.seenMs - a.seenMs)
+  }
+
+  #seen(known: Known, nowMs: number): number {
+    return known.upSinceMs === undefined ? known.seenMs : nowMs
+  }
+
+  #learn(peer: PeerId, addresses: readonly string[]): Known | undefined {
+    if (peer === this.#self) return undefined
+    const known = this.#known.get(peer) ?? this.#enter(peer)
+    for (const address of addresses) {
+      if (address.length > limits.addressChars) continue
+      if (!known || known.places.some(place => place.address === address)) continue
+      if (known.places.length >= limits.addressesPerPeer) {
+        const worst = known.places.reduce((a, b) => (b.failures >= a.failures ? b : a))
+        if (worst.failures === 0) continue
+        known.places.splice(known.places.indexOf(worst), 1)
+      }
+      known.places.push({ address, failures: 0, notBeforeMs: 0 })
+    }
+    return known
+  }
+
+  /** Room for a newcomer is made by forgetting one that was never up; those that were are worth more. */
+  #enter(peer: PeerId): Known | undefined {
+    if (this.#known.size >= limits.peersKnown) {
+      const hearsay = [...this.#known.values()].find(each => each.seenMs === 0)
+      if (!hearsay) return undefined
+      this.#known.delete(hearsay.peer)
+    }
+    const known: Known = { peer, places: [], seenMs: 0, search: { failures: 0, notBeforeMs: 0 } }
+    this.#known.set(peer, known)
+    return known
+  }
+
+  #up(peer: PeerId, addresses: readonly string[], nowMs: number): void {
+    if (!this.#known.has(peer) && this.#known.size >= limits.peersKnown) this.#forgetOldest()
+    const known = this.#learn(peer, addresses)
+    if (!known) return
+    known.upSinceMs ??= nowMs
+    known.seenMs = nowMs
+    known.search = { failures: 0, notBeforeMs: 0 }
+    const rank = (place: Place) => addresses.indexOf(place.address) + 1 || addresses.length + 1
+    known.places.sort((a, b) => rank(a) - rank(b))
+    for (const seed of this.#seeds) if (addresses.includes(seed.place.address)) seed.peer = peer
+    this.#bookDirty = true
+  }
+
+  #forgetOldest(): void {
+    const down = [...this.#known.values()].filter(each => each.upSinceMs === undefined)
+    if (down.length > 0) this.#known.delete(down.reduce((a, b) => (b.seenMs < a.seenMs ? b : a)).peer)
+  }
+
+  #down(peer: PeerId, nowMs: number): void {
+    const known = this.#known.get(peer)
+    if (known?.upSinceMs === undefined) return
+    const steady = nowMs - known.upSinceMs >= steadyMs
+    delete known.upSinceMs
+    known.seenMs = nowMs
+    const theirs = this.#seeds.filter(seed => seed.peer === peer).map(seed => seed.place)
+    for (const place of [...known.places, ...theirs]) {
+      place.failures = steady ? 0 : place.failures + 1
+      place.notBeforeMs = Math.max(place.notBeforeMs, nowMs + this.#pause(place.failures))
+    }
+  }
+
+  #dialled(input: { address: string; peer?: PeerId; admitted: boolean }, nowMs: number): void {
+    const meant = this.#dialling.get(input.address)
+    this.#dialling.delete(input.address)
+    const seed = this.#seeds.find(each => each.place.address === input.address)
+    if (seed && input.peer !== undefined) seed.peer = input.peer
+    const place = meant === undefined ? seed?.place : this.#place(meant, input.address)
+    if (!place) return
+    if (input.admitted) {
+      place.failures = 0
+      return
+    }
+    place.failures += 1
+    place.notBeforeMs = nowMs + this.#pause(place.failures)
+  }
+
+  #place(peer: PeerId, address: string): Place | undefined {
+    return this.#known.get(peer)?.places.find(place => place.address === address)
+  }
+
+  /** 50 to 100 % of a pause that doubles, so that a fleet that lost one host does not come back at one moment. */
+  #pause(failures: number): number {
+    const full = Math.min(limits.backoffMaxMs, limits.backoffMs * 2 ** Math.max(0, failures - 1))
+    return Math.round(full * (0.5 + this.#random() / 2))
+  }
+
+  #isUp(peer: PeerId | undefined): boolean {
+    return peer === this.#self || (peer !== undefined && this.#known.get(peer)?.upSinceMs !== undefined)
+  }
+
+  #settle(nowMs: number): PeersEffect[] {
+    const effects: PeersEffect[] = []
+    const up = [...this.#known.values()].filter(each => each.upSinceMs !== undefined)
+    const later: number[] = []
+
+    if (up.length > limits.connectionsMax) {
+      const spare = up.filter(each => nowMs - each.upSinceMs! >= limits.spareAfterMs)
+      const victim = spare[Math.floor(this.#random() * spare.length)]
+      if (victim) {
+        for (const place of victim.places) place.notBeforeMs = nowMs + limits.backoffMaxMs
+        effects.push({ kind: 'hangUp', peer: victim.peer })
+      }
+      later.push(
+        victim
+          ? nowMs + limits.backoffMs
+          : Math.min(...up.map(each => each.upSinceMs!)) + limits.spareAfterMs,
+      )
+    }
+
+    let want = limits.connectionsWanted - up.length - this.#dialling.size
+    if (up.length >= limits.connectionsWanted && up.length < limits.connectionsMax) {
+      if (nowMs >= this.#wanderAtMs) {
+        if (this.#wanderAtMs > 0) want = 1
+        this.#wanderAtMs = nowMs + Math.round(limits.wanderMs * (0.5 + this.#random()))
+      }
+      later.push(this.#wanderAtMs)
+    }
+
+    const choices = want > 0 ? this.#choices(up, nowMs, later) : []
+    for (const choice of choices.slice(0, Math.min(want, limits.dials - this.#dialling.size))) {
+      if (choice.kind === 'dial') this.#dialling.set(choice.address, choice.peer)
+      else {
+        const { search } = this.#known.get(choice.peer)!
+        search.failures += 1
+        search.notBeforeMs = nowMs + this.#pause(search.failures + 3)
+        later.push(search.notBeforeMs)
+      }
+      effects.push(choice)
+    }
+
+    if (this.#bookDirty) {
+      if (nowMs >= this.#bookAtMs) {
+        this.#bookDirty = false
+        this.#bookAtMs = nowMs + bookMs
+        effects.push({ kind: 'bookChanged' })
+      } else later.push(this.#bookAtMs)
+    }
+
+    const atMs = Math.min(...later)
+    if (atMs !== this.#wakeAtMs && atMs < Number.POSITIVE_INFINITY) {
+      this.#wakeAtMs = atMs
+      effects.push({ kind: 'wake', atMs })
+    }
+    return effects
+  }
+
+  /** What may be tried now, best first: seldom failed, in a part of the network not reached yet, else by lot. */
+  #choices(up: readonly Known[], nowMs: number, later: number[]) {
+    type Choice = Extract<PeersEffect, { kind: 'dial' | 'find' }>
+    const reached = new Set(up.map(each => neighbourhood(each.places[0]?.address ?? '')))
+    const meant = new Set(this.#dialling.values())
+    const found: { choice: Choice; cost: number }[] = []
+    const offer = (choice: Choice, failures: number, bonus: number) =>
+      found.push({ choice, cost: failures * 2 + this.#random() * 2 - bonus })
+
+    for (const { place, peer } of this.#seeds) {
+      if (this.#isUp(peer) || this.#dialling.has(place.address)) continue
+      if (place.notBeforeMs > nowMs) later.push(place.notBeforeMs)
+      else offer({ kind: 'dial', address: place.address }, place.failures, up.length === 0 ? 1 : 0)
+    }
+    for (const { peer, places, search, upSinceMs } of this.#known.values()) {
+      if (upSinceMs !== undefined || meant.has(peer)) continue
+      if (this.#searches && up.length > 0 && places.every(place => place.failures >= hopeless)) {
+        if (search.notBeforeMs > nowMs) later.push(search.notBeforeMs)
+        else offer({ kind: 'find', peer }, search.failures, 0)
+      }
+      if (places.length === 0) continue
+      const ready = places.filter(place => place.notBeforeMs <= nowMs && !this.#dialling.has(place.address))
+      const place = ready.reduce<Place | undefined>(
+        (a, b) => (a && a.failures <= b.failures ? a : b),
+        undefined,
+      )
+      if (!place) later.push(Math.min(...places.map(each => Math.max(each.notBeforeMs, nowMs + 1))))
+      else {
+        const bonus = reached.has(neighbourhood(place.address)) ? 0 : 1
+        offer({ kind: 'dial', address: place.address, peer }, place.failures, bonus)
+      }
+    }
+    return found.sort((a, b) => a.cost - b.cost).map(each => each.choice)
+  }
+}
