@@ -1,21 +1,22 @@
-// Failures of the network that callers can name. What peers send wrongly is not here: it is ignored or closed.
+// The codes of gossip/: failures of the network that callers can name. What peers send wrongly is not here: it is
+// ignored, or the connection closed. What to do stands in docs/errors.md.
 
-const meanings = {
+export const gossipErrors = {
   ADDRESS_INVALID: 'an address is neither host:port nor a multiaddr',
-  LISTEN_FAILED: 'the listen address or port cannot be used',
-  MESSAGE_TOO_BIG: 'a message is larger than its peers accept',
-}
+  LISTEN_FAILED: 'cannot listen',
+  MESSAGE_TOO_BIG: 'a message is larger than its receivers accept',
+} as const
 
-export type GossipCode = keyof typeof meanings
+export type GossipErrorCode = keyof typeof gossipErrors
 
 export class GossipError extends Error {
-  readonly code: GossipCode
-  readonly data: Readonly<Record<string, unknown>>
+  override readonly name = 'GossipError'
+  readonly code: GossipErrorCode
+  readonly data: Readonly<Record<string, string | number>>
 
-  constructor(code: GossipCode, data: Readonly<Record<string, unknown>> = {}, options?: ErrorOptions) {
-    const facts = Object.entries(data).map(([key, value]) => `${key} ${String(value)}`)
-    super([meanings[code], ...facts].join('; '), options)
-    this.name = 'GossipError'
+  constructor(code: GossipErrorCode, data: Readonly<Record<string, string | number>>, cause?: unknown) {
+    const what = Object.entries(data).map(([key, value]) => `${key} ${value}`)
+    super(`${gossipErrors[code]}: ${what.join(', ')}`, cause === undefined ? undefined : { cause })
     this.code = code
     this.data = data
   }

@@ -127,7 +127,7 @@ class Libp2pCarrier implements Carrier {
       await node.start()
     } catch (cause) {
       await node.stop()
-      throw new GossipError('LISTEN_FAILED', { listen: this.#listen.map(fromMultiaddr).join(' ') }, { cause })
+      throw new GossipError('LISTEN_FAILED', { listen: this.#listen.map(fromMultiaddr).join(' ') }, cause)
     }
     this.#node = node
     const { gossip } = node.services
