@@ -1,0 +1,133 @@
+// Questions and commands over the agent's local socket: one JSON document a line, each way. Only types, encode and
+// decode; os-socket.ts moves the lines, driver.ts answers, cli/client.ts asks.
+
+/** Bytes of one line: a kept edit of 1 MiB in Base64, with room. */
+export const controlLineBytesMax = 2 * 1024 * 1024
+
+export type Ask =
+  | { readonly ask: 'status' }
+  | { readonly ask: 'peers' }
+  | { readonly ask: 'log' }
+  | { readonly ask: 'why'; readonly path: string }
+  | { readonly ask: 'drift' }
+  | { readonly ask: 'drift-read'; readonly id: string }
+  | { readonly ask: 'drift-drop'; readonly id: string }
+  | { readonly ask: 'pause'; readonly path?: string; readonly forMs: number; readonly reason: string }
+  | { readonly ask: 'unpause'; readonly path?: string }
+  | { readonly ask: 'apply' }
+
+export type Reply =
+  | { readonly ok: unknown }
+  | { readonly error: { readonly code: string; readonly message: string } }
+
+/** What `fleet status --json` prints: about this host. Stable. */
+export interface StatusView {
+  readonly fleet: string
+  readonly host: { readonly name: string | null; readonly key: string; readonly peer: string }
+  readonly agent: string
+  readonly head: { readonly sequence: number; readonly id: string } | null
+  readonly trust: { readonly sequence: number; readonly hosts: number; readonly operators: number } | null
+  readonly release: ReleaseView | null
+  readonly state: string
+  readonly why: string | null
+  readonly steps: {
+    readonly declared: number
+    readonly kept: number
+    readonly repaired: number
+    readonly notKept: number
+  }
+  readonly notKept: readonly { readonly step: string; readonly origin: string; readonly reason: string }[]
+  readonly drift: { readonly repairs: number; readonly kept: number; readonly contested: number }
+  readonly flags: readonly string[]
+  readonly paused: { readonly untilMs: number; readonly reason: string } | null
+  readonly peers: number
+  readonly addresses: readonly string[]
+  readonly fetching: readonly { readonly pack: string; readonly size: number; readonly offset: number }[]
+  readonly upMs: number
+}
+
+export interface ReleaseView {
+  readonly sequence: number
+  readonly id: string
+  readonly subject: string
+}
+
+/** One host in `fleet peers --json`. Stable. */
+export interface PeerView {
+  readonly name: string
+  readonly key: string
+  readonly you: boolean
+  readonly connected: boolean
+  /** Null: nothing was ever heard of it. */
+  readonly heardMs: number | null
+  readonly release: number | null
+  readonly head: number | null
+  readonly state: string
+  readonly why: string | null
+  readonly notKept: number
+  readonly repairs: number
+  readonly flags: readonly string[]
+  readonly refused: { readonly sequence: number; readonly code: string } | null
+}
+
+/** One entry in `fleet log --json`. Stable. */
+export interface LogView {
+  readonly sequence: number
+  readonly id: string
+  readonly kind: string
+  readonly subject: string
+  readonly signer: string | null
+  readonly issuedMs: number
+  /** `head`, `in force`, `refused`, `fork`, or empty. */
+  readonly mark: string
+  readonly refusal: { readonly code: string; readonly detail: string } | null
+}
+
+/** A line of a socket as a request; undefined when it is none. Never throws. */
+export function decodeAsk(line: string): Ask | undefined {
+  const value = parse(line)
+  if (value === undefined) return undefined
+  const text = (name: string) => typeof value[name] === 'string'
+  const path = value['path'] === undefined || text('path')
+  switch (value['ask']) {
+    case 'status':
+    case 'peers':
+    case 'log':
+    case 'drift':
+    case 'apply':
+      return value as unknown as Ask
+    case 'why':
+      return text('path') ? (value as unknown as Ask) : undefined
+    case 'drift-read':
+    case 'drift-drop':
+      return text('id') ? (value as unknown as Ask) : undefined
+    case 'pause':
+      return path && typeof value['forMs'] === 'number' && value['forMs'] > 0 && text('reason')
+        ? (value as unknown as Ask)
+        : undefined
+    case 'unpause':
+      return path ? (value as unknown as Ask) : undefined
+    default:
+      return undefined
+  }
+}
+
+export function decodeReply(line: string): Reply | undefined {
+  const value = parse(line)
+  if (value === undefined) return undefined
+  if ('ok' in value) return { ok: value['ok'] }
+  const error = value['error'] as { code?: unknown; message?: unknown } | undefined
+  if (typeof error?.code !== 'string' || typeof error.message !== 'string') return undefined
+  return { error: { code: error.code, message: error.message } }
+}
+
+export const encodeLine = (value: Ask | Reply): string => `${JSON.stringify(value)}\n`
+
+function parse(line: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(line)
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
+  } catch {
+    return undefined
+  }
+}
