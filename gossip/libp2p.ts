@@ -387,7 +387,7 @@ class Libp2pCarrier implements Carrier {
           connection.abort(new Error('spare'))
         break
       case 'bookChanged':
-        this.#handlers?.bookChanged(this.book())
+        queueMicrotask(() => this.#handlers?.bookChanged(this.book()))
         break
       case 'wake':
         clearTimeout(this.#wake)

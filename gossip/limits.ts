@@ -13,8 +13,8 @@ export const limits = {
   /** Strangers let in a second, after a burst of `strangers`: a handshake costs us about 3 ms of processor time. */
   strangersPerSecond: 4,
 
-  /** Bytes of a gossiped message: an entry with a 16 KiB pack inline and its cosignatures, with room to spare. */
-  gossipBytes: 64 * KiB,
+  /** Bytes of a gossiped message: an entry, a pack inline and cosignatures at their limits below, with room to spare. */
+  gossipBytes: 128 * KiB,
   /** Gossiped messages a second from one neighbour, after a burst; the rest is ignored, and sync heals it. */
   gossipPerSecond: 50,
   gossipBurst: 500,

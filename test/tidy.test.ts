@@ -10,18 +10,14 @@ const folders = ['bin', 'bench', 'cli', 'gossip', 'node', 'signing', 'sim', 'tes
 const linesMax = 500
 /** Contracts whose users have not landed yet. */
 const arriving = [
-  'gossip/carrier.ts',
-  'gossip/errors.ts',
   'gossip/libp2p-dht.ts',
   'gossip/libp2p-hello.ts',
   'gossip/libp2p-stream.ts',
-  'gossip/libp2p.ts',
   'gossip/peers.ts',
   'gossip/standing.ts',
   'gossip/bucket.ts',
   'gossip/address.ts',
   'gossip/frames.ts',
-  'gossip/limits.ts',
   'node/host/steps/step.ts',
   'node/host/verbs/absent.ts',
   'node/host/verbs/copy.ts',
