@@ -16,6 +16,7 @@ const arriving = [
   'gossip/peers.ts',
   'gossip/standing.ts',
   'gossip/bucket.ts',
+  'gossip/errors.ts',
   'gossip/address.ts',
   'gossip/frames.ts',
   'node/host/steps/step.ts',

@@ -177,8 +177,8 @@ describe.each(grounds)('%s', (_, makeGround) => {
     a.carrier.publish(new Uint8Array(limits.gossipBytes))
     a.carrier.publish(bytes('small'))
     void a.carrier.send(b.self, bytes('direct'))
-    await ground.until(() => b.gossip.includes('small') && b.messages.includes('direct'))
-    expect(b.gossip.some(each => each.length === limits.gossipBytes)).toBe(true)
+    const largest = () => b.gossip.some(each => each.length === limits.gossipBytes)
+    await ground.until(() => b.gossip.includes('small') && b.messages.includes('direct') && largest())
   })
 
   test('gossip reaches everybody along a line of five, once', async () => {
@@ -215,7 +215,7 @@ describe.each(grounds)('%s', (_, makeGround) => {
     ])) as [Host, Host]
     await meshed([a, b])
     const stranger = await host({ number: 9, seeds: [a.address] }, { hello: 'let me in' })
-    await ground.until(() => a.hellos.filter(each => each === 'let me in').length === 2)
+    await ground.until(() => a.hellos.filter(each => each === 'let me in').length > 0)
     a.carrier.publish(bytes('secret'))
     await ground.until(() => b.gossip.includes('secret'))
     expect(await a.carrier.send(stranger.self, bytes('secret'))).toBe(false)
@@ -292,7 +292,7 @@ describe.each(grounds)('%s', (_, makeGround) => {
       })
     await ground.until(() => refused)
     void c.carrier.send(b.self, bytes('prompt'))
-    await ground.until(() => b.messages.includes('prompt'))
+    await ground.until(() => b.messages.includes('prompt') && b.messages.length >= 2)
     expect(b.messages).toHaveLength(2)
     expect(accepted * chunk.length).toBeLessThan(limits.sendQueueBytes + limits.windowBytes)
     release()
