@@ -2,6 +2,14 @@
 // `fleet log`; what to do stands in docs/errors.md.
 
 export const nodeErrors = {
+  PACK_BASE: 'the base of the pack is not held here',
+  PACK_CONTENT: 'the files of the release are not those that the entry signs',
+  PACK_DIGEST: 'the pack is not the one that the entry names',
+  PACK_EXTRA: 'the pack holds an object that the release does not need',
+  PACK_FORM: 'the pack is not in the byte-defined form',
+  PACK_MISSING: 'the pack lacks an object of the release',
+  PACK_OBJECT: 'a commit or tree of the pack is malformed or holds what a host may not be given',
+  PACK_TOO_LARGE: 'the pack or the release exceeds a limit',
   STORE_LOCKED: 'another process holds the store',
   STORE_FAILED: 'the store cannot be opened, nor set aside',
 } as const
