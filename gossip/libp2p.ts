@@ -1,22 +1,18 @@
 // Carrier on libp2p: TCP, noise, yamux, gossipsub. Opens, guards and closes; whom to dial is decided in peers.ts,
 // whom to let in by the handlers, what is too much by limits.ts.
 
-import { createHash } from 'node:crypto'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
-import { type GossipSub, gossipsub, StrictNoSign, type TopicValidatorResult } from '@libp2p/gossipsub'
-import { type Identify, identify } from '@libp2p/identify'
-import type { Connection, IdentifyResult, Libp2p, PrivateKey, StreamHandler } from '@libp2p/interface'
-import { noise } from '@libp2p/noise'
+import type { TopicValidatorResult } from '@libp2p/gossipsub'
+import type { Connection, IdentifyResult, PrivateKey, StreamHandler } from '@libp2p/interface'
 import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id'
-import { tcp } from '@libp2p/tcp'
-import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
-import { createLibp2p, type Libp2pOptions as NodeOptions, type ServiceFactoryMap } from 'libp2p'
 import { fromMultiaddr, isLoopback, toMultiaddr } from './address.ts'
 import { Bucket } from './bucket.ts'
 import type { Carrier, Contact, Handlers, PeerId } from './carrier.ts'
 import { GossipError } from './errors.ts'
 import { answer, greet, helloProtocol } from './libp2p-hello.ts'
+import type { Segment } from './libp2p-mdns.ts'
+import { makeNode, type Node, type TransportFactory } from './libp2p-node.ts'
 import { messageProtocol, Outbox, read } from './libp2p-stream.ts'
 import { limits } from './limits.ts'
 import { Peers, type PeersEffect, type PeersInput } from './peers.ts'
@@ -38,7 +34,7 @@ export interface Libp2pOptions {
   /** Find peers by a DHT among the admitted. Default false. */
   readonly dht?: boolean
   /** Default TCP. */
-  readonly transport?: NonNullable<NodeOptions['transports']>[number]
+  readonly transport?: TransportFactory
 }
 
 /** One connection, from its opening on. */
@@ -59,14 +55,7 @@ interface Neighbour {
   endRead?: () => void
 }
 
-type Node = Libp2p<{ identify: Identify; gossip: GossipSub }>
-
 const port = 4747
-/** ms of silence after which a connection is dead; yamux asks for a sign of life every `keepAliveMs`. */
-const silenceMs = 75_000
-const keepAliveMs = 25_000
-/** Far below gossipsub's graylist threshold (-80), and multiplied by 10. */
-const shutOut = -100
 /** Two dial each other at one moment: two connections. One more may be dead without anybody knowing yet. */
 const linksPerPeer = 3
 
@@ -89,7 +78,7 @@ class Libp2pCarrier implements Carrier {
   #handlers: Handlers | undefined
   #node: Node | undefined
   #wake: NodeJS.Timeout | undefined
-  readonly #ends: (() => Promise<void>)[] = []
+  #segment: Segment | undefined
 
   constructor(options: Libp2pOptions, key: PrivateKey) {
     this.#options = options
@@ -114,7 +103,18 @@ class Libp2pCarrier implements Carrier {
 
   async start(handlers: Handlers): Promise<void> {
     this.#handlers = handlers
-    const node = await this.#create()
+    const node = await makeNode({
+      key: this.#key,
+      listen: this.#listen,
+      transport: this.#options.transport,
+      fleet: this.#options.fleet,
+      topic: this.#topic,
+      dht: this.#options.dht ?? false,
+      isDenied: peer => this.#isDenied(peer),
+      isUnwelcome: peer => this.#isUnwelcome(peer),
+      isShutOut: peer => this.#standings.of(peer).isShutOut(Date.now()),
+      guard: (protocol, handler) => this.#guard(protocol, handler),
+    })
     try {
       await node.handle(helloProtocol, (stream, connection) => {
         const link = this.#links.get(connection.id)
@@ -137,6 +137,7 @@ class Libp2pCarrier implements Carrier {
     )
     gossip.subscribe(this.#topic)
     this.#feed({ kind: 'wake' })
+    if (this.#options.mdns) await this.#discover()
   }
 
   async stop(): Promise<void> {
@@ -144,7 +145,7 @@ class Libp2pCarrier implements Carrier {
     this.#handlers = undefined
     this.#node = undefined
     clearTimeout(this.#wake)
-    for (const end of this.#ends.splice(0)) await end()
+    await this.#segment?.stop()
     await node?.stop()
     this.#neighbours.clear()
   }
@@ -185,82 +186,25 @@ class Libp2pCarrier implements Carrier {
     this.#feed({ kind: 'retry' })
   }
 
-  async #create(): Promise<Node> {
-    const { dht, transport } = this.#options
-    const window = limits.windowBytes
-    const node = await createLibp2p({
-      privateKey: this.#key,
-      start: false,
-      nodeInfo: { userAgent: 'fleet' },
-      addresses: { listen: [...this.#listen] },
-      transports: [
-        transport ??
-          tcp({ inboundSocketInactivityTimeout: silenceMs, outboundSocketInactivityTimeout: silenceMs }),
-      ],
-      connectionEncrypters: [noise()],
-      streamMuxers: [
-        yamux({
-          keepAliveInterval: keepAliveMs,
-          maxInboundStreams: 64,
-          streamOptions: { initialStreamWindowSize: window, maxStreamWindowSize: window },
-        }),
-      ],
-      // Sites behind one address restart together; strangers have a rate of their own.
-      connectionManager: {
-        inboundConnectionThreshold: 256,
-        maxIncomingPendingConnections: 128,
-        dialTimeout: limits.dialMs,
-        addressDialTimeout: limits.dialMs,
-        reconnectRetries: 0,
-      },
-      // It would hang up on every peer that is slow to answer during a bulk transfer; yamux and TCP find the dead.
-      connectionMonitor: { enabled: false },
-      connectionGater: {
-        denyDialPeer: peer => this.#isDenied(peer.toString() as PeerId),
-        denyOutboundEncryptedConnection: peer => this.#isDenied(peer.toString() as PeerId),
-        denyInboundEncryptedConnection: peer => this.#isUnwelcome(peer.toString() as PeerId),
-      },
-      services: {
-        guard: (components: { registrar: { handle(...args: HandleArgs): Promise<void> } }) =>
-          this.#guard(components.registrar),
-        // Run after the hellos: it is what makes gossipsub open its streams.
-        identify: identify({ runOnConnectionOpen: false }),
-        gossip: gossipsub({
-          allowedTopics: [this.#topic],
-          globalSignaturePolicy: StrictNoSign,
-          msgIdFn: ({ data }) => createHash('sha256').update(data).digest(),
-          fallbackToFloodsub: false,
-          floodPublish: false,
-          doPX: false,
-          allowPublishToZeroTopicPeers: true,
-          ignoreDuplicatePublishError: true,
-          maxTopicBytesPerPeer: 16 * 1024,
-          scoreParams: {
-            IPColocationFactorWeight: 0,
-            appSpecificScore: peer =>
-              this.#standings.of(peer as PeerId).isShutOut(Date.now()) ? shutOut : 0,
-          },
-        }),
-        ...(dht ? (await import('./libp2p-dht.ts')).services(this.#options.fleet) : {}),
-      } as unknown as ServiceFactoryMap,
-    })
-    return node as unknown as Node
+  async #discover(): Promise<void> {
+    const { Segment } = await import('./libp2p-mdns.ts')
+    const parts = this.#node?.services.parts
+    if (!parts) return
+    this.#segment = new Segment(parts.components, this.#options.fleet, (peer, found) =>
+      this.learn(peer, found),
+    )
+    this.#segment.peers(this.#neighbours.size)
   }
 
-  /** Whatever else libp2p offers is offered to the admitted only. (Its middleware forgets no stream: libp2p 3.3.) */
-  #guard(registrar: { handle(...args: HandleArgs): Promise<void> }): object {
-    const handle = registrar.handle.bind(registrar)
-    registrar.handle = (protocol, handler, options) => {
-      if (protocol === helloProtocol) return handle(protocol, handler, options)
-      const guarded: StreamHandler = async (stream, connection) => {
-        const link = this.#links.get(connection.id)
-        // A peer whose hello was good may be ahead of its welcome; anybody else has no business here.
-        if (link?.hello && (await link.ready.promise)) await handler(stream, connection)
-        else stream.abort(new Error('hello first'))
-      }
-      return handle(protocol, guarded, options)
+  /** Whatever else libp2p offers is offered to the admitted only. */
+  #guard(protocol: string, handler: StreamHandler): StreamHandler {
+    if (protocol === helloProtocol) return handler
+    return async (stream, connection) => {
+      const link = this.#links.get(connection.id)
+      // A peer whose hello was good may be ahead of its welcome; anybody else has no business here.
+      if (link?.hello && (await link.ready.promise)) await handler(stream, connection)
+      else stream.abort(new Error('hello first'))
     }
-    return {}
   }
 
   #isDenied(peer: PeerId): boolean {
@@ -321,6 +265,7 @@ class Libp2pCarrier implements Carrier {
       const links = new Set([link])
       const live = () => [...links].findLast(each => each.connection.status === 'open')?.connection
       this.#neighbours.set(peer, { links, outbox: new Outbox(live) })
+      this.#segment?.peers(this.#neighbours.size)
       this.#handlers.up(peer, { inbound })
     }
     link.ready.resolve(true)
@@ -339,6 +284,7 @@ class Libp2pCarrier implements Carrier {
     for (const other of neighbour.links) other.connection.abort(new Error('one connection was lost'))
     if (neighbour.links.size > 0) return
     this.#neighbours.delete(link.peer)
+    this.#segment?.peers(this.#neighbours.size)
     this.#handlers?.down(link.peer)
     this.#feed({ kind: 'down', peer: link.peer })
   }
@@ -424,8 +370,6 @@ class Libp2pCarrier implements Carrier {
     }
   }
 }
-
-type HandleArgs = [protocol: string, handler: StreamHandler, options?: object]
 
 function parse(address: string): string {
   const found = toMultiaddr(address)
