@@ -12,6 +12,9 @@ const linesMax = 500
 const arriving = [
   'gossip/libp2p-dht.ts',
   'gossip/libp2p-hello.ts',
+  'gossip/duty.ts',
+  'gossip/libp2p-mdns.ts',
+  'gossip/libp2p-node.ts',
   'gossip/libp2p-stream.ts',
   'gossip/peers.ts',
   'gossip/standing.ts',
