@@ -70,6 +70,9 @@ test.skipIf(!possible)(
   async () => {
     const ups = (lines: string[]) => lines.filter(line => line.startsWith('up ')).map(line => line.slice(3))
     const self = (lines: string[] | undefined) => lines?.find(line => line.startsWith('self '))?.slice(5)
+    const other = host(4, 'cd')
+    await vi.waitFor(() => expect(self(other)).toBeDefined(), { timeout: 10_000 })
+    const hosts = [host(1), host(2), host(3)]
     await vi.waitFor(
       () => {
         for (const lines of hosts) {
