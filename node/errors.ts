@@ -2,6 +2,7 @@
 // `fleet log`; what to do stands in docs/errors.md.
 
 export const nodeErrors = {
+  FILE_TOO_LARGE: 'a durable file would be larger than it may be',
   PACK_BASE: 'the base of the pack is not held here',
   PACK_CONTENT: 'the files of the release are not those that the entry signs',
   PACK_DIGEST: 'the pack is not the one that the entry names',
@@ -10,8 +11,12 @@ export const nodeErrors = {
   PACK_MISSING: 'the pack lacks an object of the release',
   PACK_OBJECT: 'a commit or tree of the pack is malformed or holds what a host may not be given',
   PACK_TOO_LARGE: 'the pack or the release exceeds a limit',
+  RELEASE_ABSENT: 'the release is not held here',
+  REPOSITORY_DAMAGED: 'the repository is damaged',
   STORE_LOCKED: 'another process holds the store',
   STORE_FAILED: 'the store cannot be opened, nor set aside',
+  TAG_FORM: 'the object is no tag that can be held',
+  TAG_TARGET_ABSENT: 'what the tag names is not held here',
 } as const
 
 export type NodeErrorCode = keyof typeof nodeErrors

@@ -130,7 +130,7 @@ export interface PackInfo {
  * read and clone it at any time. Errors: RELEASE_ABSENT, TAG_TARGET_ABSENT, TAG_FORM, and errno of the disk.
  */
 export interface Repository {
-  /** Release commits held, oldest install first. */
+  /** Release commits held. */
   held(): readonly string[]
   /**
    * Takes a pack that is hostile until proven. `pack`: its bytes, or a quarantine, which is discarded once the pack is

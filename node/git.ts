@@ -1,0 +1,328 @@
+// Repository of a host: a bare git repository that stock git reads, in which each release is one full pack of its own. So
+// dropping a release is removing two files, and any pack can be made again from any host's.
+import assert from 'node:assert'
+import { existsSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { hex } from '../signing/bytes.ts'
+import { hasher } from '../signing/crypto.ts'
+import { NodeError } from './errors.ts'
+import { checkPack, contentFrom, type Held, heldOf, openHeld } from './git-check.ts'
+import * as disk from './git-disk.ts'
+import { openQuarantine, openServed, type QuarantineFile } from './git-packs.ts'
+import { type HeldTag, isTagRef, newestRelease, parseTag, tagObjects } from './git-tags.ts'
+import { replaceFile, syncPath } from './os.ts'
+import { packIndex, packSize, packSizeMax, readObject, refuse, scanPack, writePack } from './pack.ts'
+import type * as ports from './ports.ts'
+import type { Clock, Opened, Repository, TagRef } from './ports.ts'
+import { parseCommit } from './tree.ts'
+
+/** Releases that are kept open: the one in force and the one that is coming. */
+const openMax = 2
+
+interface State {
+  /** Release commits -> parents that they name. */
+  readonly commits: Map<string, string | undefined>
+  readonly tags: Map<TagRef, HeldTag>
+}
+
+/**
+ * Opens or makes the repository in `folder`. One that is damaged, or of which `damage` (from `audit`) says so, is moved to
+ * `<folder>.damaged-<time>` and begun anew: peers have it all.
+ */
+export async function openRepository(
+  folder: string,
+  clock: Clock,
+  { damage }: { damage?: string } = {},
+): Promise<Opened<Repository>> {
+  const state = existsSync(folder) ? (damage ?? inspect(folder)) : empty(folder)
+  if (typeof state !== 'string') return { port: repositoryOn(folder, state) }
+  const aside = `${folder}.damaged-${new Date(clock.now()).toISOString().replaceAll(':', '')}`
+  renameSync(folder, aside)
+  const note = `repository ${folder} was damaged (${state}); set aside as ${aside}, begun anew`
+  return { port: repositoryOn(folder, empty(folder)), note }
+}
+
+function empty(folder: string): State {
+  disk.layOut(folder)
+  return { commits: new Map(), tags: new Map() }
+}
+
+/** What the repository holds, after the leftovers of a crash are gone; words when it is damaged. */
+function inspect(folder: string): State | string {
+  try {
+    disk.layOut(folder)
+    const refs = disk.readRefs(folder)
+    if (typeof refs === 'string') return refs
+    const state: State = { commits: new Map(), tags: new Map() }
+    for (const [ref, oid] of refs) {
+      if (!ref.startsWith('refs/fleet/held/')) continue
+      const head = disk.headOfPack(folder, oid)
+      if (typeof head === 'string') return head
+      const commit = parseCommit(head.bytes)
+      if (head.type !== 'commit' || typeof commit === 'string') return `${oid} is no release commit`
+      state.commits.set(oid, commit.parent)
+    }
+    for (const [ref, oid] of refs) {
+      if (!isTagRef(ref)) continue
+      const head = disk.headOfPack(folder, oid)
+      if (typeof head === 'string') return head
+      const tag = parseTag(head.bytes)
+      if (typeof tag === 'string') return `${ref}: ${tag}`
+      if (tag.type === 'commit' && !state.commits.has(tag.target))
+        return `${ref} names ${tag.target}, which is not held`
+      state.tags.set(ref, tag)
+    }
+    const wanted = new Set([...state.commits.keys(), ...[...state.tags.values()].map(tag => tag.oid)])
+    disk.removeStrayPacks(folder, oid => wanted.has(oid))
+    return state
+  } catch (error) {
+    // A missing folder, a file where a folder should be, a disk that cannot read.
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+function repositoryOn(folder: string, { commits, tags }: State): Repository {
+  const scratch = join(folder, 'fleet/tmp/pack')
+  const served = openServed(join(folder, 'fleet/packs'))
+  const open = new Map<string, Held>()
+  /** Changes happen one after another. */
+  let turn: Promise<unknown> = Promise.resolve()
+  function inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const done = turn.then(change)
+    turn = done.catch(() => {})
+    return done
+  }
+
+  /** Brings `shallow` and main in step; `leaving` are commits whose packs are still there. */
+  function settle(leaving: Iterable<string> = []): void {
+    const cut = [...commits].filter(([, parent]) => parent !== undefined && !commits.has(parent))
+    disk.writeShallow(folder, [...new Set([...cut.map(([commit]) => commit), ...leaving])].sort())
+    const newest = newestRelease(tags)
+    if (newest) disk.writeRef(folder, 'refs/heads/main', newest)
+    else disk.removeRef(folder, 'refs/heads/main')
+  }
+  settle()
+  served.retain(commit => commits.has(commit))
+
+  /** A release with its pack open; the one used longest ago is closed. */
+  async function held(commit: string): Promise<Held> {
+    const found = open.get(commit)
+    if (found) {
+      open.delete(commit)
+      open.set(commit, found)
+      return found
+    }
+    if (!commits.has(commit)) throw new NodeError('RELEASE_ABSENT', { commit })
+    const opened = await openHeld(disk.packPath(folder, commit), commit)
+    if ('kind' in opened) throw new NodeError('REPOSITORY_DAMAGED', { folder, commit, found: opened.detail })
+    return keepOpen(commit, opened)
+  }
+
+  function keepOpen(commit: string, opened: Held): Held {
+    open.get(commit)?.source.close()
+    open.delete(commit)
+    open.set(commit, opened)
+    for (const [oldest, { source }] of open) {
+      if (open.size <= openMax) break
+      source.close()
+      open.delete(oldest)
+    }
+    return opened
+  }
+
+  /** Writes a pack of these objects to `scratch`, on the disk for good; its digest. */
+  function write(objects: Parameters<typeof writePack>[0], content: (oid: string) => Uint8Array): string {
+    const hash = hasher('sha256')
+    function* hashed() {
+      for (const piece of writePack(objects, content)) {
+        hash.update(piece)
+        yield piece
+      }
+    }
+    replaceFile(scratch, hashed())
+    return hex(hash.digest())
+  }
+
+  async function takePack(path: string, claim: ports.PackClaim): Promise<ports.Installed> {
+    const { commit, base, digest } = claim
+    const size = disk.sizeOf(path)
+    if (size > packSizeMax) return refuse('PACK_TOO_LARGE', `${size} bytes, at most ${packSizeMax} are taken`)
+    const found = await disk.breathe(disk.hashFile(path))
+    if (found !== digest) return refuse('PACK_DIGEST', `its SHA-256 is ${found}, expected ${digest}`)
+    const under = base === 'none' ? undefined : await held(base)
+    const source = disk.openSource(path)
+    try {
+      const checked = await checkPack(source, commit, under)
+      if (checked.kind === 'refused') return checked
+      const { release, reached } = checked.walk
+      if (claim.content !== undefined && release.content !== claim.content)
+        return refuse('PACK_CONTENT', `its content is ${release.content}, expected ${claim.content}`)
+      if (!under) {
+        syncPath(path)
+        await place(path, { commit, base, digest, size })
+        return { kind: 'installed', release }
+      }
+      const places = [{ objects: checked.scanned.objects, source }, under]
+      const sizes = [...reached.keys()].map(
+        oid => places.find(each => each.objects.has(oid))!.objects.get(oid)!.size,
+      )
+      const total = packSize(sizes)
+      if (total > packSizeMax)
+        return refuse('PACK_TOO_LARGE', `with its base ${total} bytes, at most ${packSizeMax}`)
+      const objects = [...reached].map(([oid, type]) => ({ oid, type }))
+      const full = write(objects, contentFrom(places))
+      await place(scratch, { commit, base: 'none', digest: full, size: total })
+      syncPath(path)
+      served.add({ commit, base, digest, size }, path, 'move')
+      return { kind: 'installed', release }
+    } finally {
+      source.close()
+    }
+  }
+
+  /** Makes a full pack, which is on the disk and was checked, part of the repository. */
+  async function place(path: string, pack: ReturnType<typeof served.find> & {}): Promise<void> {
+    const { commit } = pack
+    const source = disk.openSource(path)
+    const checked = await checkPack(source, commit)
+    assert(checked.kind === 'checked', 'a pack that was checked is good')
+    // Before git can see a commit whose parent is not here, `shallow` must say so.
+    settle([commit])
+    disk.placePack(folder, commit, path, packIndex(checked.scanned))
+    served.add(pack, disk.packPath(folder, commit), 'link')
+    disk.writeRef(folder, `refs/fleet/held/${commit}`, commit)
+    commits.set(commit, checked.walk.release.parent)
+    settle()
+    keepOpen(commit, heldOf(checked, source))
+  }
+
+  /** Removes a tag's pack unless another ref names it too. */
+  function forget(ref: TagRef): void {
+    const tag = tags.get(ref)
+    if (!tag) return
+    tags.delete(ref)
+    disk.removeRef(folder, ref)
+    if (![...tags.values()].some(each => each.oid === tag.oid)) disk.removePack(folder, tag.oid)
+  }
+
+  async function fileOf(sha256Hex: string): Promise<Uint8Array | undefined> {
+    const opened = [...open.keys()].reverse()
+    const others = [...commits.keys()].reverse().filter(commit => !open.has(commit))
+    for (const commit of [...opened, ...others]) {
+      const { bySha256, source } = open.get(commit) ?? (await held(commit))
+      const object = bySha256.get(sha256Hex)
+      if (object) return readObject(source, object)
+    }
+    return undefined
+  }
+
+  return {
+    held: () => [...commits.keys()],
+    install: (pack, claim) =>
+      inTurn(async () => {
+        const bytes = pack instanceof Uint8Array ? pack : undefined
+        const waiting = pack instanceof Uint8Array ? undefined : (pack as QuarantineFile)
+        if (commits.has(claim.commit)) {
+          await waiting?.discard()
+          const { release } = await held(claim.commit)
+          if (claim.content === undefined || claim.content === release.content)
+            return { kind: 'installed', release }
+          return refuse('PACK_CONTENT', `its content is ${release.content}, expected ${claim.content}`)
+        }
+        if (claim.base !== 'none' && !commits.has(claim.base))
+          return refuse('PACK_BASE', `base ${claim.base} is not held`)
+        const path = waiting?.path ?? join(folder, 'fleet/tmp/inline')
+        if (bytes) disk.writeScratch(path, bytes)
+        try {
+          return await takePack(path, claim)
+        } finally {
+          rmSync(path, { force: true })
+        }
+      }),
+    release: async commit => (await held(commit)).release,
+    read: async (commit, path) => {
+      const { release, bySha256, source } = await held(commit)
+      const file = release.listing.get(path)
+      return file && readObject(source, bySha256.get(file.sha256)!)
+    },
+    blob: fileOf,
+    pack: (commit, base) =>
+      inTurn(async () => {
+        const ready = served.find(commit, base)
+        if (ready) return { digest: ready.digest, size: ready.size }
+        const whole = await held(commit)
+        const under = base === 'none' ? undefined : await held(base)
+        const objects = [...whole.objects].filter(([oid]) => !under?.objects.has(oid))
+        const digest = write(
+          objects.map(([oid, { type }]) => ({ oid, type })),
+          contentFrom([whole]),
+        )
+        const size = disk.sizeOf(scratch)
+        served.add({ commit, base, digest, size }, scratch, 'move')
+        return { digest, size }
+      }),
+    readPack: async (digest, offset, length) => served.read(digest, offset, length),
+    packSize: digest => served.byDigest(digest)?.size,
+    quarantine: async digest => {
+      assert.match(digest, /^[0-9a-f]{64}$/)
+      return openQuarantine(join(folder, 'fleet/quarantine'), digest)
+    },
+    putTag: (ref, body, trust) =>
+      inTurn(async () => {
+        assert(isTagRef(ref), `${ref} is no name for a tag`)
+        const { tag, objects } = tagObjects(ref, body, trust)
+        if (tags.get(ref)?.oid === tag.oid) return
+        if (tag.type === 'commit' ? !commits.has(tag.target) : !trust)
+          throw new NodeError('TAG_TARGET_ABSENT', { ref, target: tag.target })
+        const list = [...objects].map(([oid, { type }]) => ({ oid, type }))
+        write(list, oid => objects.get(oid)!.bytes)
+        const source = disk.openSource(scratch)
+        const scanned = await disk.breathe(scanPack(source))
+        source.close()
+        assert(scanned.kind === 'scanned', 'what we wrote can be read')
+        forget(ref)
+        disk.placePack(folder, tag.oid, scratch, packIndex(scanned))
+        disk.writeRef(folder, ref, tag.oid)
+        tags.set(ref, tag)
+        settle()
+      }),
+    tag: async ref => tags.get(ref)?.body.slice(),
+    tags: () => [...tags.keys()],
+    dropTag: ref =>
+      inTurn(async () => {
+        forget(ref)
+        settle()
+      }),
+    prune: keep =>
+      inTurn(async () => {
+        const leaving = [...commits.keys()].filter(commit => !keep.has(commit))
+        if (leaving.length === 0) return
+        for (const [ref, { target }] of tags) if (leaving.includes(target)) forget(ref)
+        for (const commit of leaving) commits.delete(commit)
+        settle(leaving)
+        for (const commit of leaving) {
+          disk.removeRef(folder, `refs/fleet/held/${commit}`)
+          disk.removePack(folder, commit)
+          open.get(commit)?.source.close()
+          open.delete(commit)
+        }
+        served.retain(commit => commits.has(commit))
+        settle()
+      }),
+    audit: () =>
+      inTurn(async () => {
+        for (const commit of commits.keys()) {
+          const found = await openHeld(disk.packPath(folder, commit), commit)
+          if ('kind' in found) return `release ${commit}: ${found.detail}`
+          found.source.close()
+        }
+        const again = inspect(folder)
+        return typeof again === 'string' ? again : undefined
+      }),
+    close: async () => {
+      await turn
+      for (const { source } of open.values()) source.close()
+      open.clear()
+    },
+  }
+}
