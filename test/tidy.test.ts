@@ -25,6 +25,10 @@ const arriving = [
   'node/host/verbs/template.ts',
   'node/host/verbs/tree.ts',
   'node/host/verbs/verb.ts',
+  'node/git-check.ts',
+  'node/git-disk.ts',
+  'node/git-packs.ts',
+  'node/git-tags.ts',
 ]
 
 /** Whom a folder may import from, itself always included. */
