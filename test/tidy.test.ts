@@ -10,12 +10,12 @@ const folders = ['bin', 'bench', 'cli', 'gossip', 'node', 'signing', 'sim', 'tes
 const linesMax = 500
 /** Contracts whose users have not landed yet. */
 const arriving = [
+  'gossip/errors.ts',
   'gossip/libp2p-dht.ts',
   'gossip/libp2p-hello.ts',
   'gossip/libp2p-mdns.ts',
   'gossip/libp2p-node.ts',
   'gossip/libp2p-stream.ts',
-  'gossip/errors.ts',
   'node/host/steps/step.ts',
   'node/host/verbs/absent.ts',
   'node/host/verbs/copy.ts',
