@@ -13,6 +13,8 @@ export const nodeErrors = {
   PACK_TOO_LARGE: 'the pack or the release exceeds a limit',
   RELEASE_ABSENT: 'the release is not held here',
   REPOSITORY_DAMAGED: 'the repository is damaged',
+  SOURCE_ABSENT: 'there is no such repository or revision',
+  SOURCE_REFUSED: 'the repository holds what cannot be published',
   STORE_LOCKED: 'another process holds the store',
   STORE_FAILED: 'the store cannot be opened, nor set aside',
   TAG_FORM: 'the object is no tag that can be held',

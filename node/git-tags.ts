@@ -1,10 +1,11 @@
 // Tag objects and the trust trees that they name, as small packs; which commit is the newest release. Whether a tag is
 // signed by somebody who may is decided long before.
 import { text } from '../signing/bytes.ts'
+import { isTrust } from './content.ts'
 import { NodeError } from './errors.ts'
 import { type ObjectType, objectId } from './pack.ts'
 import type { TagRef } from './ports.ts'
-import { formatTree, type TreeEntry } from './tree.ts'
+import { keepTree } from './publish.ts'
 
 /** A tag that is held. */
 export interface HeldTag {
@@ -49,13 +50,10 @@ export function tagObjects(
   }
   keep('tag', body)
   if (trust) {
-    const entries = [...trust].map(([path, bytes]): TreeEntry => {
-      if (!/^trust\/[a-z]+$/.test(path))
-        throw new NodeError('TAG_FORM', { ref, found: `a file ${path} in its trust tree` })
-      return { name: path.slice('trust/'.length), mode: '100644', oid: keep('blob', bytes) }
-    })
-    const folder = keep('tree', formatTree(entries))
-    const root = keep('tree', formatTree([{ name: 'trust', mode: '40000', oid: folder }]))
+    for (const path of trust.keys())
+      if (!isTrust(path)) throw new NodeError('TAG_FORM', { ref, found: `a file ${path} in its trust tree` })
+    const files = [...trust].map(([path, bytes]) => [path, { mode: '100644', bytes }] as const)
+    const root = keepTree(new Map(files), keep)
     if (tag.type !== 'tree' || tag.target !== root)
       throw new NodeError('TAG_FORM', {
         ref,

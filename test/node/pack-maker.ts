@@ -2,7 +2,8 @@
 // that ends in `@` a symbolic link.
 import { type ObjectType, objectId, refuse, type Source, scanPack, writePack } from '../../node/pack.ts'
 import type { Refused } from '../../node/ports.ts'
-import { formatCommit, formatTree, type TreeEntry, type Walk, walkRelease } from '../../node/tree.ts'
+import { type Keep, keepTree, type SourceFile } from '../../node/publish.ts'
+import { formatCommit, type Walk, walkRelease } from '../../node/tree.ts'
 import { concat, unhex, utf8 } from '../../signing/bytes.ts'
 
 export type Objects = readonly { oid: string; type: ObjectType; bytes: Uint8Array }[]
@@ -20,25 +21,19 @@ export function release(
   subject = 'release 1: first',
 ): { commit: string; objects: Objects } {
   const objects = new Map<string, Objects[number]>()
-  const keep = (object: Objects[number]) => objects.set(object.oid, object) && object.oid
-  const folder = (prefix: string): string => {
-    const entries = new Map<string, TreeEntry>()
-    for (const [path, bytes] of Object.entries(files)) {
-      if (!path.startsWith(prefix)) continue
-      const [head = '', ...rest] = path.slice(prefix.length).split('/')
-      const name = rest.length ? head : head.replace(/[*@]$/, '')
-      if (rest.length) {
-        if (!entries.has(name)) entries.set(name, { name, mode: '40000', oid: folder(`${prefix}${name}/`) })
-      } else {
-        const mode = head.endsWith('*') ? '100755' : head.endsWith('@') ? '120000' : '100644'
-        entries.set(name, { name, mode, oid: keep(blob(bytes)) })
-      }
-    }
-    return keep(made('tree', formatTree([...entries.values()])))
+  const keep: Keep = (type, bytes) => {
+    const object = made(type, bytes)
+    objects.set(object.oid, object)
+    return object.oid
   }
-  const tree = folder('')
-  const commit = keep(made('commit', formatCommit({ tree, ...(parent ? { parent } : {}), ...who, subject })))
+  const tree = keepTree(new Map(Object.entries(files).map(([path, bytes]) => fileOf(path, bytes))), keep)
+  const commit = keep('commit', formatCommit({ tree, ...(parent ? { parent } : {}), ...who, subject }))
   return { commit, objects: [...objects.values()] }
+}
+
+export function fileOf(path: string, bytes: Uint8Array): [path: string, file: SourceFile] {
+  const mode = path.endsWith('*') ? '100755' : path.endsWith('@') ? '120000' : '100644'
+  return [path.replace(/[*@]$/, ''), { mode, bytes }]
 }
 
 export function makePack(objects: Objects): Uint8Array {
