@@ -136,7 +136,12 @@ export function lex(file: string, text: string): { rows: readonly Row[]; problem
   /** Characters that stand for themselves. */
   const literal = (inQuotes: boolean): string => {
     const start = at
-    while (at < text.length) {
+    for (;;) {
+      plain.lastIndex = at
+      const length = plain.exec(text)?.[0].length ?? 0
+      at += length
+      column += length
+      if (at >= text.length) break
       const code = text.charCodeAt(at)
       if (code === 0x22 || code === 0x5c || code === 0x0a || (!inQuotes && (code === 0x20 || code === 0x09)))
         break
@@ -200,6 +205,9 @@ export function lex(file: string, text: string): { rows: readonly Row[]; problem
     }
   return { rows, problems: problems.list }
 }
+
+/** A run of ASCII that means nothing: most of a text. */
+const plain = /[!#-[\]-~]+/y
 
 const hexPattern = /\\x([0-9a-fA-F]{2})/y
 

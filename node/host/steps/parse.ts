@@ -160,16 +160,9 @@ function readStep(
   let after: Word | undefined
   for (const word of words) {
     const name = optionName(word)
-    const option = name === undefined ? undefined : spec.options[name]
     if (name !== undefined) {
-      const guess = nearest(name, Object.keys(spec.options))
-      const known = Object.keys(spec.options).join(' ') || 'none'
-      if (!option)
-        fault(
-          word,
-          `found the option ${name}=, which ${spec.name} does not have; expected ${guess ? `${guess}=` : `one of: ${known}`}${last?.rest ? ', or double quotes around a word of the command' : ''}`,
-        )
-      else if (option.kind === 'flag')
+      if (!Object.hasOwn(spec.options, name)) fault(word, unknownOption(spec, name))
+      else if (spec.options[name]!.kind === 'flag')
         fault(word, `found ${name} with a value; expected the bare word ${name}`)
       else if (options.some(each => each.name === name)) fault(word, `found ${name}= twice; expected it once`)
       else {
@@ -226,6 +219,14 @@ function readStep(
     if (message) fault(row, message)
   }
   return fine ? { kind: 'step', ...common, spec, args, options, holes } : undefined
+}
+
+function unknownOption(spec: VerbSpec, name: string): string {
+  const known = Object.keys(spec.options)
+  const guess = nearest(name, known)
+  const expected = guess ? `${guess}=` : known.length > 0 ? `one of: ${known.join(' ')}` : 'none'
+  const quotes = spec.args.at(-1)?.rest ? ', or double quotes around a word of the command' : ''
+  return `found the option ${name}=, which ${spec.name} does not have; expected ${expected}${quotes}`
 }
 
 /** As a Step has them. */

@@ -40,7 +40,7 @@ export function placeOf(text: string, offset: number): Place {
 /** The candidate that `word` is most likely a slip of, if any is close. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined
-  let bestDistance = Math.min(4, Math.floor(word.length / 3) + 2)
+  let bestDistance = Math.min(4, word.length, Math.floor(word.length / 3) + 2)
   for (const each of candidates) {
     const distance = word.length > 40 ? bestDistance : editDistance(word, each)
     if (distance < bestDistance) [best, bestDistance] = [each, distance]

@@ -113,5 +113,5 @@ export function render(template: Template, scope: Scope): { text: string; open: 
       text += part.source
     }
   }
-  return { text, open, faults }
+  return { text, open, faults: faults.sort((a, b) => a.offset - b.offset) }
 }

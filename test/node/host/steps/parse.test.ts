@@ -86,6 +86,7 @@ describe('problems name the place, what was found and what was expected', () => 
     ['LINK /a ->', '1:1: found LINK without TARGET'],
     ['LINE /a x match=(', '1:11: found "("; expected a regular expression'],
     ['RUN dd if=/a', '1:8: found the option if=, which RUN does not have; expected id=, or double quotes'],
+    ['ABSENT /a constructor=x', '1:11: found the option constructor='],
     ['RUN', '1:1: found RUN without COMMAND'],
     ['ABSENT /a${var.}', '1:8: found ${var.}; expected a value such as'],
     ['WHEN\nEND', '1:1: found WHEN alone'],

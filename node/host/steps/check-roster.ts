@@ -1,0 +1,57 @@
+// `fleet check`: the declaration of every host of a roster, each problem once, with the hosts that have it.
+
+import { type Declaration, declareFor } from './declare.ts'
+import { formatProblem, Problems } from './problem.ts'
+import type { Host, RosterHost } from './scope.ts'
+import type { Problem } from './step.ts'
+
+export interface RosterProblem extends Problem {
+  /** In the order of the roster. */
+  readonly hosts: readonly string[]
+  /** Every host has it: it is one of the text. */
+  readonly everywhere: boolean
+}
+
+/**
+ * Facts are open. An empty roster is checked as one host without labels. Load the `needs`, read the declaration
+ * again, and call again, until there are none.
+ */
+export function checkRoster(
+  declaration: Declaration,
+  roster: readonly RosterHost[],
+): { readonly problems: readonly RosterProblem[]; readonly needs: readonly string[] } {
+  const hosts = roster.length > 0 ? roster : [{ name: 'host', labels: {}, address: '127.0.0.1' }]
+  const needs = new Set<string>()
+  const found = new Map<string, { problem: Problem; hosts: string[] }>()
+  for (const each of hosts) {
+    const host: Host = { name: each.name, labels: each.labels, addresses: [each.address] }
+    const declared = declareFor(declaration, host, roster)
+    for (const path of declared.needs) needs.add(path)
+    for (const problem of declared.problems) {
+      const key = formatProblem(problem)
+      const seen = found.get(key)
+      if (!seen) found.set(key, { problem, hosts: [each.name] })
+      else if (seen.hosts.at(-1) !== each.name) seen.hosts.push(each.name)
+    }
+  }
+  const problems = [...found.values()].map(each => ({
+    ...each.problem,
+    hosts: each.hosts,
+    everywhere: each.hosts.length === hosts.length,
+  }))
+  const { vars } = declaration
+  const strangers = new Problems(vars.file)
+  if (roster.length > 0)
+    for (const [name, place] of vars.hostPlaces)
+      if (!roster.some(each => each.name === name))
+        strangers.add(place, `found [host.${name}]; expected a host of the roster`)
+  const unknown = strangers.list.map(problem => ({ ...problem, hosts: [], everywhere: true }))
+  return { problems: [...problems, ...unknown], needs: [...needs] }
+}
+
+/** As formatProblem, with up to three of the hosts behind it unless it is one of all. */
+export function formatRosterProblem(problem: RosterProblem): string {
+  const { hosts, everywhere } = problem
+  const more = hosts.length > 3 ? ` and ${hosts.length - 3} more` : ''
+  return `${formatProblem(problem)}${everywhere ? '' : ` (on ${hosts.slice(0, 3).join(', ')}${more})`}`
+}

@@ -1,0 +1,135 @@
+// What is wrong with a list of steps although each line is right: two that claim one target, a directory that is
+// missing, an owner whom nobody declares. Decides by the list alone; the host looks again before it acts.
+
+import { specs } from '../verbs/index.ts'
+import { shown } from '../verbs/values.ts'
+import { baseDirectories, baseGroups, baseUsers } from './base.ts'
+import type { Test } from './parse.ts'
+import { exclude } from './scope.ts'
+import type { Problem, Step } from './step.ts'
+
+/** Tests of facts that are not known here, on which a step depends. */
+export type Open = ReadonlyMap<Step, readonly Test[]>
+
+interface Claim {
+  readonly step: Step
+  readonly index: number
+  readonly makes: 'directory' | 'file' | 'link' | 'line' | 'nothing'
+}
+
+/**
+ * In the order of the steps; the file, line and column are those of the step's origin. Two steps whose open tests
+ * exclude each other are never on one host, and may claim the same.
+ */
+export function check(steps: readonly Step[], open: Open = new Map()): readonly Problem[] {
+  const problems: Problem[] = []
+  const claims = claimsOf(steps)
+  const ids = new Map<string, Step[]>()
+  const together = (a: Step, b: Step) => !exclude(open.get(a) ?? [], open.get(b) ?? [])
+
+  for (const [index, step] of steps.entries()) {
+    const { file, line, column, made } = step.origin
+    const place = { file, line, column, ...(made === undefined ? {} : { made }) }
+    const fault = (found: string, expected: string) =>
+      problems.push({ ...place, message: `found ${found}; expected ${expected}` })
+    const spec = specs.get(step.verb)
+    if (!spec) continue
+
+    for (const [name, value] of Object.entries(step.options)) {
+      const kind = spec.options[name]?.kind
+      if (value === 'keep' || /^\d+$/.test(value) || value.includes('${')) continue
+      const known = kind === 'user' ? baseUsers : kind === 'group' ? baseGroups : undefined
+      if (known && !known.has(value))
+        fault(
+          `${name}=${value}, a ${kind} that nobody declares`,
+          `a ${kind} of the base system, or its number`,
+        )
+    }
+
+    const target = spec.target?.(step)
+    let same: Step | undefined
+    if (target === undefined || spec.makes === 'line') {
+      const key = `${step.verb} ${spec.key(step)}`
+      same = ids.get(key)?.find(each => together(each, step))
+      ids.set(key, [...(ids.get(key) ?? []), step])
+    }
+    if (target === undefined || spec.makes === undefined) {
+      if (same)
+        fault(
+          `${shown(`${step.verb} ${spec.key(step)}`)} again, first ${at(same)}`,
+          'it once, or id= on each to tell them apart',
+        )
+      continue
+    }
+
+    const { makes } = spec
+    const base = baseDirectories.get(target)
+    if (base && makes !== 'directory')
+      fault(`${step.verb} ${target}, a directory of the base system`, 'a path that it does not need')
+    else if (base?.shared && step.options['exclusive'] !== undefined)
+      fault(`exclusive on ${target}, which the base system fills`, 'a directory that can be declared whole')
+
+    const rival = claims
+      .get(target)
+      ?.find(
+        each =>
+          each.index < index &&
+          together(each.step, step) &&
+          (makes !== 'line' || each.makes !== 'line' || each.step === same),
+      )
+    if (rival)
+      fault(
+        makes !== rival.makes && (makes === 'line' || rival.makes === 'line')
+          ? `${step.verb} on ${target} beside ${rival.step.verb} ${at(rival.step)}`
+          : `${target} declared again, first ${at(rival.step)}`,
+        'one step for a path (and lines only in files that nothing else writes)',
+      )
+
+    if (makes === 'nothing') continue
+    const parents = parentsOf(target)
+    const block = parents
+      .flatMap(parent => claims.get(parent) ?? [])
+      .find(each => each.makes !== 'directory' && together(each.step, step))
+    const parent = parents[0] ?? '/'
+    if (block)
+      fault(`${target} below ${outcome(block)} ${at(block.step)}`, 'a path whose parents are directories')
+    else if (makes !== 'line' && !baseDirectories.has(parent)) {
+      const mkdirs = (claims.get(parent) ?? []).filter(each => each.makes === 'directory')
+      if (mkdirs.length === 0) fault(`${target}, but nothing makes ${parent}`, `MKDIR ${parent} before it`)
+      else if (mkdirs.every(each => each.index > index))
+        fault(`${target} before its directory, which comes ${at(mkdirs[0]!.step)}`, 'the directory first')
+    }
+  }
+  return problems
+}
+
+/** All claims on each path, in the order of the steps. */
+function claimsOf(steps: readonly Step[]): ReadonlyMap<string, readonly Claim[]> {
+  const claims = new Map<string, Claim[]>()
+  for (const [index, step] of steps.entries()) {
+    const spec = specs.get(step.verb)
+    const target = spec?.target?.(step)
+    if (target === undefined || spec?.makes === undefined) continue
+    const claim = { step, index, makes: spec.makes }
+    const there = claims.get(target)
+    if (there) there.push(claim)
+    else claims.set(target, [claim])
+  }
+  return claims
+}
+
+/** Nearest first; without `/`. */
+function parentsOf(path: string): readonly string[] {
+  const parents: string[] = []
+  for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1))
+    parents.push(path.slice(0, end))
+  return parents
+}
+
+const at = ({ origin }: Step) => `at ${origin.file}:${origin.line}:${origin.column}`
+
+function outcome({ step, makes }: Claim): string {
+  const path = specs.get(step.verb)?.target?.(step) ?? ''
+  if (makes === 'nothing') return `${path}, which is to be absent`
+  return `${path}, which is a ${makes === 'link' ? 'link' : 'file'} by ${step.verb}`
+}

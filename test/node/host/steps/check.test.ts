@@ -1,0 +1,58 @@
+import { expect, test } from 'vitest'
+import { check } from '../../../../node/host/steps/check.ts'
+import { declare } from '../../../../node/host/steps/declare.ts'
+import { formatProblem } from '../../../../node/host/steps/problem.ts'
+import { repository, roster, web1 } from './repository.ts'
+
+const problems = (text: string) =>
+  declare({ ...repository({ 'site.steps': text, f: '' }), host: web1, roster }).problems.map(formatProblem)
+
+test.each([
+  'COPY f /etc/a\nCOPY f /etc/b',
+  'MKDIR /srv/a\nMKDIR /srv/a/b\nCOPY f /srv/a/b/c',
+  'LINE /etc/hosts a\nLINE /etc/hosts b',
+  'LINE /srv/nobody/made/this a',
+  'ABSENT /srv/nobody/made/this',
+  'COPY f /etc/a owner=www-data group=adm\nCOPY f /etc/b owner=2001 group=keep',
+  'RUN a\nRUN b\nRUN a id=again',
+  'MKDIR /etc/sudoers.d mode=0750 exclusive ignore=*.dpkg-*',
+  'MKDIR /etc mode=keep',
+  'COPY f /etc/default/x\nCOPY f /etc/systemd/system/x.service\nCOPY f /usr/local/bin/x\nCOPY f /opt/x',
+])('%j is right', text => {
+  expect(problems(text)).toEqual([])
+})
+
+test.each([
+  ['COPY f /etc/a\nTEMPLATE f /etc/a', '2:1: found /etc/a declared again, first at site.steps:1:1'],
+  ['COPY f /etc/a\nABSENT /etc/a', '2:1: found /etc/a declared again'],
+  ['MKDIR /srv/a\nMKDIR /srv/a', '2:1: found /srv/a declared again'],
+  ['LINE /etc/a x\nLINE /etc/a x', '2:1: found /etc/a declared again'],
+  ['LINE /etc/a x\nCOPY f /etc/a', '2:1: found COPY on /etc/a beside LINE at site.steps:1:1'],
+  ['TEMPLATE f /etc/a\nLINE /etc/a x', '2:1: found LINE on /etc/a beside TEMPLATE'],
+  ['RUN a b\nRUN a  b', '2:1: found "RUN a b" again'],
+  ['COPY f /srv/a/b', '1:1: found /srv/a/b, but nothing makes /srv/a; expected MKDIR /srv/a before it'],
+  ['MKDIR /srv/a/b', '1:1: found /srv/a/b, but nothing makes /srv/a'],
+  [
+    'COPY f /srv/a/b\nMKDIR /srv/a',
+    '1:1: found /srv/a/b before its directory, which comes at site.steps:2:1',
+  ],
+  ['COPY f /etc/a\nCOPY f /etc/a/b', '2:1: found /etc/a/b below /etc/a, which is a file by COPY'],
+  ['LINK /srv/a -> b\nCOPY f /srv/a/b', '2:1: found /srv/a/b below /srv/a, which is a link by LINK'],
+  ['LINE /etc/a x\nMKDIR /etc/a/b', '2:1: found /etc/a/b below /etc/a, which is a file by LINE'],
+  ['LINE /srv/a/b x\nABSENT /srv/a', '1:1: found /srv/a/b below /srv/a, which is to be absent'],
+  ['ABSENT /etc', '1:1: found ABSENT /etc, a directory of the base system'],
+  ['COPY f /etc/cron.d', '1:1: found COPY /etc/cron.d, a directory of the base system'],
+  ['MKDIR /etc exclusive', '1:1: found exclusive on /etc, which the base system fills'],
+  ['COPY f /etc/a owner=deploy', '1:1: found owner=deploy, a user that nobody declares'],
+  ['MKDIR /srv/a group=deploy', '1:1: found group=deploy, a group that nobody declares'],
+])('%j is refused', (text, expected) => {
+  expect(problems(text)).toHaveLength(1)
+  expect(problems(text)[0]).toContain(`site.steps:${expected}`)
+})
+
+test('a list is looked at as it stands', () => {
+  const content = { 'site.steps': 'ABSENT /etc/a\nABSENT /etc/b' }
+  const { steps } = declare({ ...repository(content), host: web1, roster })
+  expect(check(steps)).toEqual([])
+  expect(check([...steps, ...steps]).map(formatProblem)).toHaveLength(2)
+})
