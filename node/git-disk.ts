@@ -121,11 +121,11 @@ export interface FileSource extends Source {
 /** One system call for many small objects, and little memory for large ones. Bytes. */
 const windowSize = 256 << 10
 
-/** A pack file, read through a window. */
-export function openSource(path: string): FileSource {
+/** A pack file, read through a window of so many bytes; 0: each read is a call of its own. */
+export function openSource(path: string, windowMax = windowSize): FileSource {
   const fd = openSync(path, 'r')
   const { size } = fstatSync(fd)
-  const window = new Uint8Array(Math.min(size, windowSize))
+  const window = new Uint8Array(Math.min(size, windowMax))
   let start = 0
   let filled = 0
   return {

@@ -68,7 +68,10 @@ export function openServed(folder: string): ServedPacks {
     },
     add: (pack, file, how) => {
       if (how === 'move') renameSync(file, pathOf(pack))
-      else if (!packs.has(pack.digest)) linkSync(file, pathOf(pack))
+      else if (!packs.has(pack.digest)) {
+        rmSync(pathOf(pack), { force: true })
+        linkSync(file, pathOf(pack))
+      }
       packs.set(pack.digest, pack)
       const deltas = [...packs.values()].filter(each => each.base !== 'none')
       for (const each of deltas.slice(0, -deltasMax)) drop(each)

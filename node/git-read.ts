@@ -39,7 +39,7 @@ export async function readRevision(folder: string, rev = 'HEAD'): Promise<Revisi
   const read = async (oid: string): Promise<Uint8Array> => {
     const found = await git.readObject({ fs, gitdir, oid, cache, format: 'content' })
     // A plain array: Buffers of isomorphic-git may share a pack's memory.
-    return Uint8Array.from(found.object as Uint8Array)
+    return new Uint8Array(found.object as Uint8Array)
   }
   const walk = async (oid: string, prefix: string): Promise<void> => {
     const entries = parseTree(await read(oid))

@@ -6,18 +6,18 @@ import { join } from 'node:path'
 import { hex } from '../signing/bytes.ts'
 import { hasher } from '../signing/crypto.ts'
 import { NodeError } from './errors.ts'
-import { checkPack, contentFrom, type Held, heldOf, openHeld } from './git-check.ts'
+import { type Checked, checkPack, contentOf, type Held, heldOf } from './git-check.ts'
 import * as disk from './git-disk.ts'
-import { openQuarantine, openServed, type QuarantineFile } from './git-packs.ts'
+import { openQuarantine, openServed, type QuarantineFile, type ServedPack } from './git-packs.ts'
 import { type HeldTag, isTagRef, newestRelease, parseTag, tagObjects } from './git-tags.ts'
 import { replaceFile, syncPath } from './os.ts'
-import { packIndex, packSize, packSizeMax, readObject, refuse, scanPack, writePack } from './pack.ts'
+import { packIndex, packSize, packSizeMax, refuse, scanPack, writePack } from './pack.ts'
 import type * as ports from './ports.ts'
 import type { Clock, Opened, Repository, TagRef } from './ports.ts'
 import { parseCommit } from './tree.ts'
 
-/** Releases that are kept open: the one in force and the one that is coming. */
-const openMax = 2
+/** Releases whose objects are kept in mind: the one in force and the one that is coming. */
+const readMax = 2
 
 interface State {
   /** Release commits -> parents that they name. */
@@ -84,7 +84,7 @@ function inspect(folder: string): State | string {
 function repositoryOn(folder: string, { commits, tags }: State): Repository {
   const scratch = join(folder, 'fleet/tmp/pack')
   const served = openServed(join(folder, 'fleet/packs'))
-  const open = new Map<string, Held>()
+  const read = new Map<string, Promise<Held>>()
   /** Changes happen one after another. */
   let turn: Promise<unknown> = Promise.resolve()
   function inTurn<T>(change: () => Promise<T>): Promise<T> {
@@ -104,30 +104,26 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
   settle()
   served.retain(commit => commits.has(commit))
 
-  /** A release with its pack open; the one used longest ago is closed. */
-  async function held(commit: string): Promise<Held> {
-    const found = open.get(commit)
-    if (found) {
-      open.delete(commit)
-      open.set(commit, found)
-      return found
-    }
-    if (!commits.has(commit)) throw new NodeError('RELEASE_ABSENT', { commit })
-    const opened = await openHeld(disk.packPath(folder, commit), commit)
-    if ('kind' in opened) throw new NodeError('REPOSITORY_DAMAGED', { folder, commit, found: opened.detail })
-    return keepOpen(commit, opened)
+  /** A release that was read; the one used longest ago is forgotten. */
+  function held(commit: string): Promise<Held> {
+    const known = read.get(commit) ?? load(commit)
+    remember(commit, known)
+    return known
   }
 
-  function keepOpen(commit: string, opened: Held): Held {
-    open.get(commit)?.source.close()
-    open.delete(commit)
-    open.set(commit, opened)
-    for (const [oldest, { source }] of open) {
-      if (open.size <= openMax) break
-      source.close()
-      open.delete(oldest)
-    }
-    return opened
+  async function load(commit: string): Promise<Held> {
+    if (!commits.has(commit)) throw new NodeError('RELEASE_ABSENT', { commit })
+    const path = disk.packPath(folder, commit)
+    const checked = await checkPack(path, commit)
+    if (checked.kind === 'checked') return heldOf(checked, path)
+    throw new NodeError('REPOSITORY_DAMAGED', { folder, commit, found: checked.detail })
+  }
+
+  function remember(commit: string, known: Promise<Held>): void {
+    read.delete(commit)
+    read.set(commit, known)
+    known.catch(() => read.delete(commit))
+    for (const oldest of [...read.keys()].slice(0, -readMax)) read.delete(oldest)
   }
 
   /** Writes a pack of these objects to `scratch`, on the disk for good; its digest. */
@@ -143,49 +139,47 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
     return hex(hash.digest())
   }
 
+  async function heldAlready({ commit, content }: ports.PackClaim): Promise<ports.Installed> {
+    const { release } = await held(commit)
+    if (content === undefined || content === release.content) return { kind: 'installed', release }
+    return refuse('PACK_CONTENT', `its content is ${release.content}, expected ${content}`)
+  }
+
   async function takePack(path: string, claim: ports.PackClaim): Promise<ports.Installed> {
     const { commit, base, digest } = claim
+    if (base !== 'none' && !commits.has(base)) return refuse('PACK_BASE', `base ${base} is not held`)
     const size = disk.sizeOf(path)
     if (size > packSizeMax) return refuse('PACK_TOO_LARGE', `${size} bytes, at most ${packSizeMax} are taken`)
     const found = await disk.breathe(disk.hashFile(path))
     if (found !== digest) return refuse('PACK_DIGEST', `its SHA-256 is ${found}, expected ${digest}`)
     const under = base === 'none' ? undefined : await held(base)
-    const source = disk.openSource(path)
-    try {
-      const checked = await checkPack(source, commit, under)
-      if (checked.kind === 'refused') return checked
-      const { release, reached } = checked.walk
-      if (claim.content !== undefined && release.content !== claim.content)
-        return refuse('PACK_CONTENT', `its content is ${release.content}, expected ${claim.content}`)
-      if (!under) {
-        syncPath(path)
-        await place(path, { commit, base, digest, size })
-        return { kind: 'installed', release }
-      }
-      const places = [{ objects: checked.scanned.objects, source }, under]
-      const sizes = [...reached.keys()].map(
-        oid => places.find(each => each.objects.has(oid))!.objects.get(oid)!.size,
-      )
-      const total = packSize(sizes)
-      if (total > packSizeMax)
-        return refuse('PACK_TOO_LARGE', `with its base ${total} bytes, at most ${packSizeMax}`)
-      const objects = [...reached].map(([oid, type]) => ({ oid, type }))
-      const full = write(objects, contentFrom(places))
-      await place(scratch, { commit, base: 'none', digest: full, size: total })
-      syncPath(path)
-      served.add({ commit, base, digest, size }, path, 'move')
+    const checked = await checkPack(path, commit, under)
+    if (checked.kind === 'refused') return checked
+    const { release, reached } = checked.walk
+    if (claim.content !== undefined && release.content !== claim.content)
+      return refuse('PACK_CONTENT', `its content is ${release.content}, expected ${claim.content}`)
+    syncPath(path)
+    if (!under) {
+      place(path, { commit, base, digest, size }, checked)
       return { kind: 'installed', release }
-    } finally {
-      source.close()
     }
+    const places = [{ path, objects: checked.scanned.objects }, under]
+    const find = (oid: string) => places.find(each => each.objects.has(oid))!
+    const list = [...reached].map(([oid, type]) => ({ oid, type }))
+    const total = packSize(list.map(({ oid }) => find(oid).objects.get(oid)!.size))
+    if (total > packSizeMax)
+      return refuse('PACK_TOO_LARGE', `with its base ${total} bytes, at most ${packSizeMax} are taken`)
+    const full = write(list, oid => contentOf(find(oid), find(oid).objects.get(oid)!))
+    const whole = await checkPack(scratch, commit)
+    assert(whole.kind === 'checked', 'what was checked in two parts is good as a whole')
+    place(scratch, { commit, base: 'none', digest: full, size: total }, whole)
+    served.add({ commit, base, digest, size }, path, 'move')
+    return { kind: 'installed', release }
   }
 
   /** Makes a full pack, which is on the disk and was checked, part of the repository. */
-  async function place(path: string, pack: ReturnType<typeof served.find> & {}): Promise<void> {
+  function place(path: string, pack: ServedPack, checked: Checked): void {
     const { commit } = pack
-    const source = disk.openSource(path)
-    const checked = await checkPack(source, commit)
-    assert(checked.kind === 'checked', 'a pack that was checked is good')
     // Before git can see a commit whose parent is not here, `shallow` must say so.
     settle([commit])
     disk.placePack(folder, commit, path, packIndex(checked.scanned))
@@ -193,7 +187,7 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
     disk.writeRef(folder, `refs/fleet/held/${commit}`, commit)
     commits.set(commit, checked.walk.release.parent)
     settle()
-    keepOpen(commit, heldOf(checked, source))
+    remember(commit, Promise.resolve(heldOf(checked, disk.packPath(folder, commit))))
   }
 
   /** Removes a tag's pack unless another ref names it too. */
@@ -205,13 +199,13 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
     if (![...tags.values()].some(each => each.oid === tag.oid)) disk.removePack(folder, tag.oid)
   }
 
-  async function fileOf(sha256Hex: string): Promise<Uint8Array | undefined> {
-    const opened = [...open.keys()].reverse()
-    const others = [...commits.keys()].reverse().filter(commit => !open.has(commit))
-    for (const commit of [...opened, ...others]) {
-      const { bySha256, source } = open.get(commit) ?? (await held(commit))
-      const object = bySha256.get(sha256Hex)
-      if (object) return readObject(source, object)
+  async function fileOf(digest: string): Promise<Uint8Array | undefined> {
+    const likely = [...read.keys()].reverse()
+    const others = [...commits.keys()].filter(commit => !read.has(commit))
+    for (const commit of [...likely, ...others]) {
+      const pack = await held(commit)
+      const object = pack.bySha256.get(digest)
+      if (object) return contentOf(pack, object)
     }
     return undefined
   }
@@ -220,30 +214,19 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
     held: () => [...commits.keys()],
     install: (pack, claim) =>
       inTurn(async () => {
-        const bytes = pack instanceof Uint8Array ? pack : undefined
         const waiting = pack instanceof Uint8Array ? undefined : (pack as QuarantineFile)
-        if (commits.has(claim.commit)) {
-          await waiting?.discard()
-          const { release } = await held(claim.commit)
-          if (claim.content === undefined || claim.content === release.content)
-            return { kind: 'installed', release }
-          return refuse('PACK_CONTENT', `its content is ${release.content}, expected ${claim.content}`)
-        }
-        if (claim.base !== 'none' && !commits.has(claim.base))
-          return refuse('PACK_BASE', `base ${claim.base} is not held`)
         const path = waiting?.path ?? join(folder, 'fleet/tmp/inline')
-        if (bytes) disk.writeScratch(path, bytes)
-        try {
-          return await takePack(path, claim)
-        } finally {
-          rmSync(path, { force: true })
-        }
+        if (pack instanceof Uint8Array) disk.writeScratch(path, pack)
+        const answer = commits.has(claim.commit) ? await heldAlready(claim) : await takePack(path, claim)
+        // Not when this throws: a full disk may have room tomorrow, and the bytes are good.
+        rmSync(path, { force: true })
+        return answer
       }),
     release: async commit => (await held(commit)).release,
     read: async (commit, path) => {
-      const { release, bySha256, source } = await held(commit)
-      const file = release.listing.get(path)
-      return file && readObject(source, bySha256.get(file.sha256)!)
+      const pack = await held(commit)
+      const file = pack.release.listing.get(path)
+      return file && contentOf(pack, pack.bySha256.get(file.sha256)!)
     },
     blob: fileOf,
     pack: (commit, base) =>
@@ -255,7 +238,7 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
         const objects = [...whole.objects].filter(([oid]) => !under?.objects.has(oid))
         const digest = write(
           objects.map(([oid, { type }]) => ({ oid, type })),
-          contentFrom([whole]),
+          oid => contentOf(whole, whole.objects.get(oid)!),
         )
         const size = disk.sizeOf(scratch)
         served.add({ commit, base, digest, size }, scratch, 'move')
@@ -303,8 +286,7 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
         for (const commit of leaving) {
           disk.removeRef(folder, `refs/fleet/held/${commit}`)
           disk.removePack(folder, commit)
-          open.get(commit)?.source.close()
-          open.delete(commit)
+          read.delete(commit)
         }
         served.retain(commit => commits.has(commit))
         settle()
@@ -312,17 +294,15 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
     audit: () =>
       inTurn(async () => {
         for (const commit of commits.keys()) {
-          const found = await openHeld(disk.packPath(folder, commit), commit)
-          if ('kind' in found) return `release ${commit}: ${found.detail}`
-          found.source.close()
+          const found = await checkPack(disk.packPath(folder, commit), commit)
+          if (found.kind === 'refused') return `release ${commit}: ${found.detail}`
         }
         const again = inspect(folder)
         return typeof again === 'string' ? again : undefined
       }),
     close: async () => {
       await turn
-      for (const { source } of open.values()) source.close()
-      open.clear()
+      read.clear()
     },
   }
 }

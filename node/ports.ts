@@ -133,8 +133,8 @@ export interface Repository {
   /** Release commits held. */
   held(): readonly string[]
   /**
-   * Takes a pack that is hostile until proven. `pack`: its bytes, or a quarantine, which is discarded once the pack is
-   * installed or refused. Installing what is held already answers `installed`.
+   * Takes a pack that is hostile until proven. `pack`: its bytes, or a quarantine of this repository, which is discarded once
+   * there is an answer, and kept when the disk failed. Installing what is held already answers `installed`.
    */
   install(pack: Uint8Array | Quarantine, claim: PackClaim): Promise<Installed>
   release(commit: string): Promise<Release>
