@@ -19,7 +19,7 @@ export type Verdict = 'accept' | 'ignore' | 'reject'
 
 /**
  * A peer this host was connected to, and where. Hearsay is never in it, so it may be handed on.
- * Addresses are `host:port` (IPv6 in brackets), or a multiaddr, which starts with `/`.
+ * An address is an ADDR of docs/formats.md section 3 (`192.0.2.1`, `[2001:db8::1]:22`), or a multiaddr.
  */
 export interface Contact {
   readonly peer: PeerId
@@ -71,7 +71,7 @@ export interface Carrier {
   peers(): PeerId[]
   /** Hints where a peer may be: roster, peer exchange. No addresses: the peer exists; look for it. */
   learn(peer: PeerId, addresses: readonly string[]): void
-  /** Own addresses, as multiaddrs with the peer id; empty before `start`. */
+  /** Own addresses, loopback only when there is no other; none before `start`. */
   addresses(): string[]
   /** The address book, for peer exchange. */
   book(): readonly Contact[]

@@ -2,7 +2,7 @@
 // ignored, or the connection closed. What to do stands in docs/errors.md.
 
 export const gossipErrors = {
-  ADDRESS_INVALID: 'an address is neither host:port nor a multiaddr',
+  ADDRESS_INVALID: 'an address is neither host, host:port nor a multiaddr',
   LISTEN_FAILED: 'cannot listen',
   MESSAGE_TOO_BIG: 'a message is larger than its receivers accept',
 } as const

@@ -6,10 +6,11 @@ import type { TopicValidatorResult } from '@libp2p/gossipsub'
 import type { Connection, IdentifyResult, PrivateKey, StreamHandler } from '@libp2p/interface'
 import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
-import { fromMultiaddr, isLoopback, toMultiaddr } from './address.ts'
+import { defaultPort, fromMultiaddr, isLoopback, peerIn, toMultiaddr } from './address.ts'
 import { Bucket } from './bucket.ts'
 import type { Carrier, Contact, Handlers, PeerId } from './carrier.ts'
 import { GossipError } from './errors.ts'
+import { isAlive } from './libp2p-alive.ts'
 import { answer, greet, helloProtocol } from './libp2p-hello.ts'
 import type { Segment } from './libp2p-mdns.ts'
 import { makeNode, type Node, type TransportFactory } from './libp2p-node.ts'
@@ -23,9 +24,9 @@ export interface Libp2pOptions {
   readonly fleet: string
   /** The host's Ed25519 key: its 32-byte seed. */
   readonly key: Uint8Array
-  /** Where to listen, `host:port` or multiaddr. Default: port 4747 of every IPv4 address. Empty: nowhere. */
+  /** Where to listen, ADDR or multiaddr. Default: port 4747 of every IPv4 address. Empty: nowhere. */
   readonly listen?: readonly string[]
-  /** Addresses to try first: `host:port`, or a multiaddr, which may end in `/p2p/PEER`. */
+  /** Addresses to try first: ADDR, or a multiaddr, which may end in `/p2p/PEER`. */
   readonly seeds?: readonly string[]
   /** What `bookChanged` said last. */
   readonly book?: readonly Contact[]
@@ -45,6 +46,10 @@ interface Link {
   readonly ready: PromiseWithResolvers<boolean>
   /** The peer's hello, once it was good enough. */
   hello?: Uint8Array
+  /** The exchange is under way or over: there is one a connection. */
+  greeted: boolean
+  /** It was asked whether it is alive, and has not answered yet. */
+  asked: boolean
 }
 
 /** A peer that is up. */
@@ -55,7 +60,6 @@ interface Neighbour {
   endRead?: () => void
 }
 
-const port = 4747
 /** Two dial each other at one moment: two connections. One more may be dead without anybody knowing yet. */
 const linksPerPeer = 3
 
@@ -78,6 +82,7 @@ class Libp2pCarrier implements Carrier {
   #handlers: Handlers | undefined
   #node: Node | undefined
   #wake: NodeJS.Timeout | undefined
+  #watch: NodeJS.Timeout | undefined
   #segment: Segment | undefined
 
   constructor(options: Libp2pOptions, key: PrivateKey) {
@@ -85,10 +90,10 @@ class Libp2pCarrier implements Carrier {
     this.#key = key
     this.self = peerIdFromPrivateKey(key).toString() as PeerId
     this.#topic = `fleet/1/${options.fleet}/log`
-    this.#listen = (options.listen ?? [`0.0.0.0:${port}`]).map(parse)
+    this.#listen = (options.listen ?? [`0.0.0.0:${defaultPort}`]).map(parse)
     const seeds = options.seeds ?? []
     const named = seeds.map(seed => ({
-      peer: /\/p2p\/(\w+)$/.exec(seed)?.[1],
+      peer: peerIn(seed),
       address: fromMultiaddr(parse(seed)),
     }))
     this.#peers = new Peers({
@@ -118,7 +123,8 @@ class Libp2pCarrier implements Carrier {
     try {
       await node.handle(helloProtocol, (stream, connection) => {
         const link = this.#links.get(connection.id)
-        if (link) void this.#settle(link, answer(stream, this.#greeting(link)))
+        if (link && !link.greeted) void this.#settle(link, answer(stream, this.#greeting(link)))
+        else stream.abort(new Error('once'))
       })
       await node.handle(messageProtocol, this.#read)
       node.addEventListener('connection:open', ({ detail }) => this.#opened(detail))
@@ -137,6 +143,9 @@ class Libp2pCarrier implements Carrier {
     )
     gossip.subscribe(this.#topic)
     this.#feed({ kind: 'wake' })
+    this.#watch = setInterval(() => {
+      for (const link of this.#links.values()) void this.#ask(link)
+    }, limits.askAliveMs).unref()
     if (this.#options.mdns) await this.#discover()
   }
 
@@ -145,6 +154,7 @@ class Libp2pCarrier implements Carrier {
     this.#handlers = undefined
     this.#node = undefined
     clearTimeout(this.#wake)
+    clearInterval(this.#watch)
     await this.#segment?.stop()
     await node?.stop()
     this.#neighbours.clear()
@@ -173,7 +183,9 @@ class Libp2pCarrier implements Carrier {
   }
 
   addresses(): string[] {
-    return this.#node?.getMultiaddrs().map(String) ?? []
+    const all = this.#node?.getMultiaddrs().map(each => fromMultiaddr(String(each))) ?? []
+    const reachable = all.filter(each => !isLoopback(each))
+    return reachable.length > 0 ? reachable : all
   }
 
   book(): readonly Contact[] {
@@ -238,7 +250,8 @@ class Libp2pCarrier implements Carrier {
 
   #opened(connection: Connection): void {
     const peer = connection.remotePeer.toString() as PeerId
-    const link: Link = { connection, peer, ready: Promise.withResolvers() }
+    const ready = Promise.withResolvers<boolean>()
+    const link: Link = { connection, peer, ready, greeted: false, asked: false }
     this.#links.set(connection.id, link)
     if (connection.direction === 'outbound') void this.#settle(link, greet(connection, this.#greeting(link)))
     else setTimeout(() => void this.#expire(link), limits.helloMs).unref()
@@ -252,6 +265,7 @@ class Libp2pCarrier implements Carrier {
   /** Ends the exchange of hellos. */
   async #settle(link: Link, exchange: Promise<boolean>): Promise<void> {
     const { connection, peer } = link
+    link.greeted = true
     const admitted = await exchange.catch(() => false)
     if (!admitted || connection.status !== 'open' || !this.#handlers) {
       connection.abort(new Error('not admitted'))
@@ -271,6 +285,13 @@ class Libp2pCarrier implements Carrier {
     link.ready.resolve(true)
     this.#feed({ kind: 'up', peer, addresses: inbound ? [] : [fromMultiaddr(String(connection.remoteAddr))] })
     this.#node?.services.identify.identify(connection).catch(error => connection.abort(error))
+  }
+
+  async #ask(link: Link): Promise<void> {
+    if (link.asked) return
+    link.asked = true
+    if (!(await isAlive(link.connection, limits.aliveMs))) link.connection.abort(new Error('no sign of life'))
+    link.asked = false
   }
 
   #closed(connection: Connection): void {

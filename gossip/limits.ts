@@ -32,6 +32,10 @@ export const limits = {
   /** Bytes of a yamux window, each way: larger ones let a bulk transfer starve the rest of its connection. */
   windowBytes: 256 * KiB,
 
+  /** ms between two questions whether a neighbour is alive, and for its answer, which may wait behind a bulk transfer. */
+  askAliveMs: 30_000,
+  aliveMs: 60_000,
+
   /** Connections to keep: a random graph of degree 8 is connected for any fleet we know; small fleets are a clique. */
   connectionsWanted: 8,
   /** Above this the oldest spare ones are closed: room for newcomers, who all dial the seeds first. */

@@ -11,6 +11,7 @@ const linesMax = 500
 /** Contracts whose users have not landed yet. */
 const arriving = [
   'gossip/errors.ts',
+  'gossip/libp2p-alive.ts',
   'gossip/libp2p-dht.ts',
   'gossip/libp2p-hello.ts',
   'gossip/libp2p-mdns.ts',

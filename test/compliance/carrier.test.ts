@@ -19,12 +19,10 @@ interface Place {
 /** Where carriers are made, and how its time passes. */
 interface Ground {
   open(place: Place): Promise<Carrier>
-  addressOf(carrier: Carrier): string
   until(done: () => boolean): Promise<void>
 }
 
 function real(address: (number: number) => string, transport?: typeof memory): Ground {
-  const plain = (carrier: Carrier) => (carrier.addresses()[0] ?? '').replace(/\/p2p\/.*/, '')
   return {
     open: place =>
       libp2pCarrier({
@@ -35,7 +33,6 @@ function real(address: (number: number) => string, transport?: typeof memory): G
         book: place.book ?? [],
         ...(transport ? { transport: transport() } : {}),
       }),
-    addressOf: plain,
     until: done => vi.waitFor(() => expect(done()).toBe(true), { timeout: 20_000, interval: 10 }),
   }
 }
@@ -44,9 +41,8 @@ function simulated(seed: number): Ground {
   const world = new World(seed)
   const network = new Network(world, { ...noFaults, latencyMs: [1, 40] })
   return {
-    open: async ({ number, address = `10.0.0.${number}:4747`, ...rest }) =>
+    open: async ({ number, address = `10.0.0.${number}`, ...rest }) =>
       network.carrier({ self: `peer-${number}` as PeerId, address, ...rest }),
-    addressOf: carrier => carrier.addresses()[0] ?? '',
     until: done => world.until(done),
   }
 }
@@ -125,7 +121,7 @@ describe.each(grounds)('%s', (_, makeGround) => {
         told.book = book
       },
     })
-    return Object.assign(told, { address: ground.addressOf(carrier) })
+    return Object.assign(told, { address: carrier.addresses()[0] ?? '' })
   }
 
   /** Each knows the one before: a line. */
@@ -334,8 +330,7 @@ test('a port in use is a failure with a name', async () => {
   const options = { fleet: 'ab'.repeat(32), key: new Uint8Array(32).fill(1) }
   const a = await libp2pCarrier({ ...options, listen: ['127.0.0.1:0'] })
   await a.start(idle)
-  const taken = a.addresses()[0]?.replace(/\/p2p\/.*/, '') ?? ''
-  const b = await libp2pCarrier({ ...options, listen: [taken] })
+  const b = await libp2pCarrier({ ...options, listen: a.addresses() })
   await expect(b.start(idle)).rejects.toMatchObject({ code: 'LISTEN_FAILED' })
   await a.stop()
   await expect(libp2pCarrier({ ...options, seeds: ['no port'] })).rejects.toMatchObject({

@@ -9,6 +9,7 @@ import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { afterEach, expect, test, vi } from 'vitest'
+import { toMultiaddr } from '../../gossip/address.ts'
 import type { Admission, Carrier, PeerId } from '../../gossip/carrier.ts'
 import { frame } from '../../gossip/frames.ts'
 import { type Libp2pOptions, libp2pCarrier } from '../../gossip/libp2p.ts'
@@ -44,7 +45,7 @@ async function carrier(
     bookChanged() {},
   })
   ends.push(() => made.stop())
-  return { made, heard, address: multiaddr(made.addresses()[0] ?? '') }
+  return { made, heard, address: multiaddr(`${toMultiaddr(made.addresses()[0] ?? '')}/p2p/${made.self}`) }
 }
 
 /** A peer that speaks libp2p, and to us only what the test says. */
