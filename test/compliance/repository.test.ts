@@ -1,6 +1,6 @@
 // What a host's repository must do, with stock git looking on after each change.
-import { execFileSync } from 'node:child_process'
-import {
+import { execFileSync, spawnSync } from 'node:child_process'
+import fs, {
   appendFileSync,
   mkdirSync,
   mkdtempSync,
@@ -12,6 +12,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import isomorphic from 'isomorphic-git'
 import { afterAll, describe, expect, test } from 'vitest'
 import { NodeError } from '../../node/errors.ts'
 import { openRepository } from '../../node/git.ts'
@@ -38,7 +39,7 @@ function fsck(folder: string): string {
     'sh',
     [
       '-c',
-      'git -C "$0" fsck --strict --full --no-progress 2>&1; git -C "$0" count-objects -v | grep garbage: | grep -v " 0"; true',
+      'git -C "$0" fsck --strict --full --no-progress 2>&1; git -C "$0" count-objects -v 2>/dev/null | grep garbage: | grep -v " 0"; true',
       folder,
     ],
     { encoding: 'utf8' },
@@ -233,6 +234,13 @@ describe('stock git', () => {
     const local = place()
     execFileSync('git', ['clone', '-q', folder, local], { stdio: ['ignore', 'pipe', 'pipe'] })
     expect(git(local, 'rev-parse', 'HEAD').trim()).toBe(releases.at(-1)!.commit)
+    const log = await isomorphic.log({ fs, gitdir: folder, ref: 'main', cache: {} })
+    expect(log.map(each => each.oid)).toEqual(
+      releases
+        .slice(-10)
+        .reverse()
+        .map(each => each.commit),
+    )
     await repository.dropTag('refs/tags/fleet/15')
     expect(git(folder, 'rev-parse', 'main').trim()).toBe(releases.at(-2)!.commit)
     await repository.close()
@@ -333,6 +341,40 @@ describe('a crash', () => {
       await port.close()
     },
   )
+})
+
+test('SIGKILL at any change of the disk leaves what git accepts, and the next start finishes the work', async () => {
+  const [one, two] = chain(2)
+  const { bytes, claim } = full(two!)
+  const [pack, tag] = [place(), place()]
+  writeFileSync(pack, bytes)
+  writeFileSync(tag, tagOf('commit', two!.commit, 2))
+  const program = join(import.meta.dirname, 'crashing.ts')
+  // Every point when asked, each 12th otherwise, beginning somewhere else each time.
+  const stride = process.env['FLEET_ALL_CRASHES'] ? 1 : 12
+  const start = Number(process.env['FLEET_SEED'] ?? Date.now()) % stride
+  for (let at = start, killed = true; killed; at += stride) {
+    const folder = place()
+    const repository = await open(folder)
+    await put(repository, one!, 1)
+    await repository.close()
+    const args = [program, folder, String(at), pack, JSON.stringify(claim), tag]
+    killed = spawnSync(process.execPath, args).signal === 'SIGKILL'
+    const where = `killed at change ${at} (FLEET_SEED=${start})`
+    expect(fsck(folder).replaceAll(/^(notice|dangling|warning|garbage|size-garbage).*\n/gm, ''), where).toBe(
+      '',
+    )
+    const { port, note } = await openRepository(folder, clock)
+    expect(note, where).toBeUndefined()
+    await put(port, two!, 2)
+    await port.prune(new Set([two!.commit]))
+    expect([port.held(), port.tags(), fsck(folder)], where).toEqual([
+      [two!.commit],
+      ['refs/tags/fleet/2'],
+      '',
+    ])
+    await port.close()
+  }
 })
 
 describe('a damaged repository is set aside, named, and begun anew', () => {

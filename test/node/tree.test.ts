@@ -1,4 +1,5 @@
 // Trees, paths and commits: git's strict forms, and nothing a host should not be given.
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { depthMax, formatTree, nameProblem, parseCommit, parseTree } from '../../node/tree.ts'
 import { utf8 } from '../../signing/bytes.ts'
@@ -150,4 +151,21 @@ test('a commit in any other form is refused', () => {
   ])
     expect(parseCommit(utf8(text.replace(from!, to!)))).toBe('not in the form of a release commit')
   expect(parseCommit(utf8(text.replace('first', 'f'.repeat(9000))))).toMatch(/at most 8192/)
+})
+
+test('any bytes are a tree that is written back the same, or words; never an exception', () => {
+  const row = fc.tuple(
+    fc.constantFrom('100644', '100755', '120000', '40000', '160000', '1'),
+    fc.string({ maxLength: 6 }),
+  )
+  const rows = fc
+    .array(row, { maxLength: 4 })
+    .map(all => rawTree(...all.map(([m, n]): Row => [m, n, file.oid])).bytes)
+  fc.assert(
+    fc.property(fc.oneof(rows, fc.uint8Array({ maxLength: 80 })), bytes => {
+      const entries = parseTree(bytes)
+      if (typeof entries !== 'string') expect(formatTree(entries)).toEqual(new Uint8Array(bytes))
+      expect(typeof parseCommit(bytes)).toBe('string')
+    }),
+  )
 })
