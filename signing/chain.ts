@@ -1,0 +1,397 @@
+// The operator log as one host holds it: which entry may follow, by whose signature, what is a fork and what ends it.
+// Decides on bytes alone, without clock or store; relaying, storing and starting releases is left to the agent.
+import { hex } from './bytes.ts'
+import { checkThreshold, signerKeys, signerOf } from './cosign.ts'
+import {
+  type ContentDigest,
+  type Entry,
+  type EntryId,
+  type Envelope,
+  type FleetId,
+  type Genesis,
+  isGenesis,
+  type Opened,
+  openEntry,
+  type Release,
+} from './entry.ts'
+import { isRefusal, type Refusal, refused } from './errors.ts'
+import { timeMs } from './fields.ts'
+import { maySign, type Operator } from './operators.ts'
+import { readTrust, type Trust, type TrustFiles, trustDigests, trustTree } from './trust.ts'
+
+/** A place in the log. */
+export interface Point {
+  readonly sequence: number
+  readonly id: EntryId
+}
+
+export interface TrustVersion extends Trust, Point {}
+
+/** A second entry with an accepted sequence. */
+export interface Fork {
+  readonly sequence: number
+  readonly ours: EntryId
+  readonly theirs: EntryId
+  /** Principals; of ours a fingerprint or '' when it is not known any more. */
+  readonly signers: { readonly ours: string; readonly theirs: string }
+  readonly theirKey: Uint8Array
+}
+
+export type Verdict =
+  | {
+      readonly kind: 'accepted'
+      readonly opened: Opened
+      /** Whether it is the new head, rather than an older entry that was missing. */
+      readonly head: boolean
+      /** Entries that are no longer of this log, since this one drops their branch. */
+      readonly dropped: readonly EntryId[]
+    }
+  | { readonly kind: 'known'; readonly id: EntryId }
+  /** It may follow once `wants` is here. */
+  | { readonly kind: 'missing-parent'; readonly id: EntryId; readonly wants: EntryId }
+  | { readonly kind: 'fork'; readonly fork: Fork }
+  | Refusal
+
+export interface ChainOptions {
+  readonly fleet: FleetId
+  /** Newest steps language that this agent knows. */
+  readonly language: number
+  /** Newest entry ever accepted, else the checkpoint of the join string: nothing starts below it. */
+  readonly floor?: Point
+}
+
+export interface Chain {
+  /** `gap`: entries between may be missing, since the sender leaves out releases (sync, `whole` false). */
+  accept(envelope: Envelope, options?: { readonly gap?: boolean }): Verdict
+  head(): Point | undefined
+  /** The trust version in force; undefined before genesis. */
+  trust(): TrustVersion | undefined
+  /** A trust version by its entry's id. */
+  trustOf(id: EntryId): TrustVersion | undefined
+  entry(id: EntryId): Opened | undefined
+  idAt(sequence: number): EntryId | undefined
+  newestRelease(): Opened<Release> | undefined
+  forks(): readonly Fork[]
+  /** Whether nothing new may start: a fork whose other signer is still an operator. */
+  frozen(): boolean
+  /**
+   * Why a release that was accepted may not start here, or undefined. `opened`: some stage of it was opened in time;
+   * `freshUntil`: until when a fresh order extends it; times in milliseconds.
+   */
+  hold(
+    id: EntryId,
+    at: { readonly now: number; readonly opened: boolean; readonly freshUntil?: number },
+  ): Refusal | undefined
+}
+
+/** Releases whose bytes are kept in memory; ids are kept of all. */
+const releasesKept = 64
+/** Siblings kept; one is enough to freeze, more than a few only burden the memory. */
+const forksMax = 16
+/** Of hosts: above this share, a removal must name their number (DESIGN section 4). */
+const removedShareMax = 0.1
+
+/** Every entry but the first. */
+type Later = Exclude<Entry, Genesis>
+
+interface Held {
+  readonly opened: Opened
+  readonly signer: Operator
+}
+
+export function createChain({ fleet, language, floor }: ChainOptions): Chain {
+  const ids = new Map<number, EntryId>(floor && [[floor.sequence, floor.id]])
+  const held = new Map<EntryId, Held>()
+  const versions: TrustVersion[] = [] // ascending
+  const forks = new Map<EntryId, Fork>()
+  const dropped = new Set<EntryId>()
+  let head: Point | undefined
+  let floorHere = floor
+  /** The never list in force; undefined when the release that says it was left out. */
+  let never: readonly ContentDigest[] | undefined = []
+
+  const newest = () => versions.at(-1)
+  const trustBefore = (sequence: number) => versions.findLast(each => each.sequence < sequence)
+
+  function accept(envelope: Envelope, { gap = false } = {}): Verdict {
+    const opened = openEntry(envelope.tag)
+    if (isRefusal(opened)) return opened
+    const { id, entry } = opened
+    if (held.has(id) || forks.has(id)) return { kind: 'known', id }
+    if (isGenesis(entry)) return acceptGenesis(opened, envelope)
+    if (entry.fleet !== fleet) return refused('WRONG_FLEET', `found ${entry.fleet}; expected ${fleet}`)
+    if (dropped.has(id) || dropped.has(entry.previous)) {
+      dropped.add(id)
+      return refused('DROPPED', id)
+    }
+    const trust = versions.find(each => each.id === entry.trust)
+    if (!trust)
+      return { kind: 'missing-parent', id, wants: versions.length === 0 ? fleetEntry(fleet) : entry.trust }
+    const signer = signerOf(opened.signature, opened.payload, trust.operators, 'git')
+    if (isRefusal(signer)) return signer
+    const next = entry.kind === 'trust' ? readNextTrust(opened, envelope, trust, entry.removes) : undefined
+    if (next && isRefusal(next)) return next
+    if (entry.drops && next === undefined) {
+      const keys = signerKeys(opened.signature, envelope.cosigs, opened.payload, trust.operators, 'git')
+      const lacking = checkThreshold(trust, keys, 'git')
+      if (lacking) return lacking
+    }
+    const place = { opened, entry, signer, trust, next, gap }
+    const lost = entry.drops === undefined ? undefined : sequenceOf(entry.drops)
+    return lost === undefined ? follow(place) : leaveBranch(place, lost)
+  }
+
+  interface Place extends Held {
+    readonly entry: Later
+    /** The version that the entry names. */
+    readonly trust: TrustVersion
+    /** The version that it makes. */
+    readonly next: TrustVersion | undefined
+    readonly gap: boolean
+  }
+
+  function acceptGenesis(opened: Opened, { cosigs, trust: files }: Envelope): Verdict {
+    if (opened.id !== (fleet as string))
+      return refused('WRONG_FLEET', `found a genesis with the id ${opened.id}; expected ${fleet}`)
+    const trust = checkTrustFiles(opened, files)
+    if (isRefusal(trust)) return trust
+    const signer = signerOf(opened.signature, opened.payload, trust.operators, 'git')
+    if (isRefusal(signer)) return signer
+    const keys = signerKeys(opened.signature, cosigs, opened.payload, trust.operators, 'git')
+    return checkThreshold(trust, keys, 'git') ?? take({ opened, signer }, trust)
+  }
+
+  /** The place of an entry that is signed as it must be: after the head, missing so far, or beside ours. */
+  function follow(place: Place): Verdict {
+    const { opened, entry, trust, gap } = place
+    const { sequence, previous } = entry
+    const id = opened.id
+    const branch = forks.get(previous)
+    if (branch) return fork(id, branch)
+    if (trust.id !== trustBefore(sequence)?.id)
+      return refused(
+        'BROKEN_CHAIN',
+        `Trust names entry ${trust.sequence}, which is not the newest before ${sequence}`,
+      )
+    const parent = held.get(previous)?.opened.entry.sequence
+    if (parent !== undefined && parent !== sequence - 1)
+      return refused('BROKEN_CHAIN', `Previous names entry ${parent}; expected ${sequence - 1}`)
+    const ours = ids.get(sequence)
+    if (ours !== undefined && ours !== id) return fork(id, forkOf(place, ours))
+    if (head && sequence <= head.sequence)
+      return ours === id || isNamed(id)
+        ? take(place, place.next)
+        : refused('BELOW_FLOOR', `found ${sequence}; expected above ${head.sequence}`)
+    const beside = ids.get(sequence - 1)
+    const linked = previous === head?.id || (gap && (beside === undefined || beside === previous))
+    if (!linked) return { kind: 'missing-parent', id, wants: previous }
+    const unwanted = entry.kind === 'release' ? checkNever(entry, previous === head?.id) : undefined
+    return unwanted ?? take(place, place.next)
+  }
+
+  function take(
+    { opened, signer }: Held,
+    next: TrustVersion | undefined,
+    gone: readonly EntryId[] = [],
+  ): Verdict {
+    const { id, entry } = opened
+    const { sequence } = entry
+    const isHead = head === undefined || sequence > head.sequence
+    held.set(id, { opened, signer })
+    ids.set(sequence, id)
+    if (next) {
+      versions.push(next)
+      versions.sort((a, b) => a.sequence - b.sequence)
+    }
+    if (!isGenesis(entry) && entry.drops !== undefined) {
+      dropped.add(entry.drops)
+      for (const [each, { theirs }] of forks)
+        if (theirs === entry.drops && forks.delete(each)) dropped.add(each)
+    }
+    if (isHead) {
+      const contiguous = isGenesis(entry) || entry.previous === head?.id
+      if (entry.kind === 'release') never = entry.never ?? []
+      else if (!contiguous) never = undefined
+      head = { sequence, id }
+      forgetOld()
+    }
+    return { kind: 'accepted', opened, head: isHead, dropped: gone }
+  }
+
+  /** Remembers an entry of another branch: a sibling of ours, or what follows one. */
+  function fork(id: EntryId, found: Fork): Verdict {
+    if (forks.size < forksMax) forks.set(id, found)
+    return { kind: 'fork', fork: found }
+  }
+
+  function forkOf({ opened, signer }: Held, ours: EntryId): Fork {
+    return {
+      sequence: opened.entry.sequence,
+      ours,
+      theirs: opened.id,
+      signers: { ours: held.get(ours)?.signer.principal ?? '', theirs: signer.principal },
+      theirKey: opened.signature.key,
+    }
+  }
+
+  /** An entry that declares our own branch dead, with the threshold: the one way to leave it. */
+  function leaveBranch(place: Place, lost: number): Verdict {
+    const { entry, trust, next } = place
+    if (entry.sequence <= lost)
+      return refused('BROKEN_CHAIN', `it drops entry ${lost}; expected a sequence above it`)
+    if (trust.id !== trustBefore(lost)?.id)
+      return refused(
+        'BROKEN_CHAIN',
+        `it drops entry ${lost}; expected Trust to name the newest version before that`,
+      )
+    const unwanted = entry.kind === 'release' ? checkNever(entry, false) : undefined
+    if (unwanted) return unwanted
+    const gone: EntryId[] = []
+    for (const [sequence, id] of ids) {
+      if (sequence < lost) continue
+      ids.delete(sequence)
+      held.delete(id)
+      dropped.add(id)
+      gone.push(id)
+    }
+    while ((newest()?.sequence ?? 0) >= lost) versions.pop()
+    for (const [id, each] of forks) if (each.sequence >= lost) forks.delete(id)
+    head = floorHere = undefined
+    return take(place, next, gone)
+  }
+
+  function checkNever(release: Release, contiguous: boolean): Refusal | undefined {
+    const { content, never: own = [], allow = [] } = release
+    if (own.includes(content))
+      return refused('NEVER', `content ${content} is on the list of the release itself`)
+    if (!contiguous || never === undefined) return undefined
+    const removed = never.filter(each => !own.includes(each) && !allow.includes(each))
+    if (never.includes(content) && !allow.includes(content)) return refused('NEVER', `content ${content}`)
+    return removed.length === 0 ? undefined : refused('NEVER', `${removed[0]} leaves the list without Allow`)
+  }
+
+  function readNextTrust(
+    opened: Opened,
+    { cosigs, trust }: Envelope,
+    old: TrustVersion,
+    removes: number | undefined,
+  ): TrustVersion | Refusal {
+    const next = checkTrustFiles(opened, trust)
+    if (isRefusal(next)) return next
+    const candidates = [...old.operators, ...next.operators]
+    const keys = signerKeys(opened.signature, cosigs, opened.payload, candidates, 'git')
+    return (
+      checkThreshold(old, keys, 'git') ??
+      checkThreshold(next, keys, 'git') ??
+      checkRemoves(old, next, removes) ??
+      next
+    )
+  }
+
+  function hold(
+    id: EntryId,
+    { now, opened, freshUntil }: { now: number; opened: boolean; freshUntil?: number },
+  ): Refusal | undefined {
+    const entry = held.get(id)?.opened.entry
+    if (entry?.kind !== 'release') return refused('BROKEN_CHAIN', `${id} is not a release of this log`)
+    if (floorHere && entry.sequence < floorHere.sequence)
+      return refused('BELOW_FLOOR', `found ${entry.sequence}; expected at least ${floorHere.sequence}`)
+    if (frozen()) return refused('FROZEN', [...forks.values()].map(describe).join('; '))
+    if (entry.language > language)
+      return refused('LANGUAGE_TOO_NEW', `found ${entry.language}; expected at most ${language}`)
+    if (never?.includes(entry.content)) return refused('NEVER', `content ${entry.content}`)
+    const until = Math.max(timeMs(entry.expires), freshUntil ?? 0)
+    return !opened && now >= until ? refused('EXPIRED', `at ${entry.expires}`) : undefined
+  }
+
+  function frozen(): boolean {
+    const operators = newest()?.operators ?? []
+    return [...forks.values()].some(each => maySign(operators, each.theirKey, 'git'))
+  }
+
+  function newestRelease(): Opened<Release> | undefined {
+    let found: Opened | undefined
+    for (const { opened } of held.values())
+      if (opened.entry.kind === 'release' && opened.entry.sequence > (found?.entry.sequence ?? 0))
+        found = opened
+    return found as Opened<Release> | undefined
+  }
+
+  /** Whether an entry that we hold names this one: then its hash vouches for it. */
+  function isNamed(id: EntryId): boolean {
+    for (const { opened } of held.values()) {
+      const { entry } = opened
+      if (entry.previous === id) return true
+      if (entry.kind === 'release' && (entry.stable === id || entry.seed === id)) return true
+    }
+    return false
+  }
+
+  function sequenceOf(id: EntryId): number | undefined {
+    for (const [sequence, each] of ids) if (each === id) return sequence
+    return undefined
+  }
+
+  function forgetOld(): void {
+    const releases = [...held.values()]
+      .map(each => each.opened)
+      .filter(each => each.entry.kind === 'release')
+      .sort((a, b) => b.entry.sequence - a.entry.sequence)
+    const stable = (releases[0] as Opened<Release> | undefined)?.entry.stable
+    for (const { id } of releases.slice(releasesKept)) if (id !== stable) held.delete(id)
+  }
+
+  return {
+    accept,
+    head: () => head,
+    trust: newest,
+    trustOf: id => versions.find(each => each.id === id),
+    entry: id => held.get(id)?.opened,
+    idAt: sequence => ids.get(sequence),
+    newestRelease,
+    forks: () => [...new Set(forks.values())],
+    frozen,
+    hold,
+  }
+}
+
+/** The genesis entry's id is the fleet's. */
+function fleetEntry(fleet: FleetId): EntryId {
+  return fleet as string as EntryId
+}
+
+function describe({ sequence, ours, theirs, signers }: Fork): string {
+  return `entry ${sequence} is ${ours} by ${signers.ours || 'an earlier signer'} and ${theirs} by ${signers.theirs}`
+}
+
+/** The trust version that an entry makes, if the files beside it are the ones it names and can be read. */
+function checkTrustFiles(opened: Opened, files: TrustFiles | undefined): TrustVersion | Refusal {
+  const { entry, id } = opened
+  if (!files || entry.kind !== 'trust')
+    return refused('TRUST_MISMATCH', 'found none; expected hosts, operators, policy')
+  const digests = trustDigests(files)
+  for (const name of ['operators', 'roster', 'policy'] as const)
+    if (digests[name] !== entry[name])
+      return refused('TRUST_MISMATCH', `${name}: found ${digests[name]}; expected ${entry[name]}`)
+  const tree = trustTree(files)
+  if (tree !== entry.object) return refused('TRUST_MISMATCH', `tree: found ${tree}; expected ${entry.object}`)
+  const parsed = readTrust(files)
+  if (parsed.kind === 'ok') return { ...parsed.value, sequence: entry.sequence, id }
+  const [first] = parsed.problems
+  return refused(
+    'TRUST_MALFORMED',
+    first ? `${first.file}:${first.line}:${first.column}: ${first.message}` : '',
+  )
+}
+
+/** Whether the hosts that leave are few, or counted. */
+function checkRemoves(old: Trust, next: Trust, said: number | undefined): Refusal | undefined {
+  const kept = new Set(next.roster.map(each => hex(each.key)))
+  const removed = old.roster.filter(each => !kept.has(hex(each.key))).length
+  const fine = said === undefined ? removed <= removedShareMax * old.roster.length : said === removed
+  if (fine) return undefined
+  return refused(
+    'TRUST_REMOVES',
+    `found ${removed} of ${old.roster.length} leaving; expected Removes: ${removed}, found ${said ?? 'none'}`,
+  )
+}

@@ -1,0 +1,59 @@
+// Who stands behind signed bytes: the tag's own signature and the cosignatures beside it, counted as distinct operators.
+import { hex } from './bytes.ts'
+import { type Refusal, refused } from './errors.ts'
+import { fingerprint } from './keys.ts'
+import { maySign, type Operator } from './operators.ts'
+import { checkSshsig, type Namespace, readSshsig, type Signer, type Sshsig, signSshsig } from './sshsig.ts'
+import type { Trust } from './trust.ts'
+
+/** One more operator's signature over an entry's or order's payload: an SSHSIG blob, carried beside it. */
+export function cosign(signer: Signer, namespace: Namespace, payload: Uint8Array): Uint8Array {
+  return signSshsig(signer, namespace, payload)
+}
+
+/** The operator who signed, if the signature is good and the operator may sign in the namespace. */
+export function signerOf(
+  signature: Sshsig,
+  payload: Uint8Array,
+  operators: readonly Operator[],
+  namespace: Namespace,
+): Operator | Refusal {
+  const operator = maySign(operators, signature.key, namespace)
+  if (!operator)
+    return refused('SIGNER_UNKNOWN', `${fingerprint(signature.key)} may not sign in namespace ${namespace}`)
+  return checkSshsig(signature, namespace, payload)
+    ? operator
+    : refused('SIGNATURE_BAD', `that of ${operator.principal} (${fingerprint(signature.key)})`)
+}
+
+/**
+ * The distinct keys with a good signature over the payload among the first one and the cosignatures, in hex, as far as
+ * they are in `candidates`. Cosignatures that are not good are passed over: anybody on the way can add one.
+ */
+export function signerKeys(
+  first: Sshsig,
+  cosigs: readonly Uint8Array[],
+  payload: Uint8Array,
+  candidates: readonly Operator[],
+  namespace: Namespace,
+): ReadonlySet<string> {
+  const keys = new Set<string>()
+  const more = cosigs.map(readSshsig).filter(each => each !== undefined)
+  for (const each of [first, ...more])
+    if (!keys.has(hex(each.key)) && maySign(candidates, each.key, namespace))
+      if (checkSshsig(each, namespace, payload)) keys.add(hex(each.key))
+  return keys
+}
+
+/** Whether as many operators of a trust version stand behind the payload as its policy asks for. */
+export function checkThreshold(
+  { operators, policy }: Trust,
+  keys: ReadonlySet<string>,
+  namespace: Namespace,
+): Refusal | undefined {
+  const count = operators.filter(
+    each => keys.has(hex(each.key)) && each.namespaces.includes(namespace),
+  ).length
+  if (count >= policy.threshold) return undefined
+  return refused('THRESHOLD_NOT_MET', `found ${count}; expected ${policy.threshold}`)
+}
