@@ -24,25 +24,30 @@ export interface Checked {
   readonly walk: Walk
 }
 
+/** Reads a pack file from end to end, letting others run in between. */
+export async function scanFile(path: string): Promise<ScannedPack | Refused> {
+  const source = openSource(path)
+  try {
+    return await breathe(scanPack(source))
+  } finally {
+    source.close()
+  }
+}
+
 /**
  * Checks a whole pack file: byte-defined form, limits, everything that the commit needs and nothing else. With a base, what
  * the base holds counts as there, and may not come again.
  */
 export async function checkPack(path: string, commit: string, base?: KnownPack): Promise<Checked | Refused> {
-  const source = openSource(path)
-  try {
-    const scanned = await breathe(scanPack(source))
-    if (scanned.kind === 'refused') return scanned
-    const walk = walkRelease(commit, oid => scanned.objects.get(oid) ?? base?.objects.get(oid))
-    if (walk.kind === 'refused') return walk
-    for (const [oid, { type }] of scanned.objects) {
-      if (!walk.reached.has(oid)) return refuse('PACK_EXTRA', `${type} ${oid} belongs to no path`)
-      if (base?.objects.has(oid)) return refuse('PACK_EXTRA', `${type} ${oid} is in the base already`)
-    }
-    return { kind: 'checked', scanned, walk }
-  } finally {
-    source.close()
+  const scanned = await scanFile(path)
+  if (scanned.kind === 'refused') return scanned
+  const walk = walkRelease(commit, oid => scanned.objects.get(oid) ?? base?.objects.get(oid))
+  if (walk.kind === 'refused') return walk
+  for (const [oid, { type }] of scanned.objects) {
+    if (!walk.reached.has(oid)) return refuse('PACK_EXTRA', `${type} ${oid} belongs to no path`)
+    if (base?.objects.has(oid)) return refuse('PACK_EXTRA', `${type} ${oid} is in the base already`)
   }
+  return { kind: 'checked', scanned, walk }
 }
 
 export function heldOf({ scanned: { objects }, walk: { release } }: Checked, path: string): Held {

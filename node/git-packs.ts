@@ -82,13 +82,8 @@ export function openServed(folder: string): ServedPacks {
   }
 }
 
-/** A quarantine, and where its bytes lie. */
-export interface QuarantineFile extends Quarantine {
-  readonly path: string
-}
-
 /** Goes on with the download of `digest` in `folder`, or begins it. */
-export function openQuarantine(folder: string, digest: string): QuarantineFile {
+export function openQuarantine(folder: string, digest: string): Quarantine {
   const path = join(folder, digest)
   const others = readdirSync(folder)
     .filter(name => name !== digest)
@@ -97,7 +92,6 @@ export function openQuarantine(folder: string, digest: string): QuarantineFile {
   for (const oldest of others.slice(quarantinesMax - 1)) rmSync(oldest, { force: true })
   return {
     digest,
-    path,
     get size() {
       return sizeOf(path)
     },

@@ -6,12 +6,12 @@ import { join } from 'node:path'
 import { hex } from '../signing/bytes.ts'
 import { hasher } from '../signing/crypto.ts'
 import { NodeError } from './errors.ts'
-import { type Checked, checkPack, contentOf, type Held, heldOf } from './git-check.ts'
+import { type Checked, checkPack, contentOf, type Held, heldOf, scanFile } from './git-check.ts'
 import * as disk from './git-disk.ts'
-import { openQuarantine, openServed, type QuarantineFile, type ServedPack } from './git-packs.ts'
+import { openQuarantine, openServed, type ServedPack } from './git-packs.ts'
 import { type HeldTag, isTagRef, newestRelease, parseTag, tagObjects } from './git-tags.ts'
 import { replaceFile, syncPath } from './os.ts'
-import { packIndex, packSize, packSizeMax, refuse, scanPack, writePack } from './pack.ts'
+import { packIndex, packSize, packSizeMax, refuse, writePack } from './pack.ts'
 import type * as ports from './ports.ts'
 import type { Clock, Opened, Repository, TagRef } from './ports.ts'
 import { parseCommit } from './tree.ts'
@@ -76,10 +76,13 @@ function inspect(folder: string): State | string {
     disk.removeStrayPacks(folder, oid => wanted.has(oid))
     return state
   } catch (error) {
-    // A missing folder, a file where a folder should be, a disk that cannot read.
-    return error instanceof Error ? error.message : String(error)
+    if (error instanceof Error && 'code' in error && damageErrnos.has(error.code)) return error.message
+    throw error
   }
 }
+
+/** What a damaged tree of folders answers, or a disk that cannot read; no rights or no room are not damage. */
+const damageErrnos: ReadonlySet<unknown> = new Set(['EEXIST', 'EIO', 'EISDIR', 'ELOOP', 'ENOENT', 'ENOTDIR'])
 
 function repositoryOn(folder: string, { commits, tags }: State): Repository {
   const scratch = join(folder, 'fleet/tmp/pack')
@@ -190,13 +193,17 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
     remember(commit, Promise.resolve(heldOf(checked, disk.packPath(folder, commit))))
   }
 
-  /** Removes a tag's pack unless another ref names it too. */
   function forget(ref: TagRef): void {
     const tag = tags.get(ref)
     if (!tag) return
     tags.delete(ref)
     disk.removeRef(folder, ref)
-    if (![...tags.values()].some(each => each.oid === tag.oid)) disk.removePack(folder, tag.oid)
+    removeUnnamed(tag)
+  }
+
+  /** Removes a tag's pack unless another ref names it. */
+  function removeUnnamed({ oid }: HeldTag): void {
+    if (![...tags.values()].some(tag => tag.oid === oid)) disk.removePack(folder, oid)
   }
 
   async function fileOf(digest: string): Promise<Uint8Array | undefined> {
@@ -214,9 +221,9 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
     held: () => [...commits.keys()],
     install: (pack, claim) =>
       inTurn(async () => {
-        const waiting = pack instanceof Uint8Array ? undefined : (pack as QuarantineFile)
-        const path = waiting?.path ?? join(folder, 'fleet/tmp/inline')
-        if (pack instanceof Uint8Array) disk.writeScratch(path, pack)
+        const inline = pack instanceof Uint8Array
+        const path = join(folder, inline ? 'fleet/tmp/inline' : `fleet/quarantine/${pack.digest}`)
+        if (inline) disk.writeScratch(path, pack)
         const answer = commits.has(claim.commit) ? await heldAlready(claim) : await takePack(path, claim)
         // Not when this throws: a full disk may have room tomorrow, and the bytes are good.
         rmSync(path, { force: true })
@@ -259,14 +266,13 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
           throw new NodeError('TAG_TARGET_ABSENT', { ref, target: tag.target })
         const list = [...objects].map(([oid, { type }]) => ({ oid, type }))
         write(list, oid => objects.get(oid)!.bytes)
-        const source = disk.openSource(scratch)
-        const scanned = await disk.breathe(scanPack(source))
-        source.close()
+        const scanned = await scanFile(scratch)
         assert(scanned.kind === 'scanned', 'what we wrote can be read')
-        forget(ref)
+        const before = tags.get(ref)
         disk.placePack(folder, tag.oid, scratch, packIndex(scanned))
         disk.writeRef(folder, ref, tag.oid)
         tags.set(ref, tag)
+        if (before) removeUnnamed(before)
         settle()
       }),
     tag: async ref => tags.get(ref)?.body.slice(),
@@ -296,6 +302,10 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
         for (const commit of commits.keys()) {
           const found = await checkPack(disk.packPath(folder, commit), commit)
           if (found.kind === 'refused') return `release ${commit}: ${found.detail}`
+        }
+        for (const [ref, { oid }] of tags) {
+          const found = await scanFile(disk.packPath(folder, oid))
+          if (found.kind === 'refused') return `${ref}: ${found.detail}`
         }
         const again = inspect(folder)
         return typeof again === 'string' ? again : undefined

@@ -301,6 +301,18 @@ describe('a tag', () => {
     await repository.close()
   })
 
+  test('is replaced by another of its name; put twice it is put once', async () => {
+    const folder = place()
+    const repository = await open(folder)
+    for (const roster of ['# one\n', '# two\n', '# two\n']) {
+      const files = trust(roster)
+      await repository.putTag('refs/tags/fleet/1', tagOf('tree', treeOf(files), 1), files)
+    }
+    expect(git(folder, 'show', 'refs/tags/fleet/1:trust/hosts')).toBe('# two\n')
+    expect(readdirSync(join(folder, 'objects/pack')).length).toBe(2)
+    await repository.close()
+  })
+
   test('of a fork stands beside, and does not move main', async () => {
     const folder = place()
     const repository = await open(folder)
@@ -419,6 +431,20 @@ describe('a damaged repository is set aside, named, and begun anew', () => {
     await put(port, one!, 1)
     expect(fsck(folder)).toBe('')
     await port.close()
+  })
+
+  test('a byte in a trust tree: found by the audit', async () => {
+    const folder = place()
+    const repository = await open(folder)
+    const files = trust('# roster\n')
+    await repository.putTag('refs/tags/fleet/1', tagOf('tree', treeOf(files), 1), files)
+    const [name = ''] = readdirSync(join(folder, 'objects/pack')).filter(each => each.endsWith('.pack'))
+    const path = join(folder, 'objects/pack', name)
+    const bytes = readFileSync(path)
+    bytes[bytes.indexOf('# roster')]! ^= 1
+    writeFileSync(path, bytes)
+    expect(await repository.audit()).toMatch(/^refs\/tags\/fleet\/1: .*Adler/)
+    await repository.close()
   })
 
   test('a byte in the middle of a pack: found by the audit and when it is read', async () => {
