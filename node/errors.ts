@@ -16,7 +16,7 @@ export const nodeErrors = {
   SOURCE_ABSENT: 'there is no such repository or revision',
   SOURCE_REFUSED: 'the repository holds what cannot be published',
   STORE_LOCKED: 'another process holds the store',
-  STORE_FAILED: 'the store cannot be opened, nor set aside',
+  STORE_FAILED: 'the store cannot be opened',
   TAG_FORM: 'the object is no tag that can be held',
   TAG_TARGET_ABSENT: 'what the tag names is not held here',
 } as const

@@ -20,6 +20,9 @@ const deltasMax = 32
 /** Downloads that are kept for later; the one that was touched longest ago goes first. */
 const quarantinesMax = 8
 
+/** What one call answers at most, whatever a peer asks for. Bytes. */
+const partSizeMax = 1 << 20
+
 export interface ServedPack {
   readonly commit: string
   readonly base: Base
@@ -57,8 +60,8 @@ export function openServed(folder: string): ServedPacks {
     byDigest: digest => packs.get(digest),
     read: (digest, offset, length) => {
       const pack = packs.get(digest)
-      if (!pack) return undefined
-      const size = Math.max(0, Math.min(length, pack.size - offset))
+      if (!pack || !(Number.isSafeInteger(offset) && offset >= 0 && length >= 0)) return undefined
+      const size = Math.max(0, Math.min(length, partSizeMax, pack.size - offset))
       const fd = openSync(pathOf(pack), 'r')
       try {
         return readAll(fd, new Uint8Array(size), offset)

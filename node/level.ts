@@ -10,8 +10,8 @@ import { type Clock, type Opened, type Store, storeKey } from './ports.ts'
 type Database = ClassicLevel<string, Uint8Array>
 
 /**
- * Opens or makes the store in `folder`. Errors: STORE_LOCKED when another process has it open; STORE_FAILED when it can
- * be neither repaired nor moved to `<folder>.damaged-<time>`.
+ * Opens or makes the store in `folder`. Errors: STORE_LOCKED when another process has it open; STORE_FAILED when the
+ * disk is full or rights are missing, or when it can be neither repaired nor moved to `<folder>.damaged-<time>`.
  */
 export async function openLevel(folder: string, clock: Clock): Promise<Opened<Store>> {
   mkdirSync(dirname(folder), { recursive: true })
@@ -45,7 +45,11 @@ async function tryOpen(folder: string): Promise<{ database: Database } | { why: 
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
     if (cause instanceof Error && 'code' in cause && cause.code === 'LEVEL_LOCKED')
       throw new NodeError('STORE_LOCKED', { folder }, error)
-    return { why: cause instanceof Error ? cause.message : String(cause) }
+    const why = cause instanceof Error ? cause.message : String(cause)
+    // LevelDB has one code for all of these. They say nothing against the store: it must not be set aside for them.
+    if (/No space left|Permission denied|Read-only|Too many open files/.test(why))
+      throw new NodeError('STORE_FAILED', { folder, found: why }, error)
+    return { why }
   }
 }
 

@@ -144,7 +144,10 @@ export interface Repository {
   blob(sha256: string): Promise<Uint8Array | undefined>
   /** Makes the pack for receivers that hold `base`; any host makes the same bytes. */
   pack(commit: string, base: Base): Promise<PackInfo>
-  /** Part of a pack that was made or installed here; shorter at its end, undefined when there is none. */
+  /**
+   * Part of a pack that was made or installed here: at most 1 MiB, shorter at its end; undefined when there is no such pack
+   * or offset and length are no sizes.
+   */
   readPack(digest: string, offset: number, length: number): Promise<Uint8Array | undefined>
   /** Size of a pack that can be read, undefined when there is none. */
   packSize(digest: string): number | undefined

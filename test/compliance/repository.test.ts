@@ -110,6 +110,8 @@ describe('a release', () => {
       expect(await repository.readPack(claim.digest, 100, 50)).toEqual(bytes.slice(100, 150))
       expect(await repository.readPack(claim.digest, bytes.length - 5, 50)).toEqual(bytes.slice(-5))
       expect(await repository.readPack('0'.repeat(64), 0, 1)).toBeUndefined()
+      expect(await repository.readPack(claim.digest, -1, 1)).toBeUndefined()
+      expect(await repository.readPack(claim.digest, bytes.length + 9, 1e12)).toEqual(new Uint8Array())
       expect(fsck(folder)).toMatch(/^$|^notice/)
     }
     await expect(repository.release('0'.repeat(40))).rejects.toBeInstanceOf(NodeError)
@@ -143,6 +145,24 @@ describe('a release', () => {
     })
     await repository.close()
   })
+})
+
+test('changes at one time happen one after another, and reads go on meanwhile', async () => {
+  const folder = place()
+  const repository = await open(folder)
+  const releases = chain(5)
+  await put(repository, releases[0]!, 1)
+  const same = hex(sha256(utf8('never changes\n')))
+  const installs = releases.slice(1).map(each => repository.install(full(each).bytes, full(each).claim))
+  const reads = releases.map(() => repository.blob(same))
+  const packs = releases.slice(2).map((each, at) => repository.pack(each.commit, releases[at]!.commit))
+  for (const each of await Promise.all(installs)) expect(each.kind).toBe('installed')
+  for (const each of await Promise.all(reads)) expect(each).toEqual(utf8('never changes\n'))
+  expect(new Set((await Promise.all(packs)).map(each => each.digest)).size).toBe(3)
+  await repository.prune(new Set([releases[4]!.commit]))
+  expect(await repository.blob(same)).toEqual(utf8('never changes\n'))
+  expect(() => git(folder, 'fsck', '--strict')).not.toThrow()
+  await repository.close()
 })
 
 describe('a pack is refused, and nothing is left of it', () => {
