@@ -7,4 +7,13 @@ export interface CommandEntry {
   load(): Promise<CommandSpec>
 }
 
-export const commands: readonly CommandEntry[] = []
+const at = async (module: Promise<{ readonly spec: CommandSpec }>) => (await module).spec
+
+export const commands: readonly CommandEntry[] = [
+  { name: 'fmt', summary: 'bring steps files into their canonical form', load: () => at(import('./fmt.ts')) },
+  {
+    name: 'check',
+    summary: 'find what is wrong in the declaration, for every host',
+    load: () => at(import('./check.ts')),
+  },
+]
