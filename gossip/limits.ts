@@ -68,13 +68,8 @@ export const limits = {
   /** ms of one slot of mDNS duty: three queries. */
   dutySlotMs: 60_000,
 
-  /** Bytes of an entry or order, and of one of its SSHSIG blobs: formats section 4; Ed25519 blobs are under 200. */
-  entryBytes: 64 * KiB,
-  cosignatureBytes: 1 * KiB,
-  /** Cosignatures of one entry or order: more principals than any threshold in use. */
-  cosignatures: 16,
-  /** Bytes of one trust/ file; 5,000 hosts with labels take about 700 KiB. */
-  trustFileBytes: 1 * MiB,
+  /** Bytes of an entry's or order's envelope: the roster of 5,000 hosts with labels takes about 700 KiB. */
+  envelopeBytes: 1.5 * MiB,
   /** Bytes of a pack that travels inside its entry: gossip carries each message about six times. */
   inlinePackBytes: 16 * KiB,
   /** Entries in one answer, and the bytes at which it is cut (the asker asks again). */

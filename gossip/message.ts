@@ -1,21 +1,7 @@
 // Wire messages (docs/formats.md section 11): bytes <-> values, every field checked and bounded. Decides only whether
 // bytes are well formed; what they mean, and whether signatures in them are good, others decide.
-import { decode as cborDecode, encode as cborEncode } from 'cborg'
+import { type CborMap, type CborSource, decodeMap, encode, isBytes } from '../signing/cbor.ts'
 import { limits } from './limits.ts'
-
-/** An entry as stored and sent: formats section 4. */
-export interface Envelope {
-  readonly tag: Uint8Array
-  readonly cosigs?: readonly Uint8Array[]
-  readonly trust?: { readonly hosts: Uint8Array; readonly operators: Uint8Array; readonly policy: Uint8Array }
-  readonly pack?: Uint8Array
-}
-
-/** An order as stored and sent: formats section 7. */
-export interface OrderEnvelope {
-  readonly order: Uint8Array
-  readonly cosigs?: readonly Uint8Array[]
-}
 
 /** `[body, signature]`, formats section 9; both as received. */
 export type StatusPair = readonly [body: Uint8Array, signature: Uint8Array]
@@ -62,12 +48,13 @@ export type Message =
   | WantPack
   | Part
   | { readonly t: 'no-pack'; readonly pack: Uint8Array }
-  | { readonly t: 'entry'; readonly entry: Envelope }
-  | { readonly t: 'order'; readonly order: OrderEnvelope }
+  /** Envelopes (formats sections 4 and 7) travel as the bytes that are kept: nothing is lost on the way. */
+  | { readonly t: 'entry'; readonly entry: Uint8Array }
+  | { readonly t: 'order'; readonly order: Uint8Array }
   | { readonly t: 'want'; readonly after: number }
-  | { readonly t: 'entries'; readonly entries: readonly Envelope[]; readonly whole: boolean }
+  | { readonly t: 'entries'; readonly entries: readonly Uint8Array[]; readonly whole: boolean }
   | { readonly t: 'want-orders' }
-  | { readonly t: 'orders'; readonly orders: readonly OrderEnvelope[] }
+  | { readonly t: 'orders'; readonly orders: readonly Uint8Array[] }
   | {
       readonly t: 'digest'
       readonly have: readonly (readonly [Uint8Array, number])[]
@@ -82,57 +69,29 @@ export interface Malformed {
   readonly reason: string
 }
 
-export const encodeMessage = (message: Message): Uint8Array => cborEncode(message)
-
-/** One envelope as bytes for the store: the same form that travels. */
-export const encodeEnvelope = (envelope: Envelope): Uint8Array => cborEncode(envelope)
+export const encodeMessage = (message: Message): Uint8Array => encode(message as unknown as CborSource)
 
 /** Never throws. */
 export function decodeMessage(bytes: Uint8Array): Message | Malformed {
-  return guarded(() => message(open(bytes)))
-}
-
-/** Reads what encodeEnvelope wrote. Never throws. */
-export function decodeEnvelope(bytes: Uint8Array): Envelope | Malformed {
-  return guarded(() => envelope(open(bytes), 'envelope'))
-}
-
-function bad(field: string, expected: string): never {
-  throw new TypeError(`${field}: expected ${expected}`)
-}
-
-function guarded<T>(read: () => T): T | Malformed {
+  const map = decodeMap(bytes)
+  if (map === undefined) return { t: 'malformed', reason: 'expected a map in deterministic CBOR' }
   try {
-    return read()
+    return message(map)
   } catch (error) {
-    // cborg throws plain errors, a deep nest of arrays a RangeError: both are the sender's fault, not ours.
-    return { t: 'malformed', reason: error instanceof Error ? error.message : 'unreadable' }
+    if (error instanceof Bad) return { t: 'malformed', reason: error.message }
+    throw error
   }
 }
 
-type Fields = { readonly [key: string]: unknown }
+/** Thrown and caught in this file: readers of fields need not pass failures on by hand. */
+class Bad extends Error {}
 
-function open(bytes: Uint8Array): Fields {
-  const value: unknown = cborDecode(bytes, {
-    strict: true,
-    allowIndefinite: false,
-    allowUndefined: false,
-    allowNaN: false,
-    allowInfinity: false,
-    allowBigInt: false,
-    rejectDuplicateMapKeys: true,
-  })
-  return map(value, 'message')
-}
-
-function map(value: unknown, field: string): Fields {
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof Uint8Array)
-    bad(field, 'a map')
-  return value as Fields
+function bad(field: string, expected: string): never {
+  throw new Bad(`${field}: expected ${expected}`)
 }
 
 function blob(value: unknown, field: string, max: number, exact = false): Uint8Array {
-  if (!(value instanceof Uint8Array) || value.length > max || (exact && value.length !== max))
+  if (!isBytes(value) || value.length > max || (exact && value.length !== max))
     bad(field, `${exact ? '' : 'at most '}${max} bytes`)
   return value
 }
@@ -167,31 +126,7 @@ function pair<A, B>(value: unknown, field: string, a: Reader<A>, b: Reader<B>): 
   return [a(value[0], `${field}[0]`), b(value[1], `${field}[1]`)]
 }
 
-const cosigs = (value: unknown) =>
-  value === undefined
-    ? {}
-    : {
-        cosigs: array(value, 'cosigs', limits.cosignatures, (each, f) =>
-          blob(each, f, limits.cosignatureBytes),
-        ),
-      }
-
-function envelope(value: unknown, field: string): Envelope {
-  const from = map(value, field)
-  const trust = from['trust'] === undefined ? undefined : map(from['trust'], 'trust')
-  const file = (name: string) => blob(trust?.[name], `trust.${name}`, limits.trustFileBytes)
-  return {
-    tag: blob(from['tag'], 'tag', limits.entryBytes),
-    ...cosigs(from['cosigs']),
-    ...(trust && { trust: { hosts: file('hosts'), operators: file('operators'), policy: file('policy') } }),
-    ...(from['pack'] !== undefined && { pack: blob(from['pack'], 'pack', limits.inlinePackBytes) }),
-  }
-}
-
-function order(value: unknown, field: string): OrderEnvelope {
-  const from = map(value, field)
-  return { order: blob(from['order'], 'order', limits.entryBytes), ...cosigs(from['cosigs']) }
-}
+const envelope: Reader<Uint8Array> = (value, field) => blob(value, field, limits.envelopeBytes)
 
 const status: Reader<StatusPair> = (value, field) =>
   pair(
@@ -204,7 +139,7 @@ const status: Reader<StatusPair> = (value, field) =>
 const addresses: Reader<string[]> = (value, field) =>
   array(value, field, limits.addressesPerPeer, (each, f) => text(each, f, limits.addressChars))
 
-function message(from: Fields): Message {
+function message(from: CborMap): Message {
   const t = from['t']
   switch (t) {
     case 'hello': {
@@ -224,7 +159,7 @@ function message(from: Fields): Message {
     case 'entry':
       return { t, entry: envelope(from['entry'], 'entry') }
     case 'order':
-      return { t, order: order(from['order'], 'order') }
+      return { t, order: envelope(from['order'], 'order') }
     case 'heads':
       return {
         t,
@@ -244,7 +179,7 @@ function message(from: Fields): Message {
     case 'want-orders':
       return { t }
     case 'orders':
-      return { t, orders: array(from['orders'], 'orders', limits.ordersPerMessage, order) }
+      return { t, orders: array(from['orders'], 'orders', limits.ordersPerMessage, envelope) }
     case 'digest': {
       const item: Reader<readonly [Uint8Array, number]> = (each, f) => pair(each, f, digest, anyUint)
       return {

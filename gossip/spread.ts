@@ -3,7 +3,7 @@
 // caller has checked and holds.
 import type { PeerId } from './carrier.ts'
 import { limits } from './limits.ts'
-import type { Envelope, Heads, Message, OrderEnvelope, StatusPair } from './message.ts'
+import type { Heads, Message, StatusPair } from './message.ts'
 
 /** What this host holds, all checked. Ids and roots are 32 bytes. */
 export interface Holdings {
@@ -12,9 +12,9 @@ export interface Holdings {
   /** Sequence of the newest release whose pack is installed; 0: none. */
   held(): number
   /** Entries above a sequence, ascending; `whole` false when releases between are left out. */
-  after(sequence: number): { readonly entries: readonly Envelope[]; readonly whole: boolean }
+  after(sequence: number): { readonly entries: readonly Uint8Array[]; readonly whole: boolean }
   ordersRoot(): Uint8Array
-  orders(): readonly OrderEnvelope[]
+  orders(): readonly Uint8Array[]
   boardRoot(): Uint8Array
   /** `[host key, counter]` of each status held. */
   have(): readonly (readonly [Uint8Array, number])[]
@@ -209,13 +209,11 @@ function shuffled<T>(items: readonly T[], random: () => number): T[] {
 }
 
 /** Cuts an answer at its byte bound; the asker sees that its head is still behind and asks again. */
-function cut(entries: readonly Envelope[], whole: boolean): { entries: Envelope[]; whole: boolean } {
+function cut(entries: readonly Uint8Array[], whole: boolean): { entries: Uint8Array[]; whole: boolean } {
   let bytes = 0
-  const out: Envelope[] = []
+  const out: Uint8Array[] = []
   for (const entry of entries.slice(0, limits.entriesPerMessage)) {
-    const trust = entry.trust
-    bytes += entry.tag.length + (entry.pack?.length ?? 0)
-    bytes += trust ? trust.hosts.length + trust.operators.length + trust.policy.length : 0
+    bytes += entry.length
     if (out.length > 0 && bytes > limits.entriesBytes) break
     out.push(entry)
   }

@@ -2,6 +2,12 @@
 // no path and reads no file itself.
 import { parse, TomlError } from 'smol-toml'
 
+/** Of the agent and the command line. */
+export const version = '0.1.0'
+
+/** Newest version of the steps language that this agent speaks. */
+export const language = 1
+
 export interface Config {
   /** The folder that the agent fills; `/` on a real host. */
   readonly root: string

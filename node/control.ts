@@ -83,6 +83,48 @@ export interface LogView {
   readonly refusal: { readonly code: string; readonly detail: string } | null
 }
 
+/** The step behind a path, in `fleet why --json`. Stable. */
+export interface WhyView {
+  readonly path: string
+  /** The step as `fleet fmt` writes it. */
+  readonly step: string
+  /** `file:line`. */
+  readonly origin: string
+  /** Provenance of a `#@` comment. */
+  readonly made: string | null
+  /** `42 subject`. */
+  readonly release: string
+  readonly sinceMs: number
+  /** Something was there before the step, and is saved. */
+  readonly original: boolean
+}
+
+/** A kept edit in `fleet drift --json`. Stable. */
+export interface DriftView {
+  readonly id: string
+  readonly path: string
+  /** `content`, `mode`, `owner`, `missing`, `foreign`: words with blanks between. */
+  readonly what: string
+  readonly atMs: number
+  /** Bytes of the kept edit; null when it left none (a deleted file). */
+  readonly size: number | null
+  /** ms from noticing to restored; null when unknown. */
+  readonly repairedMs: number | null
+}
+
+/** One kept edit whole, in `fleet drift show --json`. Stable. */
+export interface DriftEdit {
+  readonly id: string
+  readonly path: string
+  readonly what: string
+  /** The edited file; null when nothing was left of it. */
+  readonly base64: string | null
+  /** The file of the repository that the step copies; null when it copies none. */
+  readonly source: string | null
+  /** `file:line` of the step. */
+  readonly origin: string
+}
+
 /** A line of a socket as a request; undefined when it is none. Never throws. */
 export function decodeAsk(line: string): Ask | undefined {
   const value = parse(line)

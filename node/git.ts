@@ -257,6 +257,7 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
       assert.match(digest, /^[0-9a-f]{64}$/)
       return openQuarantine(join(folder, 'fleet/quarantine'), digest)
     },
+    quarantined: digest => disk.sizeOf(join(folder, 'fleet/quarantine', digest)),
     putTag: (ref, body, trust) =>
       inTurn(async () => {
         assert(isTagRef(ref), `${ref} is no name for a tag`)

@@ -152,6 +152,8 @@ export interface Repository {
   /** Size of a pack that can be read, undefined when there is none. */
   packSize(digest: string): number | undefined
   quarantine(digest: string): Promise<Quarantine>
+  /** Bytes of a pack that lie in quarantine; 0: none. */
+  quarantined(digest: string): number
   /**
    * Holds a tag; `body` is the object without git's header. A release's commit must be held; a trust entry brings the files
    * of its tree (`trust/hosts` …). refs/heads/main follows the highest fleet tag whose target is a release.

@@ -8,28 +8,21 @@ export interface Situation {
     | {
         readonly sequence: number
         readonly id: string
-        readonly content: string
-        readonly language: number
-        readonly expiresMs: number
       }
     | undefined
   /** Id of the entry whose content is in force here; undefined on a blank host. */
   readonly inForce: string | undefined
-  /** Newest language that this agent speaks. */
-  readonly language: number
   /** A run is under way. */
   readonly running: boolean
   readonly pausedUntilMs: number | undefined
   readonly cloned: boolean
   readonly dirty: boolean
-  /** Id of the sibling entry that froze this host (DESIGN section 4, fork). */
-  readonly frozenBy: string | undefined
+  /** Why the log does not let the target start: a fork, the never list, expiry, a newer language, a bad pack. */
+  readonly refusal: { readonly code: string; readonly detail: string } | undefined
   /** Peers still to be heard before the floor counts as known again; 0 normally. */
   readonly peersToHear: number
   /** This host tried the target and failed; a new entry or a `retry` clears it. */
   readonly failed: boolean
-  /** Content digests that may not be applied. */
-  readonly never: ReadonlySet<string>
   /** The target's pack is checked and installed. */
   readonly held: boolean
   /** Set after a run that answered WAIT. */
@@ -43,11 +36,8 @@ export type Gate =
   | 'cloned'
   | 'paused'
   | 'dirty'
-  | 'fork'
-  | 'never'
+  | 'refused'
   | 'failed'
-  | 'language'
-  | 'expired'
   | 'pack'
   | 'wait'
 
@@ -58,7 +48,7 @@ export type Decision =
   | { readonly kind: 'done' }
   | { readonly kind: 'hold'; readonly gate: Gate; readonly reason: string; readonly untilMs?: number }
 
-type Check = (at: Situation, target: NonNullable<Situation['target']>, nowMs: number) => string | undefined
+type Check = (at: Situation, nowMs: number) => string | undefined
 
 /** In this order: what is wrong with the host itself before what is wrong with the release. */
 const gates: readonly (readonly [Gate, Check])[] = [
@@ -71,30 +61,18 @@ const gates: readonly (readonly [Gate, Check])[] = [
   ['cloned', at => (at.cloned ? 'another machine uses the key of this host' : undefined)],
   [
     'paused',
-    (at, _, nowMs) => (at.pausedUntilMs !== undefined && nowMs < at.pausedUntilMs ? 'paused' : undefined),
+    (at, nowMs) => (at.pausedUntilMs !== undefined && nowMs < at.pausedUntilMs ? 'paused' : undefined),
   ],
   [
     'dirty',
     at => (at.dirty ? 'an undo failed here; fleet apply clears it once its cause is gone' : undefined),
   ],
-  ['fork', at => (at.frozenBy !== undefined ? `frozen by the fork ${at.frozenBy.slice(0, 10)}` : undefined)],
-  ['never', (at, target) => (at.never.has(target.content) ? 'its content is on the never list' : undefined)],
+  ['refused', at => at.refusal?.detail],
   ['failed', at => (at.failed ? 'it failed here before; a newer release clears that' : undefined)],
-  [
-    'language',
-    (at, target) =>
-      target.language > at.language ? `it needs an agent that speaks language ${target.language}` : undefined,
-  ],
-  [
-    'expired',
-    (at, target, nowMs) =>
-      nowMs >= target.expiresMs && at.inForce !== undefined ? 'it expired before it started here' : undefined,
-  ],
   ['pack', at => (at.held ? undefined : 'its pack is not here yet')],
   [
     'wait',
-    (at, _, nowMs) =>
-      at.retryMs !== undefined && nowMs < at.retryMs ? 'it will be prepared again' : undefined,
+    (at, nowMs) => (at.retryMs !== undefined && nowMs < at.retryMs ? 'it will be prepared again' : undefined),
   ],
 ]
 
@@ -104,7 +82,7 @@ export function decide(at: Situation, nowMs: number): Decision {
   if (target === undefined) return { kind: 'hold', gate: 'release', reason: 'there is no release yet' }
   if (target.id === at.inForce && !at.running) return { kind: 'done' }
   for (const [gate, shut] of gates) {
-    const reason = shut(at, target, nowMs)
+    const reason = shut(at, nowMs)
     if (reason === undefined) continue
     const untilMs = gate === 'wait' ? at.retryMs : gate === 'paused' ? at.pausedUntilMs : undefined
     return { kind: 'hold', gate, reason, ...(untilMs !== undefined && { untilMs }) }

@@ -16,4 +16,30 @@ export const commands: readonly CommandEntry[] = [
     summary: 'find what is wrong in the declaration, for every host',
     load: () => at(import('./check.ts')),
   },
+  {
+    name: 'peers',
+    summary: 'show the fleet: every host, its release and state',
+    load: () => at(import('./peers.ts')),
+  },
+  {
+    name: 'status',
+    summary: 'show this host: release, steps, drift, peers',
+    load: () => at(import('./status.ts')),
+  },
+  {
+    name: 'log',
+    summary: 'show the operator log: releases, trust, refusals',
+    load: () => at(import('./log.ts')),
+  },
+  {
+    name: 'why',
+    summary: 'say which step keeps a path, and since when',
+    load: () => at(import('./why.ts')),
+  },
+  {
+    name: 'pause',
+    summary: 'repair nothing and take nothing for a while',
+    load: () => at(import('./pause.ts')),
+  },
+  { name: 'unpause', summary: 'end a pause', load: () => at(import('./unpause.ts')) },
 ]

@@ -1,22 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { limits } from '../../gossip/limits.ts'
-import {
-  decodeEnvelope,
-  decodeMessage,
-  encodeEnvelope,
-  encodeMessage,
-  type Message,
-} from '../../gossip/message.ts'
+import { decodeMessage, encodeMessage, type Message } from '../../gossip/message.ts'
 import { golden } from '../golden-bytes.ts'
 
 const filled = (length: number, value: number) => new Uint8Array(length).fill(value)
-const envelope = {
-  tag: new TextEncoder().encode('object …'),
-  cosigs: [filled(3, 1)],
-  trust: { hosts: filled(2, 2), operators: filled(2, 3), policy: filled(0, 0) },
-  pack: filled(5, 9),
-}
+const envelope = filled(40, 0xa5)
 
 const samples: Record<string, Message> = {
   hello: {
@@ -28,7 +17,7 @@ const samples: Record<string, Message> = {
     addrs: ['10.0.0.1:4747'],
   },
   entry: { t: 'entry', entry: envelope },
-  order: { t: 'order', order: { order: filled(9, 4) } },
+  order: { t: 'order', order: filled(9, 4) },
   heads: {
     t: 'heads',
     head: [42, filled(32, 2)],
@@ -39,9 +28,9 @@ const samples: Record<string, Message> = {
     answer: true,
   },
   want: { t: 'want', after: 41 },
-  entries: { t: 'entries', entries: [envelope, { tag: filled(1, 1) }], whole: false },
+  entries: { t: 'entries', entries: [envelope, filled(1, 1)], whole: false },
   'want-orders': { t: 'want-orders' },
-  orders: { t: 'orders', orders: [{ order: filled(2, 2), cosigs: [filled(1, 1)] }] },
+  orders: { t: 'orders', orders: [filled(2, 2)] },
   digest: { t: 'digest', have: [[filled(32, 8), 7]], answer: false },
   statuses: { t: 'statuses', statuses: [[filled(10, 1), filled(64, 2)]] },
   peers: { t: 'peers', peers: [['12D3KooWexample', ['10.0.0.1:4747', '[::1]:1']]] },
@@ -55,16 +44,12 @@ describe('wire messages', () => {
     test(`${name}: golden bytes decode for ever, and are what is sent`, () => {
       const bytes = golden(`wire/${name}.cbor`, () => encodeMessage(message))
       expect(decodeMessage(bytes)).toEqual(message)
-      expect(new Uint8Array(encodeMessage(message))).toEqual(bytes)
+      expect(encodeMessage(message)).toEqual(bytes)
     })
   }
 
-  test('an envelope in the store has the form that travels', () => {
-    expect(decodeEnvelope(encodeEnvelope(envelope))).toEqual(envelope)
-  })
-
   const hostile: [string, unknown, string][] = [
-    ['not a map', [1, 2], 'message'],
+    ['not a map', [1, 2], 'map'],
     ['an unknown kind', { t: 'nonsense' }, 't'],
     ['a digest of 31 bytes', { t: 'no-pack', pack: filled(31, 0) }, 'pack'],
     ['a negative offset', { t: 'want-pack', pack: filled(32, 0), offset: -1, length: 1 }, 'offset'],
@@ -73,17 +58,13 @@ describe('wire messages', () => {
       { t: 'want-pack', pack: filled(32, 0), offset: 0, length: limits.packPartBytes + 1 },
       'length',
     ],
-    [
-      'an inline pack beyond its bound',
-      { t: 'entry', entry: { tag: filled(1, 1), pack: filled(limits.inlinePackBytes + 1, 0) } },
-      'pack',
-    ],
+    ['an envelope beyond its bound', { t: 'entry', entry: filled(limits.envelopeBytes + 1, 0) }, 'entry'],
     [
       'too many peers',
       { t: 'peers', peers: Array.from({ length: limits.peersPerMessage + 1 }, () => ['a', []]) },
       'peers',
     ],
-    ['a fraction', { t: 'want', after: 1.5 }, 'after'],
+    ['a fraction', { t: 'want', after: 1.5 }, 'CBOR'],
     ['heads without an id', { t: 'heads', head: [1], trust: 0, held: 0 }, 'head'],
   ]
   for (const [name, value, field] of hostile) {

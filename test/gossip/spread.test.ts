@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import type { PeerId } from '../../gossip/carrier.ts'
 import { limits } from '../../gossip/limits.ts'
-import type { Envelope, Heads, StatusPair } from '../../gossip/message.ts'
+import type { Heads, StatusPair } from '../../gossip/message.ts'
 import { createSpread, type Holdings, type Send } from '../../gossip/spread.ts'
 
 const [a, b] = ['a', 'b'] as unknown as [PeerId, PeerId]
 const id = (n: number) => new Uint8Array(32).fill(n)
-const entry = (n: number, size = 10): Envelope => ({ tag: new Uint8Array(size).fill(n) })
+const entry = (n: number, size = 10) => new Uint8Array(size).fill(n)
 const status = (n: number): StatusPair => [new Uint8Array(100).fill(n), new Uint8Array(64)]
 
 function holdings(over: Partial<Holdings> = {}): Holdings {

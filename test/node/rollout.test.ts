@@ -2,17 +2,15 @@ import { describe, expect, test } from 'vitest'
 import { decide, type Gate, type Situation } from '../../node/rollout.ts'
 
 const ready: Situation = {
-  target: { sequence: 4, id: 'four', content: 'c4', language: 1, expiresMs: 1_000 },
+  target: { sequence: 4, id: 'four' },
   inForce: 'three',
-  language: 1,
   running: false,
   pausedUntilMs: undefined,
   cloned: false,
   dirty: false,
-  frozenBy: undefined,
+  refusal: undefined,
   peersToHear: 0,
   failed: false,
-  never: new Set(),
   held: true,
   retryMs: undefined,
 }
@@ -29,11 +27,8 @@ describe('gates', () => {
     ['cloned', { cloned: true }],
     ['paused', { pausedUntilMs: 10 }],
     ['dirty', { dirty: true }],
-    ['fork', { frozenBy: 'abc' }],
-    ['never', { never: new Set(['c4']) }],
+    ['refused', { refusal: { code: 'NEVER', detail: 'content on the never list' } }],
     ['failed', { failed: true }],
-    ['language', { language: 0 }],
-    ['expired', {}, 1_000],
     ['pack', { held: false }],
     ['wait', { retryMs: 10 }],
   ]
@@ -48,7 +43,4 @@ describe('gates', () => {
     expect(decide({ ...ready, pausedUntilMs: 10 }, 10)).toEqual({ kind: 'go' })
     expect(decide({ ...ready, retryMs: 10 }, 10)).toEqual({ kind: 'go' })
   })
-
-  test('a blank host takes an expired release: it is the last good state there is', () =>
-    expect(decide({ ...ready, inForce: undefined }, 2_000)).toEqual({ kind: 'go' }))
 })

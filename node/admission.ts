@@ -1,0 +1,46 @@
+// Core: whom to let in. The roster says which hosts; a delegation says which laptops; before there is a roster, whoever
+// says the fleet's id, since nothing is believed without a signature.
+import type { Admission, PeerId } from '../gossip/carrier.ts'
+import { decodeMessage } from '../gossip/message.ts'
+import { equal } from '../signing/bytes.ts'
+import type { EntryLog } from './log.ts'
+
+export interface AdmissionPorts {
+  readonly log: EntryLog
+  /** The key (hex) of a peer id; undefined when it is no Ed25519 peer id. */
+  readonly keyOf: (peer: PeerId) => string | undefined
+  /** The operator whose delegation names this peer, if it is good now. */
+  readonly checkDelegation: (peer: PeerId, delegation: Uint8Array, nowMs: number) => string | undefined
+}
+
+export class Admissions {
+  readonly #ports: AdmissionPorts
+  /** Laptops and the operators who sent them. */
+  readonly #sessions = new Map<PeerId, string>()
+
+  constructor(ports: AdmissionPorts) {
+    this.#ports = ports
+  }
+
+  /** `hello` is undefined while the connection is made (gossip/carrier.ts). */
+  admit(peer: PeerId, hello: Uint8Array | undefined, nowMs: number): Admission {
+    const { checkDelegation, keyOf, log } = this.#ports
+    const key = keyOf(peer)
+    if (key === undefined) return 'denied'
+    const standing = log.standing(key)
+    if (standing === 'withdrawn') return 'denied'
+    if (hello === undefined) return standing === 'rostered' || this.#sessions.has(peer) ? 'member' : 'unknown'
+    const said = decodeMessage(hello)
+    if (said.t !== 'hello' || !equal(said.fleet, log.fleet)) return 'denied'
+    if (standing !== 'unknown') return 'member'
+    const operator = said.delegation && checkDelegation(peer, said.delegation, nowMs)
+    if (operator === undefined) return 'denied'
+    this.#sessions.set(peer, operator)
+    return 'member'
+  }
+
+  /** The operators have changed: all laptops must show their delegations again. */
+  forget(): void {
+    this.#sessions.clear()
+  }
+}

@@ -1,0 +1,473 @@
+// The agent's core: ties log, spread, fetch, board and gates together. `handle(input, now) -> effects`, no clock, no
+// chance, no IO: the simulator runs this very code. driver.ts turns effects into deeds and deeds into inputs.
+import type { PeerId, Verdict } from '../gossip/carrier.ts'
+import { limits } from '../gossip/limits.ts'
+import {
+  decodeMessage,
+  encodeMessage,
+  type Hello,
+  type Malformed,
+  type Message,
+  type WantPack,
+} from '../gossip/message.ts'
+import { createSpread, type Holdings, type SpreadInput } from '../gossip/spread.ts'
+import { hex, unhex } from '../signing/bytes.ts'
+import type { Admissions } from './admission.ts'
+import type { LogLevel } from './config.ts'
+import type { EntryLog, LogEntry, ReleaseEntry, Taken } from './log.ts'
+import type { Installed } from './ports.ts'
+import type { Reporter, RunReport } from './report.ts'
+import { type Decision, decide } from './rollout.ts'
+import { Supply, type SupplyEffect } from './supply.ts'
+
+export type Input =
+  | { readonly kind: 'up'; readonly peer: PeerId }
+  | { readonly kind: 'down'; readonly peer: PeerId }
+  /** Bytes of a direct message, or of one gossiped; a gossiped one is answered by a `verdict`. */
+  | { readonly kind: 'message'; readonly from: PeerId; readonly bytes: Uint8Array; readonly gossip: boolean }
+  /** An entry made on this machine, or brought by a file. */
+  | { readonly kind: 'submit'; readonly envelope: Uint8Array }
+  /** The bytes of `pack` are complete in quarantine, and this came of installing them. */
+  | { readonly kind: 'installed'; readonly entry: string; readonly pack: string; readonly result: Installed }
+  | { readonly kind: 'ran'; readonly entry: string; readonly report: RunReport }
+  /** What drift repair found since the last such input. */
+  | { readonly kind: 'host'; readonly drift: DriftCounts; readonly notKept: number }
+  | { readonly kind: 'pause'; readonly untilMs: number; readonly reason: string }
+  | { readonly kind: 'unpause' }
+  /** An operator asked for another try here. */
+  | { readonly kind: 'retry' }
+  | { readonly kind: 'tick' }
+
+/** Totals since the agent started: repairs made, kept edits in the store, targets given up as contested. */
+export interface DriftCounts {
+  readonly repairs: number
+  readonly kept: number
+  readonly contested: number
+}
+
+export type Effect =
+  | { readonly kind: 'send'; readonly to: PeerId; readonly bytes: Uint8Array }
+  | { readonly kind: 'publish'; readonly bytes: Uint8Array }
+  | { readonly kind: 'verdict'; readonly verdict: Verdict }
+  /** Make durable, floor included, before the effects that follow are carried out. */
+  | { readonly kind: 'keep'; readonly entry: LogEntry }
+  /** A sibling of a fork: kept to be shown, never followed. */
+  | { readonly kind: 'keep-fork'; readonly entry: LogEntry }
+  /** Make durable: the counter of statuses may go up to here; entries that failed here. */
+  | { readonly kind: 'reserve'; readonly counter: number }
+  | { readonly kind: 'remember'; readonly failed: readonly string[] }
+  | Exclude<SupplyEffect, { kind: 'send' | 'complete' }>
+  | { readonly kind: 'serve'; readonly to: PeerId; readonly want: WantPack }
+  /** Run the release's steps. Answered by `ran`. */
+  | { readonly kind: 'apply'; readonly entry: LogEntry }
+  /** Who may connect has changed. */
+  | { readonly kind: 'recheck' }
+  | { readonly kind: 'learn'; readonly peer: string; readonly addresses: readonly string[] }
+  | {
+      readonly kind: 'log'
+      readonly level: LogLevel
+      readonly event: string
+      readonly data?: Readonly<Record<string, unknown>>
+    }
+
+export interface AgentOptions {
+  readonly log: EntryLog
+  readonly reporter: Reporter
+  readonly random: () => number
+  /** `host` applies releases and reports; `operator` only takes part in the log, from a laptop. */
+  readonly role: 'host' | 'operator'
+  /** Id of the entry in force, from the host's journal. */
+  readonly inForce: string | undefined
+  readonly failed: readonly string[]
+  /** Release commits whose pack is installed. */
+  readonly held: ReadonlySet<string>
+  /** The floor is lost in both places: this many peers must be heard before anything is applied. */
+  readonly peersToHear: number
+  readonly admissions: Admissions
+  readonly hello: () => Hello
+  readonly peersToShare: () => readonly (readonly [string, readonly string[]])[]
+  /** Bytes of a pack that lie in quarantine from an earlier life. */
+  readonly quarantined: (pack: string) => number
+}
+
+/** ms after a run that answered WAIT; doubled each time up to the second number. */
+const retryMs = { first: 15_000, most: 600_000 } as const
+const noId = new Uint8Array(32)
+
+export class Agent {
+  readonly #options: AgentOptions
+  readonly #log: EntryLog
+  readonly #reporter: Reporter
+  readonly #spread
+  readonly #supply: Supply
+  readonly #failed: Set<string>
+  readonly #heard = new Set<PeerId>()
+  #inForce: string | undefined
+  #running: string | undefined
+  #retry: { atMs: number; pauseMs: number } | undefined
+  #paused: { untilMs: number; reason: string } | undefined
+  #decision: Decision | undefined
+  /** Who brought the newest entry: asked first for its pack. */
+  #announcer: PeerId | undefined
+
+  constructor(options: AgentOptions, nowMs: number) {
+    this.#options = options
+    this.#log = options.log
+    this.#reporter = options.reporter
+    this.#failed = new Set(options.failed)
+    this.#inForce = options.inForce
+    this.#spread = createSpread(this.#holdings(), options.random, nowMs)
+    const { held, log, quarantined, random } = options
+    const holders = (sequence: number) => this.#spread.holders(sequence)
+    this.#supply = new Supply({ log, held, holders, random, quarantined })
+  }
+
+  handle(input: Input, nowMs: number): Effect[] {
+    const effects = this.#take(input, nowMs)
+    effects.push(...this.#pursue(nowMs), ...this.#report(nowMs))
+    return effects
+  }
+
+  /** When `tick` is wanted next. */
+  wakeMs(): number {
+    const times = [this.#spread.wakeMs(), this.#reporter.wakeMs(), this.#supply.wakeMs()]
+    if (this.#decision?.kind === 'hold') times.push(this.#decision.untilMs)
+    return Math.min(...times.filter(each => each !== undefined))
+  }
+
+  hello(): Uint8Array {
+    return encodeMessage(this.#options.hello())
+  }
+
+  // What the outside may look at; views.ts makes the answers of the control socket from it.
+  get decision(): Decision | undefined {
+    return this.#decision
+  }
+  get inForce(): string | undefined {
+    return this.#inForce
+  }
+  get paused(): { untilMs: number; reason: string } | undefined {
+    return this.#paused
+  }
+  fetching(): readonly { pack: string; size: number; offset: number }[] {
+    return this.#supply.progress()
+  }
+  /** Connected peers that hold the entry, and those that hold its pack too. */
+  holders(sequence: number): { readonly entry: readonly PeerId[]; readonly pack: readonly PeerId[] } {
+    const peers = [...this.#heard]
+    return {
+      entry: peers.filter(peer => (this.#spread.headsOf(peer)?.head[0] ?? 0) >= sequence),
+      pack: this.#spread.holders(sequence),
+    }
+  }
+  headOf(peer: PeerId): number | undefined {
+    return this.#spread.headsOf(peer)?.head[0]
+  }
+
+  #take(input: Input, nowMs: number): Effect[] {
+    switch (input.kind) {
+      case 'up':
+        return this.#tell(input, nowMs)
+      case 'down':
+        this.#heard.delete(input.peer)
+        return [...this.#tell(input, nowMs), ...this.#supplied(this.#supply.handle(input, nowMs))]
+      case 'message': {
+        const message = decodeMessage(input.bytes)
+        const effects = input.gossip
+          ? this.#gossiped(input.from, message, nowMs)
+          : this.#direct(input.from, message, nowMs)
+        return effects
+      }
+      case 'submit': {
+        const taken = this.#log.take(input.envelope, { gap: false })
+        const effects = this.#taken(taken, undefined, nowMs)
+        const bytes = encodeMessage({ t: 'entry', entry: input.envelope })
+        if (taken.kind === 'accepted' && bytes.length <= limits.gossipBytes)
+          effects.push({ kind: 'publish', bytes })
+        return effects
+      }
+      case 'installed':
+        return this.#installed(input, nowMs)
+      case 'ran':
+        return this.#ran(input, nowMs)
+      case 'host':
+        this.#reporter.host(input.drift, input.notKept, nowMs)
+        return []
+      case 'pause':
+        this.#paused = { untilMs: input.untilMs, reason: input.reason }
+        return [log('info', 'paused', { untilMs: input.untilMs, reason: input.reason })]
+      case 'unpause':
+        this.#paused = undefined
+        return [log('info', 'unpaused')]
+      case 'retry':
+        this.#retry = undefined
+        this.#failed.clear()
+        return [{ kind: 'remember', failed: [] }]
+      case 'tick':
+        if (this.#paused !== undefined && nowMs >= this.#paused.untilMs) this.#paused = undefined
+        return [...this.#tell(input, nowMs), ...this.#supplied(this.#supply.handle(input, nowMs))]
+    }
+  }
+
+  /** Gossip carries entries and orders; its answer decides whether neighbours pass it on. */
+  #gossiped(from: PeerId, message: Message | Malformed, nowMs: number): Effect[] {
+    const verdict = (each: Verdict): Effect => ({ kind: 'verdict', verdict: each })
+    if (message.t !== 'entry') return [verdict(message.t === 'malformed' ? 'reject' : 'ignore')]
+    const taken = this.#log.take(message.entry, { gap: false })
+    const effects = this.#taken(taken, from, nowMs)
+    switch (taken.kind) {
+      case 'accepted':
+      case 'fork':
+        return [verdict('accept'), ...effects]
+      case 'refused':
+        return [verdict(taken.hostile ? 'reject' : 'ignore'), ...effects]
+      default:
+        return [verdict('ignore'), ...effects]
+    }
+  }
+
+  #direct(from: PeerId, message: Message | Malformed, nowMs: number): Effect[] {
+    switch (message.t) {
+      case 'malformed':
+        return [log('warn', 'malformed message', { from, reason: message.reason })]
+      case 'entry':
+        return this.#taken(this.#log.take(message.entry, { gap: false }), from, nowMs)
+      case 'entries': {
+        const effects: Effect[] = []
+        for (const envelope of message.entries) {
+          const taken = this.#log.take(envelope, { gap: !message.whole })
+          effects.push(...this.#taken(taken, from, nowMs))
+          if (taken.kind === 'refused' || taken.kind === 'ahead') break
+        }
+        return effects
+      }
+      case 'statuses': {
+        const effects: Effect[] = []
+        for (const pair of message.statuses) {
+          const taken = this.#reporter.take(pair, nowMs)
+          if (taken.kind === 'new')
+            effects.push(...this.#tell({ kind: 'status', host: taken.host, from }, nowMs))
+          if (taken.kind === 'twins')
+            effects.push(log('warn', 'two statuses under one counter', { host: taken.host }))
+          if (taken.kind === 'bad') effects.push(log('warn', 'bad status', { from }))
+        }
+        return effects
+      }
+      case 'peers':
+        return message.peers.map(([peer, addresses]) => ({ kind: 'learn', peer, addresses }))
+      case 'want-pack':
+        return [{ kind: 'serve', to: from, want: message }]
+      case 'part':
+        return this.#supplied(
+          this.#supply.handle({ kind: 'part', from, part: message, pack: hex(message.pack) }, nowMs),
+        )
+      case 'no-pack':
+        return this.#supplied(this.#supply.handle({ kind: 'no-pack', from, pack: hex(message.pack) }, nowMs))
+      case 'heads':
+        this.#heard.add(from)
+        return this.#tell({ kind: 'message', from, message }, nowMs)
+      default:
+        return this.#tell({ kind: 'message', from, message }, nowMs)
+    }
+  }
+
+  /** What follows from the log's answer about one entry. */
+  #taken(taken: Taken, from: PeerId | undefined, nowMs: number): Effect[] {
+    switch (taken.kind) {
+      case 'accepted': {
+        const { entry } = taken
+        const effects: Effect[] = [
+          { kind: 'keep', entry },
+          log('info', 'entry accepted', {
+            sequence: entry.sequence,
+            id: entry.id,
+            kind: entry.kind,
+            signer: entry.signer,
+          }),
+        ]
+        if (entry.kind === 'trust') {
+          this.#reporter.rosterChanged()
+          this.#options.admissions.forget()
+          effects.push({ kind: 'recheck' }, ...this.#roster())
+        }
+        this.#announcer = from
+        if (entry.kind === 'release') this.#retry = undefined
+        this.#reporter.changed()
+        return [...effects, ...this.#tell({ kind: 'changed' }, nowMs)]
+      }
+      case 'ahead':
+        // The parent is not here yet: ask for the chain, gossip will not offer this again.
+        return from === undefined
+          ? []
+          : this.#send(from, { t: 'want', after: this.#log.head()?.sequence ?? 0 })
+      case 'fork':
+        this.#reporter.changed()
+        return [
+          { kind: 'keep-fork', entry: taken.entry },
+          log('error', 'fork', {
+            sequence: taken.entry.sequence,
+            id: taken.entry.id,
+            signer: taken.entry.signer,
+            frozen: taken.frozen,
+          }),
+        ]
+      case 'refused':
+        this.#reporter.changed()
+        return [
+          log('warn', 'entry refused', {
+            code: taken.code,
+            detail: taken.detail,
+            from,
+            sequence: taken.sequence,
+            id: taken.id,
+          }),
+        ]
+      case 'known':
+        return []
+    }
+  }
+
+  #roster(): Effect[] {
+    return this.#log.roster().map(host => ({ kind: 'learn', peer: host.peer, addresses: host.addresses }))
+  }
+
+  #installed(input: Extract<Input, { kind: 'installed' }>, nowMs: number): Effect[] {
+    const { entry, pack, result } = input
+    const { effects, condemned } = this.#supply.installed(entry, pack, result, this.#inForce, nowMs)
+    const out = this.#supplied(effects)
+    if (result.kind === 'installed') return [...out, ...this.#tell({ kind: 'changed' }, nowMs)]
+    if (condemned) this.#log.refuse(entry, result.code, result.detail)
+    this.#reporter.changed()
+    const sequence = this.#log.byId(entry)?.sequence
+    return [...out, log('warn', 'pack refused', { code: result.code, detail: result.detail, sequence })]
+  }
+
+  #ran(input: Extract<Input, { kind: 'ran' }>, nowMs: number): Effect[] {
+    this.#running = undefined
+    const { report } = input
+    const entry = this.#log.byId(input.entry)
+    this.#reporter.ran(input.entry, report, entry?.release?.soakMs ?? 0, nowMs)
+    const data = {
+      sequence: entry?.sequence,
+      outcome: report.kind,
+      ...report.steps,
+      ...(report.why && { why: report.why }),
+    }
+    const effects: Effect[] = [log(report.kind === 'failed' ? 'error' : 'info', 'run ended', data)]
+    switch (report.kind) {
+      case 'applied':
+        this.#inForce = input.entry
+        this.#retry = undefined
+        return effects
+      case 'failed':
+        this.#failed.add(input.entry)
+        return [{ kind: 'remember', failed: [...this.#failed].slice(-64) }, ...effects]
+      case 'wait': {
+        const pauseMs = Math.min(retryMs.most, (this.#retry?.pauseMs ?? retryMs.first / 2) * 2)
+        this.#retry = { pauseMs, atMs: nowMs + pauseMs * (0.75 + this.#options.random() / 2) }
+        return effects
+      }
+    }
+  }
+
+  /** Goes after the newest release: get its pack, then run it when every gate is open. */
+  #pursue(nowMs: number): Effect[] {
+    if (this.#options.role === 'operator') return []
+    const target = this.#log.release()
+    const effects: Effect[] = []
+    if (target !== undefined && this.#log.refusalOf(target.id) === undefined)
+      effects.push(...this.#supplied(this.#supply.seek(target, this.#announcer, nowMs)))
+    const before = this.#decision?.kind === 'hold' ? this.#decision.gate : undefined
+    const decision = this.#decide(target, nowMs)
+    this.#decision = decision
+    if (decision.kind === 'go' && target !== undefined) {
+      this.#running = target.id
+      this.#reporter.started(target.id)
+      const { sequence, id } = target
+      effects.push({ kind: 'apply', entry: target }, log('info', 'run started', { sequence, id }))
+    } else if (decision.kind === 'hold' && decision.gate !== before) {
+      const { gate, reason } = decision
+      effects.push(log('debug', 'held', { gate, reason, sequence: target?.sequence }))
+    }
+    return effects
+  }
+
+  #decide(target: ReleaseEntry | undefined, nowMs: number): Decision {
+    return decide(
+      {
+        target,
+        inForce: this.#inForce,
+        running: this.#running !== undefined,
+        pausedUntilMs: this.#paused?.untilMs,
+        cloned: this.#reporter.cloned,
+        dirty: this.#reporter.dirty,
+        refusal: target && this.#log.hold(target.id, this.#inForce === undefined, nowMs),
+        // All of them, where the fleet has fewer.
+        peersToHear: Math.max(
+          0,
+          Math.min(this.#options.peersToHear, this.#log.roster().length - 1) - this.#heard.size,
+        ),
+        failed: target !== undefined && this.#failed.has(target.id),
+        held: target !== undefined && this.#supply.holds(target),
+        retryMs: this.#retry?.atMs,
+      },
+      nowMs,
+    )
+  }
+
+  #supplied(effects: readonly SupplyEffect[]): Effect[] {
+    return effects.flatMap((each): Effect[] => {
+      if (each.kind === 'send') return this.#send(each.to, each.message)
+      return each.kind === 'complete' ? [] : [each]
+    })
+  }
+
+  /** Says what has changed of this host, if it is time. */
+  #report(nowMs: number): Effect[] {
+    if (this.#options.role === 'operator') return []
+    const flags: string[] = []
+    const target = this.#log.release()
+    if (this.#log.frozen()) flags.push('FORK')
+    if (this.#paused !== undefined) flags.push('PAUSED')
+    if (target !== undefined && nowMs >= target.release.expiresMs) flags.push('STALE')
+    const hold = target && this.#log.hold(target.id, this.#inForce === undefined, nowMs)
+    if (hold?.code === 'LANGUAGE_TOO_NEW') flags.push('NEEDS_AGENT')
+    const said = this.#reporter.speak(flags, nowMs)
+    if (said === undefined) return []
+    const effects: Effect[] = said.reserve === undefined ? [] : [{ kind: 'reserve', counter: said.reserve }]
+    return [...effects, ...this.#tell({ kind: 'status', host: said.host }, nowMs)]
+  }
+
+  #tell(input: SpreadInput | Extract<Input, { kind: 'up' | 'down' | 'tick' }>, nowMs: number): Effect[] {
+    return this.#spread.handle(input, nowMs).flatMap(each => this.#send(each.to, each.message))
+  }
+
+  #send(to: PeerId, message: Message): Effect[] {
+    return [{ kind: 'send', to, bytes: encodeMessage(message) }]
+  }
+
+  #holdings(): Holdings {
+    const board = this.#reporter.board
+    return {
+      head: () => {
+        const head = this.#log.head()
+        return head === undefined ? [0, noId] : [head.sequence, unhex(head.id, 32) ?? noId]
+      },
+      trustSequence: () => this.#log.trustSequence(),
+      held: () => this.#supply.newestHeld(),
+      after: sequence => this.#log.after(sequence),
+      ordersRoot: () => noId,
+      orders: () => [],
+      boardRoot: () => board.root(),
+      have: () => board.have(),
+      newer: than => board.newer(than),
+      lacks: list => board.lacks(list),
+      status: host => board.row(host)?.pair,
+      peersToShare: () => this.#options.peersToShare(),
+    }
+  }
+}
+
+function log(level: LogLevel, event: string, data?: Readonly<Record<string, unknown>>): Effect {
+  return { kind: 'log', level, event, ...(data && { data }) }
+}

@@ -1,0 +1,318 @@
+// The loop: inputs in, effects out through the ports, one function per effect, in order. The only place where the
+// agent's decisions meet the world; it decides nothing itself.
+import type { Carrier, Contact, PeerId } from '../gossip/carrier.ts'
+import { limits } from '../gossip/limits.ts'
+import { encodeMessage, type WantPack } from '../gossip/message.ts'
+import { hex, utf8 } from '../signing/bytes.ts'
+import type { Admissions } from './admission.ts'
+import type { Agent, Effect, Input } from './agent.ts'
+import type { LogEntry } from './log.ts'
+import type { Log } from './os-log.ts'
+import type { Clock, Durable, Installed, Quarantine, Repository, Store } from './ports.ts'
+import type { RunReport } from './report.ts'
+
+/** What runs a release on this machine; os-host.ts makes one of the host engine. Never fails: failures are reports. */
+export interface Runner {
+  run(entry: LogEntry): Promise<RunReport>
+}
+
+export interface DriverPorts {
+  readonly agent: Agent
+  readonly admissions: Admissions
+  readonly carrier: Carrier
+  readonly store: Store
+  readonly durable: Durable
+  readonly repository: Repository
+  readonly runner: Runner | undefined
+  readonly clock: Clock
+  readonly log: Log
+  /** The world failed where the agent cannot go on (its own disk): the process ends, and starts from its journal. */
+  readonly fatal: (error: unknown) => void
+}
+
+/** Names of the durable files (docs/formats.md section 12). */
+export const files = {
+  floor: 'floor',
+  secondFloor: 'log/floor',
+  counter: 'counter',
+  failed: 'failed',
+  book: 'book',
+} as const
+
+/** Store keys: entries in the order of their sequence, forks apart. */
+export const keys = {
+  entry: (sequence: number, id: string) => `entry/${String(sequence).padStart(16, '0')}/${id}`,
+  fork: (id: string) => `fork/${id}`,
+  book: 'book',
+} as const
+
+export function floorText(sequence: number, id: string): Uint8Array {
+  return utf8(`fleet floor 1\nSequence: ${sequence}\nEntry: ${id}\n`)
+}
+
+/** What a host holds that the queue of effects may grow to before sends are dropped: sync heals those. */
+const queueMax = 10_000
+
+export class Driver {
+  readonly #ports: DriverPorts
+  readonly #queue: Effect[] = []
+  readonly #quarantines = new Map<string, Promise<Quarantine>>()
+  readonly #serving = new Map<PeerId, number>()
+  #pumping = false
+  #stopped = false
+  #timer: NodeJS.Timeout | undefined
+  #idle: (() => void)[] = []
+
+  constructor(ports: DriverPorts) {
+    this.#ports = ports
+  }
+
+  async start(): Promise<void> {
+    const { admissions, agent, carrier, clock, log, store } = this.#ports
+    await carrier.start({
+      up: (peer, { inbound }) => {
+        log('info', 'peer up', { peer, inbound })
+        this.feed({ kind: 'up', peer })
+      },
+      down: peer => {
+        log('info', 'peer down', { peer })
+        this.feed({ kind: 'down', peer })
+      },
+      message: (from, bytes) => this.feed({ kind: 'message', from, bytes, gossip: false }),
+      gossip: (from, bytes) => {
+        const effects = this.#decide({ kind: 'message', from, bytes, gossip: true })
+        const verdict = effects.find(each => each.kind === 'verdict')
+        return verdict?.verdict ?? 'ignore'
+      },
+      admit: (peer, hello) => admissions.admit(peer, hello, clock.now()),
+      hello: () => agent.hello(),
+      bookChanged: book => {
+        const value = utf8(JSON.stringify(book))
+        store
+          .batch([{ type: 'put', key: keys.book, value }], { durable: false })
+          .catch(error => this.#failed('book', error))
+      },
+    })
+    this.feed({ kind: 'tick' })
+  }
+
+  /** Takes an input; its effects are carried out after those before them. */
+  feed(input: Input): void {
+    if (!this.#stopped) this.#decide(input)
+  }
+
+  /** Resolves when all effects so far are carried out; runs and installs may still be under way. */
+  settled(): Promise<void> {
+    return this.#pumping ? new Promise(resolve => this.#idle.push(resolve)) : Promise.resolve()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    await this.#ports.carrier.stop()
+    await this.settled()
+  }
+
+  #decide(input: Input): readonly Effect[] {
+    const effects = this.#ports.agent.handle(input, this.#ports.clock.now())
+    for (const effect of effects) {
+      if (effect.kind === 'send' && this.#queue.length >= queueMax) continue
+      this.#queue.push(effect)
+    }
+    void this.#pump()
+    this.#arm()
+    return effects
+  }
+
+  #arm(): void {
+    clearTimeout(this.#timer)
+    if (this.#stopped) return
+    const ms = this.#ports.agent.wakeMs() - this.#ports.clock.now()
+    this.#timer = setTimeout(() => this.feed({ kind: 'tick' }), Math.min(Math.max(ms, 5), 2 ** 31 - 1))
+  }
+
+  async #pump(): Promise<void> {
+    if (this.#pumping) return
+    this.#pumping = true
+    for (let effect = this.#queue.shift(); effect !== undefined; effect = this.#queue.shift()) {
+      try {
+        // Most effects are done at once: waiting for those would cost a turn of the event loop each.
+        const work = this.#perform(effect)
+        if (work !== undefined) await work
+      } catch (error) {
+        this.#failed(effect.kind, error)
+        this.#ports.fatal(error)
+      }
+    }
+    this.#pumping = false
+    for (const resolve of this.#idle.splice(0)) resolve()
+  }
+
+  #failed(what: string, error: unknown): void {
+    const { code, message } = error as { code?: string; message?: string }
+    this.#ports.log('error', 'effect failed', { what, code, message })
+  }
+
+  /** A promise only where later effects lean on this one. */
+  #perform(effect: Effect): Promise<void> | undefined {
+    const { carrier, durable, log, repository } = this.#ports
+    switch (effect.kind) {
+      case 'send':
+        carrier.send(effect.to, effect.bytes).catch(error => this.#failed('send', error))
+        return
+      case 'publish':
+        carrier.publish(effect.bytes)
+        return
+      case 'verdict':
+        return
+      case 'keep':
+        return this.#keep(effect.entry)
+      case 'keep-fork':
+        return this.#keepFork(effect.entry)
+      case 'reserve':
+        return durable.write(files.counter, utf8(`${effect.counter}\n`))
+      case 'remember':
+        return durable.write(files.failed, utf8(effect.failed.map(id => `${id}\n`).join('')))
+      case 'append':
+        return this.#append(effect.pack, effect.offset, effect.bytes)
+      case 'discard':
+        return this.#quarantine(effect.pack).then(quarantine => {
+          this.#quarantines.delete(effect.pack)
+          return quarantine.discard()
+        })
+      case 'install':
+        void this.#install(effect)
+        return
+      case 'prune':
+        return repository.prune(new Set(effect.keep))
+      case 'serve':
+        void this.#serve(effect.to, effect.want)
+        return
+      case 'apply':
+        void this.#apply(effect.entry)
+        return
+      case 'recheck':
+        carrier.recheck()
+        return
+      case 'learn':
+        if (effect.peer !== carrier.self) carrier.learn(effect.peer as PeerId, effect.addresses)
+        return
+      case 'log':
+        log(effect.level, effect.event, effect.data)
+        return
+    }
+  }
+
+  /** Entry first, floor last: a floor names only what is there. A release's tag follows when its commit is here. */
+  async #keep(entry: LogEntry): Promise<void> {
+    const { store, durable, repository } = this.#ports
+    const key = keys.entry(entry.sequence, entry.id)
+    await store.batch([{ type: 'put', key, value: entry.envelope }], { durable: true })
+    if (entry.kind === 'trust') await this.#tag(entry)
+    else if (repository.held().includes(entry.release?.commit ?? '')) await this.#tag(entry)
+    const floor = floorText(entry.sequence, entry.id)
+    await durable.write(files.floor, floor)
+    await durable.write(files.secondFloor, floor)
+  }
+
+  async #tag(entry: LogEntry): Promise<void> {
+    await this.#ports.repository.putTag(`refs/tags/fleet/${entry.sequence}`, entry.tag, treeOf(entry))
+  }
+
+  async #keepFork(entry: LogEntry): Promise<void> {
+    const { repository, store } = this.#ports
+    await store.batch([{ type: 'put', key: keys.fork(entry.id), value: entry.envelope }], { durable: true })
+    if (entry.kind === 'trust')
+      await repository.putTag(`refs/fleet/fork/${entry.id}`, entry.tag, treeOf(entry))
+  }
+
+  #quarantine(pack: string): Promise<Quarantine> {
+    let found = this.#quarantines.get(pack)
+    if (found === undefined) {
+      found = this.#ports.repository.quarantine(pack)
+      this.#quarantines.set(pack, found)
+    }
+    return found
+  }
+
+  async #append(pack: string, offset: number, bytes: Uint8Array): Promise<void> {
+    const quarantine = await this.#quarantine(pack)
+    if (offset === 0 && quarantine.size > 0) await quarantine.discard()
+    // A part that a full disk or a discard has outrun: the digest of the whole would not hold, so begin again.
+    if (quarantine.size === offset && (await quarantine.append(bytes))) return
+    await quarantine.discard()
+    this.#quarantines.delete(pack)
+  }
+
+  async #install(effect: Extract<Effect, { kind: 'install' }>): Promise<void> {
+    const { repository } = this.#ports
+    const { entry, pack } = effect
+    const release = entry.release
+    let result: Installed
+    try {
+      const base = release?.packs.find(each => each.digest === pack)?.base ?? 'none'
+      const source = effect.bytes ?? (await this.#quarantine(pack))
+      const claim = { digest: pack, base, commit: release?.commit ?? '', content: release?.content ?? '' }
+      result = await repository.install(source, claim)
+      if (effect.bytes === undefined) this.#quarantines.delete(pack)
+      if (result.kind === 'installed') await this.#tag(entry)
+    } catch (error) {
+      this.#failed('install', error)
+      this.#ports.fatal(error)
+      return
+    }
+    this.feed({ kind: 'installed', entry: entry.id, pack, result })
+  }
+
+  async #serve(to: PeerId, want: WantPack): Promise<void> {
+    const { carrier, repository } = this.#ports
+    const waiting = this.#serving.get(to) ?? 0
+    if (waiting >= limits.packAnswersWaiting) return
+    this.#serving.set(to, waiting + 1)
+    try {
+      const digest = hex(want.pack)
+      const size = repository.packSize(digest)
+      const bytes =
+        size === undefined ? undefined : await repository.readPack(digest, want.offset, want.length)
+      const answer =
+        size === undefined || bytes === undefined || bytes.length === 0
+          ? encodeMessage({ t: 'no-pack', pack: want.pack })
+          : encodeMessage({ t: 'part', pack: want.pack, offset: want.offset, size, bytes })
+      await carrier.send(to, answer)
+    } catch (error) {
+      this.#failed('serve', error)
+    } finally {
+      const left = (this.#serving.get(to) ?? 1) - 1
+      if (left > 0) this.#serving.set(to, left)
+      else this.#serving.delete(to)
+    }
+  }
+
+  async #apply(entry: LogEntry): Promise<void> {
+    const none = { declared: 0, kept: 0, repaired: 0, notKept: 0 }
+    const report = this.#ports.runner
+      ? await this.#ports.runner.run(entry)
+      : ({ kind: 'wait', why: 'this peer runs nothing', steps: none, dirty: false } as const)
+    this.feed({ kind: 'ran', entry: entry.id, report })
+  }
+}
+
+/** The files of a trust entry's tree. */
+function treeOf({ trust }: LogEntry): ReadonlyMap<string, Uint8Array> | undefined {
+  if (trust === undefined) return undefined
+  return new Map([
+    ['trust/hosts', trust.hosts],
+    ['trust/operators', trust.operators],
+    ['trust/policy', trust.policy],
+  ])
+}
+
+/** The address book as it lies in the store; anything else is an empty book. */
+export function decodeBook(bytes: Uint8Array | undefined): Contact[] {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder().decode(bytes ?? new Uint8Array()))
+    return Array.isArray(value) ? (value as Contact[]) : []
+  } catch {
+    return []
+  }
+}

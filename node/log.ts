@@ -1,0 +1,292 @@
+// Core: the operator log of this host. signing/chain.ts decides what may follow; here lies what the agent needs of it:
+// the bytes to pass on, whom the roster names, which release is the newest, what was refused and why.
+import { limits } from '../gossip/limits.ts'
+import { equal, hex, unhex } from '../signing/bytes.ts'
+import { type Chain, createChain, type Fork, type Point, type TrustVersion } from '../signing/chain.ts'
+import { sha256 } from '../signing/crypto.ts'
+import {
+  type EntryId,
+  type FleetId,
+  type Opened,
+  openEntry,
+  type PackRef,
+  readEnvelope,
+} from '../signing/entry.ts'
+import { blames, isRefusal } from '../signing/errors.ts'
+import { timeMs } from '../signing/fields.ts'
+import { peerIdOf } from '../signing/keys.ts'
+import type { Host } from '../signing/roster.ts'
+import type { TrustFiles } from '../signing/trust.ts'
+
+export interface Refusal {
+  readonly code: string
+  readonly detail: string
+}
+
+/** What a release says that the agent acts on. */
+export interface ReleaseTerms {
+  readonly commit: string
+  readonly content: string
+  readonly language: number
+  readonly packs: readonly PackRef[]
+  readonly soakMs: number
+  readonly expiresMs: number
+}
+
+export interface LogEntry {
+  readonly sequence: number
+  readonly id: string
+  readonly kind: 'trust' | 'release'
+  readonly subject: string
+  /** Principal; undefined when the key is not known any more. */
+  readonly signer: string | undefined
+  /** As the signer says. */
+  readonly issuedMs: number
+  /** As it came, and as it is passed on. */
+  readonly envelope: Uint8Array
+  readonly tag: Uint8Array
+  readonly trust?: TrustFiles
+  /** A pack that travelled inside. */
+  readonly pack?: Uint8Array
+  readonly release?: ReleaseTerms
+}
+
+export type ReleaseEntry = LogEntry & { readonly release: ReleaseTerms }
+
+export type Taken =
+  | { readonly kind: 'accepted'; readonly entry: LogEntry; readonly dropped: readonly string[] }
+  | { readonly kind: 'known' }
+  /** Its parent is not here yet. */
+  | { readonly kind: 'ahead' }
+  | { readonly kind: 'fork'; readonly entry: LogEntry; readonly frozen: boolean }
+  | ({
+      readonly kind: 'refused'
+      readonly sequence?: number
+      readonly id?: string
+      /** The bytes alone show the fault: whoever passed them on is to blame. */
+      readonly hostile: boolean
+    } & Refusal)
+
+/** An entry that was refused, for `fleet log` and the status. */
+export interface RefusedEntry extends Refusal {
+  readonly sequence: number
+  readonly id: string
+  readonly subject: string
+  readonly kind: string
+  readonly issuedMs: number
+}
+
+/** Refused entries remembered to be shown; anybody can make more. */
+const refusedMax = 32
+
+/** A host of the roster, as the network sees it. */
+export interface Rostered extends Host {
+  readonly peer: string
+}
+
+export class EntryLog {
+  /** 32 bytes. */
+  readonly fleet: Uint8Array
+  readonly #chain: Chain
+  readonly #entries = new Map<number, LogEntry>()
+  readonly #forks = new Map<string, LogEntry>()
+  readonly #refused = new Map<string, RefusedEntry>()
+  /** Every key (hex) that was ever on a roster accepted here. */
+  readonly #seen = new Set<string>()
+  readonly #alsoAdmitted: ReadonlySet<string>
+  #roster = new Map<string, Rostered>()
+
+  /**
+   * `floor`: the newest entry ever accepted, else the checkpoint of the join string. `alsoAdmitted`: keys (hex) that count as
+   * rostered besides: on a laptop those enrolled in the working copy and not published yet.
+   */
+  constructor(options: {
+    readonly fleet: FleetId
+    readonly language: number
+    readonly floor?: Point
+    readonly alsoAdmitted?: ReadonlySet<string>
+  }) {
+    const { fleet, language, floor } = options
+    this.fleet = unhex(fleet, 32) ?? new Uint8Array(32)
+    this.#chain = createChain({ fleet, language, ...(floor && { floor }) })
+    this.#alsoAdmitted = options.alsoAdmitted ?? new Set()
+  }
+
+  /** `gap`: the sender says that releases between are left out. */
+  take(bytes: Uint8Array, { gap }: { readonly gap: boolean }): Taken {
+    const envelope = readEnvelope(bytes)
+    if (isRefusal(envelope))
+      return { kind: 'refused', code: envelope.code, detail: envelope.detail, hostile: true }
+    const verdict = this.#chain.accept(envelope, { gap })
+    switch (verdict.kind) {
+      case 'accepted': {
+        const entry = this.#entryOf(verdict.opened, bytes)
+        for (const [sequence, { id }] of this.#entries)
+          if (verdict.dropped.includes(id as EntryId)) this.#entries.delete(sequence)
+        this.#entries.set(entry.sequence, entry)
+        if (entry.kind === 'trust') this.#readRoster()
+        this.#forget()
+        return { kind: 'accepted', entry, dropped: verdict.dropped }
+      }
+      case 'known':
+        return { kind: 'known' }
+      case 'missing-parent':
+        return { kind: 'ahead' }
+      case 'fork': {
+        const opened = openEntry(envelope.tag)
+        if (isRefusal(opened)) return { kind: 'known' }
+        const entry = this.#entryOf(opened, bytes)
+        this.#forks.set(entry.id, entry)
+        return { kind: 'fork', entry, frozen: this.#chain.frozen() }
+      }
+      case 'refused': {
+        const { code, detail } = verdict
+        const opened = openEntry(envelope.tag)
+        if (isRefusal(opened)) return { kind: 'refused', code, detail, hostile: blames(code) }
+        const { sequence, id, kind, subject, issuedMs } = this.#entryOf(opened, bytes)
+        this.#remember({ sequence, id, kind, subject, issuedMs, code, detail })
+        return { kind: 'refused', code, detail, hostile: blames(code), sequence, id }
+      }
+    }
+  }
+
+  /** Notes that an accepted release cannot be taken after all: its pack is not what was signed. */
+  refuse(id: string, code: string, detail: string): void {
+    const entry = this.byId(id)
+    if (entry !== undefined) this.#remember({ ...entry, code, detail })
+  }
+
+  refused(): readonly RefusedEntry[] {
+    return [...this.#refused.values()]
+  }
+  refusalOf(id: string): Refusal | undefined {
+    return this.#refused.get(id)
+  }
+
+  head(): Point | undefined {
+    return this.#chain.head()
+  }
+  trust(): TrustVersion | undefined {
+    return this.#chain.trust()
+  }
+  trustSequence(): number {
+    return this.#chain.trust()?.sequence ?? 0
+  }
+  forks(): readonly Fork[] {
+    return this.#chain.forks()
+  }
+  fork(id: string): LogEntry | undefined {
+    return this.#forks.get(id)
+  }
+
+  /** The newest release of our branch. */
+  release(): ReleaseEntry | undefined {
+    return this.releases(1)[0]
+  }
+
+  /** The newest releases, newest first. */
+  releases(count: number): ReleaseEntry[] {
+    return this.entries()
+      .filter((each): each is ReleaseEntry => each.release !== undefined)
+      .slice(-count)
+      .reverse()
+  }
+
+  /** Ascending. */
+  entries(): LogEntry[] {
+    return [...this.#entries.values()].sort((a, b) => a.sequence - b.sequence)
+  }
+
+  byId(id: string): LogEntry | undefined {
+    return this.entries().find(each => each.id === id)
+  }
+
+  /** Entries above a sequence, ascending, as bytes; `whole` false when some between are not held here. */
+  after(sequence: number): { readonly entries: readonly Uint8Array[]; readonly whole: boolean } {
+    const later = this.entries().filter(each => each.sequence > sequence)
+    const whole = later.length === (this.head()?.sequence ?? 0) - sequence
+    return { entries: later.map(each => each.envelope), whole }
+  }
+
+  /** Why a release may not start here now, by the log alone. A blank host takes also what has expired. */
+  hold(id: string, blank: boolean, nowMs: number): Refusal | undefined {
+    return this.#refused.get(id) ?? this.#chain.hold(id as EntryId, { now: nowMs, opened: blank })
+  }
+
+  frozen(): boolean {
+    return this.#chain.frozen()
+  }
+
+  roster(): readonly Rostered[] {
+    return [...this.#roster.values()]
+  }
+  /** By key in hex. */
+  host(key: string): Rostered | undefined {
+    return this.#roster.get(key)
+  }
+
+  /** What the newest roster says of a key (hex). */
+  standing(key: string): 'rostered' | 'withdrawn' | 'unknown' | 'no-roster' {
+    if (this.#roster.has(key) || this.#alsoAdmitted.has(key)) return 'rostered'
+    if (this.#chain.trust() === undefined) return 'no-roster'
+    return this.#seen.has(key) ? 'withdrawn' : 'unknown'
+  }
+
+  digestOf(pack: Uint8Array): string {
+    return hex(sha256(pack))
+  }
+
+  #readRoster(): void {
+    const hosts = this.#chain.trust()?.roster ?? []
+    this.#roster = new Map(hosts.map(host => [hex(host.key), { ...host, peer: peerIdOf(host.key) }]))
+    for (const key of this.#roster.keys()) this.#seen.add(key)
+  }
+
+  #remember(refused: RefusedEntry): void {
+    this.#refused.delete(refused.id)
+    this.#refused.set(refused.id, refused)
+    const [oldest] = this.#refused.keys()
+    if (this.#refused.size > refusedMax && oldest !== undefined) this.#refused.delete(oldest)
+  }
+
+  /** Old releases leave memory; ids stay with the chain, trust entries stay all. */
+  #forget(): void {
+    const releases = this.entries().filter(each => each.kind === 'release')
+    for (const { sequence } of releases.slice(0, -limits.releasesKept)) this.#entries.delete(sequence)
+  }
+
+  #entryOf({ entry, id, signature }: Opened, envelope: Uint8Array): LogEntry {
+    const read = readEnvelope(envelope)
+    const { tag, trust, pack } = isRefusal(read) ? { tag: envelope } : read
+    const version =
+      entry.kind === 'trust' && entry.sequence === 1 ? this.#chain.trust() : this.#trustOf(entry)
+    const signer = version?.operators.find(each => equal(each.key, signature.key))?.principal
+    const seconds = Number(/ ([0-9]+) \+0000$/.exec(entry.tagger)?.[1] ?? 0)
+    return {
+      sequence: entry.sequence,
+      id,
+      kind: entry.kind,
+      subject: entry.subject,
+      signer,
+      issuedMs: seconds * 1000,
+      envelope,
+      tag,
+      ...(trust && { trust }),
+      ...(pack && { pack }),
+      ...(entry.kind === 'release' && {
+        release: {
+          commit: entry.object,
+          content: entry.content,
+          language: entry.language,
+          packs: entry.packs,
+          soakMs: entry.soakSeconds * 1000,
+          expiresMs: timeMs(entry.expires),
+        },
+      }),
+    }
+  }
+
+  #trustOf(entry: Opened['entry']): TrustVersion | undefined {
+    return 'trust' in entry ? this.#chain.trustOf(entry.trust) : undefined
+  }
+}

@@ -1,0 +1,192 @@
+// Core: what this host says of itself, and when. Keeps the state of the newest run (APPLYING … HEALTHY or FAILED) and
+// the soak; speaks at once when something changed, at most once a second, else as a heartbeat.
+import type { StatusPair } from '../gossip/message.ts'
+import type { Place, State, Status } from '../signing/status.ts'
+import { type Board, type Counter, heartbeatMs, type Taken } from './status.ts'
+
+export interface StepCounts {
+  readonly declared: number
+  readonly kept: number
+  readonly repaired: number
+  readonly notKept: number
+}
+
+/** The outcome of a run as the agent needs it. `wait`: preparing failed, nothing was changed. */
+export interface RunReport {
+  readonly kind: 'applied' | 'failed' | 'wait'
+  readonly steps: StepCounts
+  /** Why it failed or waits. */
+  readonly why?: string
+  /** An undo failed: the host takes nothing until that is mended. */
+  readonly dirty: boolean
+}
+
+/** What a status says besides what the reporter itself knows. */
+export type StatusFacts = Pick<Status, 'up' | 'head' | 'trust' | 'refused'>
+
+export interface ReporterPorts {
+  readonly board: Board
+  readonly counter: Counter
+  /** This host's key in hex. */
+  readonly host: string
+  readonly facts: (nowMs: number) => StatusFacts
+  /** Fills in fleet, host, boot id and agent version, and signs. */
+  readonly make: (body: Omit<Status, 'fleet' | 'host' | 'boot' | 'agent'>) => StatusPair
+  readonly idOf: (entry: string) => Place | undefined
+  readonly hosts: () => number
+  readonly rostered: () => boolean
+  readonly random: () => number
+}
+
+/** ms between two statuses of one host, however much happens. */
+const quietMs = 1_000
+/** Characters of a reason: three bytes of UTF-8 each stay within the 512 bytes of the format. */
+const whyMax = 170
+
+export class Reporter {
+  readonly board: Board
+  readonly #ports: ReporterPorts
+  #entry: string | undefined
+  #attempt = 1
+  #state: State | undefined
+  #why: string | undefined
+  #steps: StepCounts = { declared: 0, kept: 0, repaired: 0, notKept: 0 }
+  #drift: readonly [repairs: number, kept: number, contested: number] = [0, 0, 0]
+  #soakUntilMs: number | undefined
+  #dirty = false
+  #changed = true
+  #flags = ''
+  #spokeMs = Number.NEGATIVE_INFINITY
+  #heartbeatMs = Number.NEGATIVE_INFINITY
+
+  constructor(ports: ReporterPorts) {
+    this.#ports = ports
+    this.board = ports.board
+  }
+
+  get cloned(): boolean {
+    return this.#ports.counter.cloned
+  }
+  get dirty(): boolean {
+    return this.#dirty
+  }
+  get state(): State | undefined {
+    return this.#state
+  }
+  get why(): string | undefined {
+    return this.#why
+  }
+  get steps(): StepCounts {
+    return this.#steps
+  }
+  get drift(): readonly [repairs: number, kept: number, contested: number] {
+    return this.#drift
+  }
+
+  /** Restores what the journal says is in force, after a restart: it counts as applied, and soaks anew. */
+  resume(entry: string, steps: StepCounts, dirty: boolean, soakMs: number, nowMs: number): void {
+    this.#entry = entry
+    this.#state = 'APPLIED'
+    this.#steps = steps
+    this.#dirty = dirty
+    this.#soakUntilMs = nowMs + soakMs
+  }
+
+  take(pair: StatusPair, nowMs: number): Taken {
+    const taken = this.board.take(pair, nowMs)
+    // Our own key with a number we have not used: a restored disk, or a clone. Speak above it.
+    if (taken.kind !== 'bad' && taken.kind !== 'stranger' && taken.host === this.#ports.host)
+      if (taken.kind !== 'old' && this.#ports.counter.heard(taken.status.n)) this.#changed = true
+    return taken
+  }
+
+  changed(): void {
+    this.#changed = true
+  }
+
+  rosterChanged(): void {
+    this.board.prune()
+    this.#changed = true
+  }
+
+  started(entry: string): void {
+    this.#attempt = entry === this.#entry ? this.#attempt + 1 : 1
+    this.#entry = entry
+    this.#state = 'APPLYING'
+    this.#why = undefined
+    this.#soakUntilMs = undefined
+    this.#changed = true
+  }
+
+  ran(entry: string, report: RunReport, soakMs: number, nowMs: number): void {
+    this.#entry = entry
+    this.#state = report.kind === 'applied' ? 'APPLIED' : report.kind === 'failed' ? 'FAILED' : 'WAIT'
+    this.#why = report.why
+    this.#dirty = report.dirty
+    this.#steps = report.steps
+    this.#soakUntilMs = report.kind === 'applied' ? nowMs + soakMs : undefined
+    this.#changed = true
+  }
+
+  /** Repairs, kept edits, contested targets since the start; steps not kept as the audits and repairs see them now. */
+  host(drift: { repairs: number; kept: number; contested: number }, notKept: number, nowMs: number): void {
+    this.#drift = [drift.repairs, drift.kept, drift.contested]
+    if (notKept !== this.#steps.notKept) {
+      const { declared } = this.#steps
+      this.#steps = { ...this.#steps, notKept, kept: declared - notKept }
+      // A soak is an unbroken time with every step kept.
+      if (this.#soakUntilMs !== undefined && notKept > 0)
+        this.#soakUntilMs = Math.max(this.#soakUntilMs, nowMs)
+    }
+    this.#changed = true
+  }
+
+  /** A new status on the board when it is time for one; the caller passes it on after `reserve` is durable. */
+  speak(
+    flags: readonly string[],
+    nowMs: number,
+  ): { readonly host: string; readonly reserve?: number } | undefined {
+    if (this.#soakUntilMs !== undefined && nowMs >= this.#soakUntilMs && this.#steps.notKept === 0) {
+      this.#state = 'HEALTHY'
+      this.#soakUntilMs = undefined
+      this.#changed = true
+    }
+    const all = [...flags, ...(this.cloned ? ['CLONED'] : []), ...(this.#dirty ? ['DIRTY'] : [])]
+    const facts = this.#ports.facts(nowMs)
+    if (facts.refused !== undefined) all.push('REFUSED')
+    const spelled = all.sort().join(' ')
+    if (spelled !== this.#flags) {
+      this.#flags = spelled
+      this.#changed = true
+    }
+    if (!this.#ports.rostered()) return undefined
+    const due = (this.#changed && nowMs >= this.#spokeMs + quietMs) || nowMs >= this.#heartbeatMs
+    if (!due) return undefined
+    const { n, reserve } = this.#ports.counter.take()
+    const entry = this.#entry === undefined ? undefined : this.#ports.idOf(this.#entry)
+    const { declared, kept, repaired, notKept } = this.#steps
+    const pair = this.#ports.make({
+      n,
+      at: Math.round(nowMs),
+      ...facts,
+      ...(entry !== undefined &&
+        this.#state !== undefined && { entry, attempt: this.#attempt, state: this.#state }),
+      ...(this.#why !== undefined && { why: this.#why.slice(0, whyMax) }),
+      steps: [declared, kept, repaired, notKept],
+      drift: this.#drift,
+      flags: all,
+    })
+    this.board.take(pair, nowMs)
+    this.#changed = false
+    this.#spokeMs = nowMs
+    this.#heartbeatMs = nowMs + heartbeatMs(this.#ports.hosts()) * (0.75 + this.#ports.random() / 2)
+    return { host: this.#ports.host, ...(reserve !== undefined && { reserve }) }
+  }
+
+  wakeMs(): number | undefined {
+    const times = [this.#heartbeatMs]
+    if (this.#changed) times.push(this.#spokeMs + quietMs)
+    if (this.#soakUntilMs !== undefined && this.#steps.notKept === 0) times.push(this.#soakUntilMs)
+    return this.#ports.rostered() ? Math.max(0, Math.min(...times)) : undefined
+  }
+}

@@ -1,0 +1,135 @@
+// Core: gets the newest release's commit here: from the pack inside its entry, else part by part from peers; by the smallest
+// pack whose base is held. Decides what to ask for and what to install; proving a pack is the repository's.
+import type { PeerId } from '../gossip/carrier.ts'
+import { createFetch, type Fetch, type FetchEffect, type FetchInput } from '../gossip/fetch.ts'
+import { unhex } from '../signing/bytes.ts'
+import type { EntryLog, LogEntry, ReleaseEntry } from './log.ts'
+import type { Installed } from './ports.ts'
+
+export type SupplyEffect =
+  | FetchEffect
+  /** Prove and index a pack: inline bytes, or what lies in quarantine. */
+  | { readonly kind: 'install'; readonly entry: LogEntry; readonly pack: string; readonly bytes?: Uint8Array }
+  /** Releases that may go: all but these commits. */
+  | { readonly kind: 'prune'; readonly keep: readonly string[] }
+
+export interface SupplyOptions {
+  readonly log: EntryLog
+  /** Release commits whose pack is installed. */
+  readonly held: ReadonlySet<string>
+  /** Connected peers that say they hold the pack of a release. */
+  readonly holders: (sequence: number) => readonly PeerId[]
+  readonly random: () => number
+  /** Bytes of a pack that lie in quarantine from an earlier life. */
+  readonly quarantined: (pack: string) => number
+}
+
+/** Releases whose commit is kept, for going back and for late hosts (DESIGN section 4). */
+const releasesHeld = 10
+const noDigest = new Uint8Array(32)
+
+export class Supply {
+  readonly #options: SupplyOptions
+  readonly #fetch: Fetch
+  readonly #held: Set<string>
+  /** Entries for which only the full pack will do, since the base was not what it should be. */
+  readonly #fullOnly = new Set<string>()
+  readonly #inlineTried = new Set<string>()
+  #installing: string | undefined
+
+  constructor(options: SupplyOptions) {
+    this.#options = options
+    this.#held = new Set(options.held)
+    this.#fetch = createFetch({
+      holders: () => options.holders(options.log.release()?.sequence ?? 0),
+      random: options.random,
+      unhex: text => unhex(text, 32) ?? noDigest,
+    })
+  }
+
+  holds(target: ReleaseEntry): boolean {
+    return this.#held.has(target.release.commit)
+  }
+
+  /** Sequence of the newest release whose commit is here; 0: none. */
+  newestHeld(): number {
+    return this.#options.log.releases(releasesHeld).find(each => this.holds(each))?.sequence ?? 0
+  }
+
+  progress(): readonly { pack: string; size: number; offset: number }[] {
+    return this.#fetch.progress()
+  }
+
+  wakeMs(): number | undefined {
+    return this.#fetch.wakeMs()
+  }
+
+  /** What peers and time do to a fetch under way. */
+  handle(input: FetchInput, nowMs: number): SupplyEffect[] {
+    return this.#completed(this.#fetch.handle(input, nowMs))
+  }
+
+  /** Begins to get the target, unless it is here or under way. `announcer` brought its entry. */
+  seek(target: ReleaseEntry, announcer: PeerId | undefined, nowMs: number): SupplyEffect[] {
+    if (this.holds(target) || this.#installing !== undefined) return []
+    const usable = target.release.packs.filter(
+      each => each.base === 'none' || (this.#held.has(each.base) && !this.#fullOnly.has(target.id)),
+    )
+    if (target.pack !== undefined && !this.#inlineTried.has(target.id)) {
+      this.#inlineTried.add(target.id)
+      const digest = this.#options.log.digestOf(target.pack)
+      if (usable.some(each => each.digest === digest)) {
+        this.#installing = target.id
+        return [{ kind: 'install', entry: target, pack: digest, bytes: target.pack }]
+      }
+    }
+    const [pack] = usable.sort((a, b) => a.size - b.size)
+    const under = this.#fetch.progress()
+    if (pack === undefined || under.some(each => each.pack === pack.digest)) return []
+    // A newer release makes older fetches pointless; what they brought stays in quarantine for a while.
+    for (const { pack: old } of under) this.#fetch.handle({ kind: 'drop', pack: old }, nowMs)
+    const have = this.#options.quarantined(pack.digest)
+    const from = announcer === undefined ? {} : { from: announcer }
+    return this.handle({ kind: 'want', pack: pack.digest, size: pack.size, have, ...from }, nowMs)
+  }
+
+  /**
+   * The repository's answer about a pack. A refusal that condemns the release itself is answered in words, to be noted
+   * in the log; the others lead to another try.
+   */
+  installed(
+    entry: string,
+    pack: string,
+    result: Installed,
+    inForce: string | undefined,
+    nowMs: number,
+  ): { readonly effects: readonly SupplyEffect[]; readonly condemned: boolean } {
+    const { log } = this.#options
+    this.#installing = undefined
+    if (result.kind === 'installed') {
+      this.#fetch.handle({ kind: 'drop', pack }, nowMs)
+      this.#held.add(result.release.commit)
+      const keep = log.releases(releasesHeld).map(each => each.release.commit)
+      const current = inForce === undefined ? undefined : log.byId(inForce)?.release?.commit
+      if (current !== undefined) keep.push(current)
+      for (const commit of this.#held) if (!keep.includes(commit)) this.#held.delete(commit)
+      return { effects: [{ kind: 'prune', keep }], condemned: false }
+    }
+    // The bytes differ from what was signed: somebody on the way lied, or a disk did. Fetched again, from others.
+    if (result.code === 'PACK_DIGEST')
+      return { effects: this.handle({ kind: 'bad', pack }, nowMs), condemned: false }
+    this.#fetch.handle({ kind: 'drop', pack }, nowMs)
+    if (result.code !== 'PACK_BASE') return { effects: [], condemned: true }
+    this.#fullOnly.add(entry)
+    return { effects: [], condemned: false }
+  }
+
+  #completed(effects: readonly FetchEffect[]): SupplyEffect[] {
+    return effects.map((each): SupplyEffect => {
+      const entry = each.kind === 'complete' ? this.#options.log.release() : undefined
+      if (each.kind !== 'complete' || entry === undefined) return each
+      this.#installing = entry.id
+      return { kind: 'install', entry, pack: each.pack }
+    })
+  }
+}
