@@ -1,6 +1,7 @@
 // Carrier on libp2p: TCP, noise, yamux, gossipsub. Opens, guards and closes; whom to dial is decided in peers.ts,
 // whom to let in by the handlers, what is too much by limits.ts.
 
+import assert from 'node:assert'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import type { TopicValidatorResult } from '@libp2p/gossipsub'
 import type { Connection, IdentifyResult, PrivateKey, StreamHandler } from '@libp2p/interface'
@@ -92,10 +93,7 @@ class Libp2pCarrier implements Carrier {
     this.#topic = `fleet/1/${options.fleet}/log`
     this.#listen = (options.listen ?? [`0.0.0.0:${defaultPort}`]).map(parse)
     const seeds = options.seeds ?? []
-    const named = seeds.map(seed => ({
-      peer: peerIn(seed),
-      address: fromMultiaddr(parse(seed)),
-    }))
+    const named = seeds.map(seed => ({ peer: peerIn(seed), address: fromMultiaddr(parse(seed)) }))
     this.#peers = new Peers({
       self: this.self,
       seeds: named.filter(({ peer }) => peer === undefined).map(({ address }) => address),
@@ -239,7 +237,11 @@ class Libp2pCarrier implements Carrier {
 
   #greeting(link: Link) {
     return {
-      hello: () => this.#handlers?.hello() ?? new Uint8Array(),
+      hello: () => {
+        const hello = this.#handlers?.hello() ?? new Uint8Array()
+        assert(hello.length <= limits.helloBytes, 'a hello that nobody would read')
+        return hello
+      },
       admit: (hello: Uint8Array) => {
         if (this.#handlers?.admit(link.peer, hello) !== 'member') return false
         link.hello = hello
@@ -253,13 +255,15 @@ class Libp2pCarrier implements Carrier {
     const ready = Promise.withResolvers<boolean>()
     const link: Link = { connection, peer, ready, greeted: false, asked: false }
     this.#links.set(connection.id, link)
-    if (connection.direction === 'outbound') void this.#settle(link, greet(connection, this.#greeting(link)))
-    else setTimeout(() => void this.#expire(link), limits.helloMs).unref()
-  }
-
-  /** Strangers do not linger. */
-  #expire(link: Link): void {
-    if (link.hello === undefined) link.connection.abort(new Error('no hello'))
+    if (connection.direction === 'inbound') {
+      // Strangers do not linger.
+      const hurry = () => link.hello ?? connection.abort(new Error('no hello'))
+      setTimeout(hurry, limits.helloMs).unref()
+    } else if (this.#neighbours.has(peer)) {
+      // A seed under another address, or both dialled: one connection will do, and nobody has used this one yet.
+      ready.resolve(true)
+      connection.close().catch(error => connection.abort(error))
+    } else void this.#settle(link, greet(connection, this.#greeting(link)))
   }
 
   /** Ends the exchange of hellos. */
@@ -303,11 +307,11 @@ class Libp2pCarrier implements Carrier {
     if (!neighbour?.links.delete(link)) return
     // gossipsub does not move its streams to another connection: all or none.
     for (const other of neighbour.links) other.connection.abort(new Error('one connection was lost'))
-    if (neighbour.links.size > 0) return
-    this.#neighbours.delete(link.peer)
+    if (neighbour.links.size > 0 || !this.#neighbours.delete(link.peer)) return
     this.#segment?.peers(this.#neighbours.size)
-    this.#handlers?.down(link.peer)
     this.#feed({ kind: 'down', peer: link.peer })
+    // Not from within recheck(), which may be what closed it.
+    queueMicrotask(() => this.#handlers?.down(link.peer))
   }
 
   #identified({ peerId, listenAddrs, connection }: IdentifyResult): void {
@@ -369,7 +373,8 @@ class Libp2pCarrier implements Carrier {
       const connection = await this.#node?.dial(target, { signal: AbortSignal.timeout(limits.dialMs) })
       if (connection) {
         result.peer = connection.remotePeer.toString() as PeerId
-        result.admitted = (await this.#links.get(connection.id)?.ready.promise) ?? false
+        const link = this.#links.get(connection.id)
+        result.admitted = (await link?.ready.promise) ?? this.#neighbours.has(result.peer)
       }
     } catch {
       // Nobody there, somebody else there, or turned away: the pause grows.

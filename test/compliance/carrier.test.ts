@@ -268,6 +268,18 @@ describe.each(grounds)('%s', (_, makeGround) => {
     await ground.until(() => again.messages.includes('back'))
   })
 
+  test('two that dial each other at one moment are one up and one down to each other', async () => {
+    const a = await host({ number: 1 })
+    const b = await host({ number: 2 })
+    a.carrier.learn(b.self, [b.address])
+    b.carrier.learn(a.self, [a.address])
+    await ground.until(() => a.ups.length > 0 && b.ups.length > 0)
+    await meshed([a, b])
+    await b.carrier.stop()
+    await ground.until(() => a.downs.length > 0)
+    expect([a.ups, a.downs, b.ups]).toEqual([[b.self], [b.self], [a.self]])
+  })
+
   test('a slow receiver slows its sender down, and nobody else', async () => {
     let release = () => {}
     const blocked = new Promise<void>(resolve => {
