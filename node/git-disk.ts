@@ -39,10 +39,12 @@ export function layOut(folder: string): void {
 
 /** Ref name -> object id, for the refs that are ours; words when one is damaged. */
 export function readRefs(folder: string): Map<string, string> | string {
+  if (existsSync(join(folder, 'packed-refs'))) return 'packed-refs: somebody ran git gc or pack-refs in it'
   const refs = new Map<string, string>()
   for (const kind of ['refs/heads', 'refs/tags/fleet', 'refs/fleet/held', 'refs/fleet/fork'])
-    for (const name of readdirSync(join(folder, kind))) {
-      const ref = `${kind}/${name}`
+    for (const entry of readdirSync(join(folder, kind), { withFileTypes: true })) {
+      if (!entry.isFile()) continue
+      const ref = `${kind}/${entry.name}`
       const found = /^([0-9a-f]{40})\n$/.exec(readFileSync(join(folder, ref), 'latin1'))
       if (!found) return `${ref} holds no object id`
       refs.set(ref, found[1]!)

@@ -12,6 +12,7 @@ import fs, {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import isomorphic from 'isomorphic-git'
 import { afterAll, describe, expect, test } from 'vitest'
 import { NodeError } from '../../node/errors.ts'
@@ -132,6 +133,31 @@ describe('a release', () => {
     expect(await b.readPack(delta.digest, 0, delta.size)).toEqual(bytes)
     expect(await b.release(two!.commit)).toEqual(await a.release(two!.commit))
     for (const repository of [a, b]) await repository.close()
+  })
+
+  test('any two releases: the pack from one to the other makes the same full pack', async () => {
+    const path = fc.stringMatching(/^([A-C]\/){0,2}[a-c][*@]?$/)
+    const tree = fc.uniqueArray(fc.tuple(path, fc.uint8Array({ minLength: 1, maxLength: 3, max: 3 })), {
+      minLength: 1,
+      maxLength: 8,
+      selector: ([name]) => name.replace(/[*@]$/, ''),
+    })
+    await fc.assert(
+      fc.asyncProperty(tree, tree, async (before, after) => {
+        const [a, b] = [await open(place()), await open(place())]
+        const one = release(Object.fromEntries(before))
+        const two = release(Object.fromEntries(after), one.commit, 'release 2: x')
+        for (const repository of [a, b]) await repository.install(full(one).bytes, full(one).claim)
+        await a.install(full(two).bytes, full(two).claim)
+        const { digest, size } = await a.pack(two.commit, one.commit)
+        const bytes = (await a.readPack(digest, 0, size))!
+        const claim = { digest, base: one.commit, commit: two.commit }
+        expect(await b.install(bytes, claim)).toMatchObject({ kind: 'installed' })
+        expect((await b.pack(two.commit, 'none')).digest).toBe(full(two).claim.digest)
+        for (const repository of [a, b]) await repository.close()
+      }),
+      { numRuns: 10 },
+    )
   })
 
   test('that is held already is installed again at no cost, but not under another content', async () => {
@@ -438,6 +464,7 @@ describe('a damaged repository is set aside, named, and begun anew', () => {
       },
       /EEXIST|ENOTDIR/,
     ],
+    ['refs that somebody packed', folder => git(folder, 'pack-refs', '--all'), /packed-refs/],
   ]
   test.each(damages)('%s', async (_, damage, words) => {
     const folder = place()
