@@ -1,4 +1,4 @@
-// Run as a program by repository.test.ts: installs a pack and tags it, and kills itself at the Nth change of the disk.
+// Run as a program by repository-damage.test.ts: installs a pack and tags it, and kills itself at the Nth change of the disk.
 // Arguments: folder, N, pack file, claim as JSON, tag file.
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'

@@ -1,86 +1,30 @@
-// What a host's repository must do, with stock git looking on after each change.
-import { execFileSync, spawnSync } from 'node:child_process'
-import fs, {
-  appendFileSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+// What every Repository must do, with stock git looking on after each change.
+import { execFileSync } from 'node:child_process'
+import fs, { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import isomorphic from 'isomorphic-git'
-import { afterAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { NodeError } from '../../node/errors.ts'
 import { openRepository } from '../../node/git.ts'
-import { objectId } from '../../node/pack.ts'
-import type { PackClaim, Repository } from '../../node/ports.ts'
-import { formatTree } from '../../node/tree.ts'
+import type { PackClaim } from '../../node/ports.ts'
 import { hex, utf8 } from '../../signing/bytes.ts'
 import { sha256 } from '../../signing/crypto.ts'
-import { blob, type Files, makePack, release } from '../node/pack-maker.ts'
-
-const scratch = mkdtempSync(join(tmpdir(), 'fleet-repository-'))
-afterAll(() => rmSync(scratch, { recursive: true, force: true }))
-const clock = { now: () => Date.UTC(2026, 10, 20) }
-const aside = '.damaged-2026-11-20T000000.000Z'
-
-let count = 0
-const place = () => join(scratch, `r${count++}`)
-const open = async (folder: string) => (await openRepository(folder, clock)).port
-const git = (folder: string, ...args: string[]) =>
-  execFileSync('git', ['-C', folder, ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
-/** Everything that stock git says of a repository; '' is good. */
-function fsck(folder: string): string {
-  return execFileSync(
-    'sh',
-    [
-      '-c',
-      'git -C "$0" fsck --strict --full --no-progress 2>&1; git -C "$0" count-objects -v 2>/dev/null | grep garbage: | grep -v " 0"; true',
-      folder,
-    ],
-    { encoding: 'utf8' },
-  )
-}
-
-const trust = (roster: string) =>
-  new Map([
-    ['trust/hosts', utf8(roster)],
-    ['trust/operators', utf8('# nobody\n')],
-    ['trust/policy', utf8('threshold = 1\n')],
-  ])
-const filesOf = (n: number): Files => ({
-  'site.steps': utf8(`# ${n}\n`),
-  'files/same': utf8('never changes\n'),
-  'files/run*': utf8('#!/bin/sh\n'),
-  'files/link@': utf8('same'),
-  'files/large': new Uint8Array(200_000).fill(7),
-  ...Object.fromEntries([...trust(`# roster ${n}\n`)]),
-})
-/** A chain of releases, each with the one before as parent. */
-function chain(length: number) {
-  const releases: ReturnType<typeof release>[] = []
-  for (let n = 1; n <= length; n++)
-    releases.push(release(filesOf(n), releases.at(-1)?.commit, `release ${n}: words`))
-  return releases
-}
-const full = ({ commit, objects }: ReturnType<typeof release>) => {
-  const bytes = makePack(objects)
-  return { bytes, claim: { digest: hex(sha256(bytes)), base: 'none', commit } satisfies PackClaim }
-}
-const tagOf = (type: 'commit' | 'tree', target: string, n: number) =>
-  utf8(
-    `object ${target}\ntype ${type}\ntag fleet/${n}\ntagger Ann <ann@example.org> 1795000000 +0000\n\nrelease ${n}\n`,
-  )
-async function put(repository: Repository, made: ReturnType<typeof release>, n: number) {
-  const { bytes, claim } = full(made)
-  expect(await repository.install(bytes, claim)).toMatchObject({ kind: 'installed' })
-  await repository.putTag(`refs/tags/fleet/${n}`, tagOf('commit', made.commit, n))
-}
+import { makePack, release } from '../node/pack-maker.ts'
+import {
+  chain,
+  clock,
+  filesOf,
+  fsck,
+  full,
+  git,
+  open,
+  place,
+  put,
+  tagOf,
+  treeOf,
+  trust,
+} from './repository-maker.ts'
 
 describe('a release', () => {
   test('is installed, read, and served again byte for byte, also after a restart', async () => {
@@ -371,156 +315,3 @@ describe('a tag', () => {
     await repository.close()
   })
 })
-
-describe('a crash', () => {
-  // Each is what the disk may hold when the power fails in the middle of an install.
-  const { bytes, claim } = full(chain(2)[1]!)
-  const halves: [string, (folder: string) => void][] = [
-    ['before the pack is moved', folder => writeFileSync(join(folder, 'fleet/tmp/pack'), bytes)],
-    ['after shallow was written', folder => appendFileSync(join(folder, 'shallow'), `${claim.commit}\n`)],
-    [
-      'before the index is there',
-      folder => writeFileSync(join(folder, `objects/pack/pack-${claim.commit}.pack`), bytes),
-    ],
-  ]
-  test.each(halves)(
-    '%s leaves a repository that git accepts, and is healed at the next start',
-    async (_, crash) => {
-      const folder = place()
-      const repository = await open(folder)
-      const [one] = chain(1)
-      await put(repository, one!, 1)
-      await repository.close()
-      crash(folder)
-      expect(() => git(folder, 'fsck', '--strict')).not.toThrow()
-      const { port, note } = await openRepository(folder, clock)
-      expect([port.held(), note, fsck(folder)]).toEqual([[one!.commit], undefined, ''])
-      expect(await port.install(bytes, claim)).toMatchObject({ kind: 'installed' })
-      await port.close()
-    },
-  )
-})
-
-test('SIGKILL at any change of the disk leaves what git accepts, and the next start finishes the work', async () => {
-  const [one, two] = chain(2)
-  const { bytes, claim } = full(two!)
-  const [pack, tag] = [place(), place()]
-  writeFileSync(pack, bytes)
-  writeFileSync(tag, tagOf('commit', two!.commit, 2))
-  const program = join(import.meta.dirname, 'crashing.ts')
-  // Every point when asked, each 12th otherwise, beginning somewhere else each time.
-  const stride = process.env['FLEET_ALL_CRASHES'] ? 1 : 12
-  const start = Number(process.env['FLEET_SEED'] ?? Date.now()) % stride
-  for (let at = start, killed = true; killed; at += stride) {
-    const folder = place()
-    const repository = await open(folder)
-    await put(repository, one!, 1)
-    await repository.close()
-    const args = [program, folder, String(at), pack, JSON.stringify(claim), tag]
-    killed = spawnSync(process.execPath, args).signal === 'SIGKILL'
-    const where = `killed at change ${at} (FLEET_SEED=${start})`
-    expect(fsck(folder).replaceAll(/^(notice|dangling|warning|garbage|size-garbage).*\n/gm, ''), where).toBe(
-      '',
-    )
-    const { port, note } = await openRepository(folder, clock)
-    expect(note, where).toBeUndefined()
-    await put(port, two!, 2)
-    await port.prune(new Set([two!.commit]))
-    expect([port.held(), port.tags(), fsck(folder)], where).toEqual([
-      [two!.commit],
-      ['refs/tags/fleet/2'],
-      '',
-    ])
-    await port.close()
-  }
-})
-
-describe('a damaged repository is set aside, named, and begun anew', () => {
-  const [one] = chain(1)
-  const pack = `objects/pack/pack-${one!.commit}`
-  const damages: [string, (folder: string) => void, RegExp][] = [
-    ['a missing index', folder => rmSync(join(folder, `${pack}.idx`)), /idx is missing/],
-    [
-      'a damaged index',
-      folder => writeFileSync(join(folder, `${pack}.idx`), 'x'.repeat(2000)),
-      /idx is damaged/,
-    ],
-    ['a truncated pack', folder => truncateSync(join(folder, `${pack}.pack`), 900), /cut short/],
-    [
-      'a bad ref',
-      folder => writeFileSync(join(folder, 'refs/tags/fleet/1'), 'garbage'),
-      /fleet\/1 holds no object id/,
-    ],
-    [
-      'a ref to nothing',
-      folder => writeFileSync(join(folder, `refs/tags/fleet/9`), `${'1'.repeat(40)}\n`),
-      /is missing/,
-    ],
-    [
-      'a file for a folder',
-      folder => {
-        rmSync(join(folder, 'refs'), { recursive: true })
-        writeFileSync(join(folder, 'refs'), '')
-      },
-      /EEXIST|ENOTDIR/,
-    ],
-    ['refs that somebody packed', folder => git(folder, 'pack-refs', '--all'), /packed-refs/],
-  ]
-  test.each(damages)('%s', async (_, damage, words) => {
-    const folder = place()
-    const repository = await open(folder)
-    await put(repository, one!, 1)
-    await repository.close()
-    damage(folder)
-    const { port, note } = await openRepository(folder, clock)
-    expect(note).toMatch(words)
-    expect(note).toContain(folder + aside)
-    await put(port, one!, 1)
-    expect(fsck(folder)).toBe('')
-    await port.close()
-  })
-
-  test('a byte in a trust tree: found by the audit', async () => {
-    const folder = place()
-    const repository = await open(folder)
-    const files = trust('# roster\n')
-    await repository.putTag('refs/tags/fleet/1', tagOf('tree', treeOf(files), 1), files)
-    const [name = ''] = readdirSync(join(folder, 'objects/pack')).filter(each => each.endsWith('.pack'))
-    const path = join(folder, 'objects/pack', name)
-    const bytes = readFileSync(path)
-    bytes[bytes.indexOf('# roster')]! ^= 1
-    writeFileSync(path, bytes)
-    expect(await repository.audit()).toMatch(/^refs\/tags\/fleet\/1: .*Adler/)
-    await repository.close()
-  })
-
-  test('a byte in the middle of a pack: found by the audit and when it is read', async () => {
-    const folder = place()
-    const repository = await open(folder)
-    await put(repository, one!, 1)
-    expect(await repository.audit()).toBeUndefined()
-    const path = join(folder, `${pack}.pack`)
-    const bytes = readFileSync(path)
-    bytes[1000]! ^= 1
-    writeFileSync(path, bytes)
-    const damage = await repository.audit()
-    expect(damage).toMatch(/^release .*Adler|SHA-1/)
-    await repository.close()
-    const again = await open(folder)
-    await expect(again.release(one!.commit)).rejects.toMatchObject({ code: 'REPOSITORY_DAMAGED' })
-    await again.close()
-    const { port, note } = await openRepository(folder, clock, { damage: damage! })
-    expect([port.held(), note?.includes(damage!)]).toEqual([[], true])
-    await port.close()
-  })
-})
-
-function treeOf(files: ReadonlyMap<string, Uint8Array>): string {
-  const entries = [...files].map(([path, bytes]) => ({
-    name: path.slice(6),
-    mode: '100644' as const,
-    oid: blob(bytes).oid,
-  }))
-  const folder = objectId('tree', formatTree(entries))
-  return objectId('tree', formatTree([{ name: 'trust', mode: '40000', oid: folder }]))
-}
