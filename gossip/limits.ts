@@ -44,6 +44,8 @@ export const limits = {
   dials: 4,
   /** ms until a dial is given up: three lost SYNs. */
   dialMs: 10_000,
+  /** ms between two searches in the DHT, each of which asks a few hosts. */
+  searchMs: 250,
   /** ms of the first pause after a failure, doubled each time, and its ceiling; the actual pause is 50 to 100 %. */
   backoffMs: 1_000,
   backoffMaxMs: 120_000,

@@ -74,11 +74,13 @@ export class Peers {
   readonly #searches: boolean
   readonly #random: () => number
   readonly #known = new Map<PeerId, Known>()
+  readonly #up = new Set<Known>()
   readonly #seeds: Seed[]
   /** Addresses being dialled, with the peer meant. */
   readonly #dialling = new Map<string, PeerId | undefined>()
   #started = false
   #wanderAtMs = 0
+  #searchAtMs = 0
   #bookAtMs = 0
   #bookDirty = false
   #wakeAtMs = Number.POSITIVE_INFINITY
@@ -100,10 +102,10 @@ export class Peers {
         this.#learn(input.peer, input.addresses)
         break
       case 'up':
-        this.#up(input.peer, input.addresses, nowMs)
+        this.#rise(input.peer, input.addresses, nowMs)
         break
       case 'down':
-        this.#down(input.peer, nowMs)
+        this.#fall(input.peer, nowMs)
         break
       case 'dialled':
         this.#dialled(input, nowMs)
@@ -156,7 +158,7 @@ export class Peers {
   /** Room for a newcomer is made by forgetting one that was never up; those that were are worth more. */
   #enter(peer: PeerId): Known | undefined {
     if (this.#known.size >= limits.peersKnown) {
-      const hearsay = [...this.#known.values()].find(each => each.seenMs === 0)
+      const hearsay = this.#hearsay()
       if (!hearsay) return undefined
       this.#known.delete(hearsay.peer)
     }
@@ -165,11 +167,12 @@ export class Peers {
     return known
   }
 
-  #up(peer: PeerId, addresses: readonly string[], nowMs: number): void {
+  #rise(peer: PeerId, addresses: readonly string[], nowMs: number): void {
     if (!this.#known.has(peer) && this.#known.size >= limits.peersKnown) this.#forgetOldest()
     const known = this.#learn(peer, addresses)
     if (!known) return
     known.upSinceMs ??= nowMs
+    this.#up.add(known)
     known.seenMs = nowMs
     known.search = { failures: 0, notBeforeMs: 0 }
     const rank = (place: Place) => addresses.indexOf(place.address) + 1 || addresses.length + 1
@@ -178,16 +181,22 @@ export class Peers {
     this.#bookDirty = true
   }
 
+  #hearsay(): Known | undefined {
+    for (const known of this.#known.values()) if (known.seenMs === 0) return known
+    return undefined
+  }
+
   #forgetOldest(): void {
     const down = [...this.#known.values()].filter(each => each.upSinceMs === undefined)
     if (down.length > 0) this.#known.delete(down.reduce((a, b) => (b.seenMs < a.seenMs ? b : a)).peer)
   }
 
-  #down(peer: PeerId, nowMs: number): void {
+  #fall(peer: PeerId, nowMs: number): void {
     const known = this.#known.get(peer)
     if (known?.upSinceMs === undefined) return
     const steady = nowMs - known.upSinceMs >= steadyMs
     delete known.upSinceMs
+    this.#up.delete(known)
     known.seenMs = nowMs
     const theirs = this.#seeds.filter(seed => seed.peer === peer).map(seed => seed.place)
     for (const place of [...known.places, ...theirs]) {
@@ -227,7 +236,7 @@ export class Peers {
 
   #settle(nowMs: number): PeersEffect[] {
     const effects: PeersEffect[] = []
-    const up = [...this.#known.values()].filter(each => each.upSinceMs !== undefined)
+    const up = [...this.#up]
     const later: number[] = []
 
     if (up.length > limits.connectionsMax) {
@@ -253,10 +262,16 @@ export class Peers {
       later.push(this.#wanderAtMs)
     }
 
-    const choices = want > 0 ? this.#choices(up, nowMs, later) : []
-    for (const choice of choices.slice(0, Math.min(want, limits.dials - this.#dialling.size))) {
+    // With all dials under way there is nothing to choose: the end of the first asks again.
+    const may = Math.min(want, limits.dials - this.#dialling.size)
+    for (const choice of may > 0 ? this.#choices(up, nowMs, later).slice(0, may) : []) {
       if (choice.kind === 'dial') this.#dialling.set(choice.address, choice.peer)
       else {
+        if (nowMs < this.#searchAtMs) {
+          later.push(this.#searchAtMs)
+          continue
+        }
+        this.#searchAtMs = nowMs + limits.searchMs
         const { search } = this.#known.get(choice.peer)!
         search.failures += 1
         search.notBeforeMs = nowMs + this.#pause(search.failures + 3)
