@@ -1,5 +1,6 @@
 // The carrier of the simulator: the real peer manager and the real standings on a network made of events, with
-// faults. Gossip is flooded to every neighbour; connections are in order and reliable until they break, as TCP is.
+// faults. Gossip is flooded to every neighbour and may be lost; direct messages come in order until the connection
+// breaks. A restart is a new carrier at the old address.
 
 import type { Carrier, Contact, Handlers, PeerId } from '../gossip/carrier.ts'
 import { GossipError } from '../gossip/errors.ts'
@@ -38,6 +39,8 @@ export interface SimOptions {
 const seenMs = 120_000
 /** ms until a connection across a partition is known to be dead. */
 const silenceMs = 75_000
+/** ms between two attempts to get a direct message across a partition. */
+const againMs = 1_000
 
 export class Network {
   readonly world: World
@@ -155,6 +158,8 @@ class SimCarrier implements Carrier {
     const copy = bytes.slice()
     this.#world.after(half.arrivesMs - this.#world.nowMs, async () => {
       await before
+      // As TCP does: once more until it arrives or the connection is given up.
+      while (this.#halves.get(peer) === half && !this.#reaches(half)) await this.#sleep(againMs)
       const taken = this.#reaches(half) && (await half.far.take(this.self, half.wire, copy))
       half.queuedBytes -= copy.length
       resolve(taken)
@@ -219,7 +224,7 @@ class SimCarrier implements Carrier {
   async take(from: PeerId, wire: object, bytes: Uint8Array): Promise<boolean> {
     const standing = this.#standings.of(from)
     for (let ms = standing.pause(this.#world.nowMs); ms > 0; ms = standing.pause(this.#world.nowMs))
-      await new Promise<void>(resolve => this.#world.after(ms, resolve))
+      await this.#sleep(ms)
     if (this.#halves.get(from)?.wire !== wire) return false
     await this.#handlers?.message(from, bytes)
     return true
@@ -260,6 +265,10 @@ class SimCarrier implements Carrier {
     if (this.#seen.has(id)) return false
     this.#seen.set(id, nowMs + seenMs)
     return true
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return new Promise(resolve => this.#world.after(ms, resolve))
   }
 
   #reaches({ far }: Half): boolean {
