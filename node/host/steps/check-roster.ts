@@ -1,7 +1,8 @@
 // `fleet check`: the declaration of every host of a roster, each problem once, with the hosts that have it.
 
+import { unmetTriggers } from './check.ts'
 import { type Declaration, declareFor } from './declare.ts'
-import { formatProblem, Problems } from './problem.ts'
+import { formatProblem, Problems, problemAt } from './problem.ts'
 import type { Host, RosterHost } from './scope.ts'
 import type { Problem } from './step.ts'
 
@@ -23,6 +24,9 @@ export function checkRoster(
   const hosts = roster.length > 0 ? roster : [{ name: 'host', labels: {}, address: '127.0.0.1' }]
   const needs = new Set<string>()
   const found = new Map<string, { problem: Problem; hosts: string[] }>()
+  /** By step and path: on how many of the hosts that have the step nothing can trigger it. */
+  const triggers = new Map<string, { problem: Problem; unmet: number }>()
+  const having = new Map<string, number>()
   for (const each of hosts) {
     const host: Host = { name: each.name, labels: each.labels, addresses: [each.address] }
     const declared = declareFor(declaration, host, roster)
@@ -32,6 +36,15 @@ export function checkRoster(
       const seen = found.get(key)
       if (!seen) found.set(key, { problem, hosts: [each.name] })
       else if (seen.hosts.at(-1) !== each.name) seen.hosts.push(each.name)
+    }
+    for (const { origin, options } of declared.steps)
+      if (options['on'] !== undefined) having.set(placeKey(origin), (having.get(placeKey(origin)) ?? 0) + 1)
+    for (const { step, path } of unmetTriggers(declared.steps)) {
+      const message = `found on=${path}, but no step changes it; expected the path of a step, or of its directory`
+      const key = `${placeKey(step.origin)}:${path}`
+      const seen = triggers.get(key)
+      if (seen) seen.unmet++
+      else triggers.set(key, { problem: problemAt(step.origin, message), unmet: 1 })
     }
   }
   const problems = [...found.values()].map(each => ({
@@ -45,9 +58,14 @@ export function checkRoster(
     for (const [name, place] of vars.hostPlaces)
       if (!roster.some(each => each.name === name))
         strangers.add(place, `found [host.${name}]; expected a host of the roster`)
-  const unknown = strangers.list.map(problem => ({ ...problem, hosts: [], everywhere: true }))
+  const idle = [...triggers.values()].filter(each => each.unmet === having.get(placeKey(each.problem)))
+  const general = [...idle.map(each => each.problem), ...strangers.list]
+  const unknown = general.map(problem => ({ ...problem, hosts: [], everywhere: true }))
   return { problems: [...problems, ...unknown], needs: [...needs] }
 }
+
+const placeKey = ({ file, line, column }: Pick<Problem, 'file' | 'line' | 'column'>) =>
+  `${file}:${line}:${column}`
 
 /** As formatProblem, with up to three of the hosts behind it unless it is one of all. */
 export function formatRosterProblem(problem: RosterProblem): string {

@@ -2,9 +2,10 @@
 // missing, an owner whom nobody declares. Decides by the list alone; the host looks again before it acts.
 
 import { specs } from '../verbs/index.ts'
-import { shown } from '../verbs/values.ts'
+import { readList, shown } from '../verbs/values.ts'
 import { baseDirectories, baseGroups, baseUsers } from './base.ts'
 import type { Test } from './parse.ts'
+import { problemAt } from './problem.ts'
 import { exclude } from './scope.ts'
 import type { Problem, Step } from './step.ts'
 
@@ -28,10 +29,8 @@ export function check(steps: readonly Step[], open: Open = new Map()): readonly 
   const together = (a: Step, b: Step) => !exclude(open.get(a) ?? [], open.get(b) ?? [])
 
   for (const [index, step] of steps.entries()) {
-    const { file, line, column, made } = step.origin
-    const place = { file, line, column, ...(made === undefined ? {} : { made }) }
     const fault = (found: string, expected: string) =>
-      problems.push({ ...place, message: `found ${found}; expected ${expected}` })
+      problems.push(problemAt(step.origin, `found ${found}; expected ${expected}`))
     const spec = specs.get(step.verb)
     if (!spec) continue
 
@@ -74,8 +73,8 @@ export function check(steps: readonly Step[], open: Open = new Map()): readonly 
       ?.find(
         each =>
           each.index < index &&
-          together(each.step, step) &&
-          (makes !== 'line' || each.makes !== 'line' || each.step === same),
+          (makes !== 'line' || each.makes !== 'line' || each.step === same) &&
+          together(each.step, step),
       )
     if (rival)
       fault(
@@ -101,6 +100,25 @@ export function check(steps: readonly Step[], open: Open = new Map()): readonly 
     }
   }
   return problems
+}
+
+/**
+ * The paths in `on=` that no step of the list is at or below: on one host perhaps a guard's doing, on all hosts a slip
+ * of the pen.
+ */
+export function unmetTriggers(
+  steps: readonly Step[],
+): readonly { readonly step: Step; readonly path: string }[] {
+  const watching = steps.filter(
+    step => specs.get(step.verb)?.options['on'] && step.options['on'] !== undefined,
+  )
+  if (watching.length === 0) return []
+  const met = new Set([...claimsOf(steps).keys()].flatMap(path => [path, ...parentsOf(path)]))
+  return watching.flatMap(step =>
+    readList(step.options['on']!)
+      .filter(path => !met.has(path))
+      .map(path => ({ step, path })),
+  )
 }
 
 /** All claims on each path, in the order of the steps. */

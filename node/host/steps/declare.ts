@@ -22,7 +22,7 @@ export const varsFile = 'vars.toml'
 export interface Repository {
   /** All files of the release, by path. */
   readonly files: SourceFiles
-  /** The text of a file; undefined while it is not loaded: it is then among the `needs`. */
+  /** The text of a file, see decodeText; undefined while it is not loaded: it is then among the `needs`. */
   readonly text: (path: string) => string | undefined
 }
 

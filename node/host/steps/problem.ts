@@ -1,6 +1,6 @@
 // Problems: found in a text, collected up to a bound, printed in one way. What is a problem is said elsewhere.
 import { problemsMax } from './limits.ts'
-import type { Problem } from './step.ts'
+import type { Origin, Problem } from './step.ts'
 
 /** The place of a character: line and column from 1, the column in characters. */
 export interface Place {
@@ -19,10 +19,15 @@ export class Problems {
 
   add({ line, column }: Place, message: string, made?: string): void {
     if (this.list.length > problemsMax) return
-    const place = { file: this.file, line, column, ...(made === undefined ? {} : { made }) }
     const more = `found more than ${problemsMax} problems; expected these to be solved first`
-    this.list.push({ ...place, message: this.list.length < problemsMax ? message : more })
+    const origin = { file: this.file, line, column, ...(made === undefined ? {} : { made }) }
+    this.list.push(problemAt(origin, this.list.length < problemsMax ? message : more))
   }
+}
+
+/** A problem of the line that something was declared on. */
+export function problemAt({ file, line, column, made }: Origin, message: string): Problem {
+  return { file, line, column, ...(made === undefined ? {} : { made }), message }
 }
 
 /** `site.steps:12:7: found …; expected …`, with the provenance of a `#@` comment in brackets after the place. */

@@ -50,7 +50,9 @@ export function parseVars(file: string, text: string): { vars: Vars; problems: r
       const at = [...path, key]
       const name = at.slice(depth).join('.')
       const place = placeOf(at)
-      if (!/^[A-Za-z0-9_][A-Za-z0-9_./-]*$/.test(name))
+      if (at.length > nestingMax)
+        problems.add(place, `found tables ${at.length} deep; expected at most ${nestingMax}`)
+      else if (!/^[A-Za-z0-9_][A-Za-z0-9_./-]*$/.test(name))
         problems.add(place, `found the name ${JSON.stringify(name)}; expected letters, digits and _ . / -`)
       else if (isTable(each)) flatten(each, at, depth, into)
       else if (typeof each === 'string' && each.length > valueCharsMax)
@@ -153,11 +155,12 @@ function placesOf(text: string): ReadonlyMap<string, Place> {
     )
   let table: string[] = []
   for (const [index, line] of text.split('\n').entries()) {
-    const header = /^\s*\[+([^\]]*)\]/.exec(line)
-    const key = header ? undefined : /^\s*([^=#]+?)\s*=/.exec(line)?.[1]
+    const header = /^\s*\[{1,2}([^[\]]*)\]/.exec(line)
+    const equals = line.indexOf('=')
     if (header) table = keys(header[1]!)
-    else if (key === undefined) continue
-    const path = key === undefined ? table : [...table, ...keys(key)]
+    else if (equals < 0) continue
+    const path = header ? table : [...table, ...keys(line.slice(0, equals))]
+    if (path.length > nestingMax) continue
     const place = { line: index + 1, column: line.search(/\S/) + 1 }
     for (let length = 1; length <= path.length; length++) {
       const name = path.slice(0, length).join('\n')

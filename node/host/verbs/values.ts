@@ -26,9 +26,9 @@ export function checkValue(kind: ValueKind, value: string): string | undefined {
         .find(message => message !== undefined)
     case 'source':
     case 'sourcedir':
-      return /^(?!\/)(?!.*\/$)(?!(.*\/)?(\.{0,2}|\.git)(\/|$))/.test(value)
-        ? undefined
-        : found('a path inside the repository, without . and ..')
+      return value.split('/').some(name => ['', '.', '..', '.git'].includes(name))
+        ? found('a path inside the repository, without . and ..')
+        : undefined
     case 'mode':
       return /^(keep|[0-7]{3,4})$/.test(value) ? undefined : found('three or four octal digits, or keep')
     case 'user':
@@ -48,10 +48,8 @@ export function checkValue(kind: ValueKind, value: string): string | undefined {
       const ms = readDuration(value)
       return ms !== undefined && ms > 0 ? undefined : found('a time such as 500ms, 30s, 5m or 2h')
     }
-    case 'command': {
-      if (value === '') return found('a command')
-      return undefined
-    }
+    case 'command':
+      return value === '' ? found('a command') : undefined
     case 'text':
       return value === '' ? found('some text') : undefined
   }

@@ -1,4 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the language's own variables
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { checkRoster, formatRosterProblem } from '../../../../node/host/steps/check-roster.ts'
 import { declare, readDeclaration } from '../../../../node/host/steps/declare.ts'
@@ -263,8 +264,39 @@ describe('a roster', () => {
       'vars.toml:1:1: found [host.web9]; expected a host of the roster',
     ])
   })
+  test('has a step somewhere for every trigger', () => {
+    const text = 'RUN a on=/etc/x,/srv\nWHEN label.role=%\nMKDIR /srv/a\nABSENT /etc/x\nEND'
+    expect(found({ 'site.steps': text.replace('%', 'db') })).toEqual([])
+    expect(found({ 'site.steps': text.replace('%', 'none') })).toEqual([
+      expect.stringContaining('site.steps:1:1: found on=/etc/x, but no step changes it'),
+      expect.stringContaining('site.steps:1:1: found on=/srv, but no step changes it'),
+    ])
+  })
   test('may be empty', () => {
     expect(found({ 'site.steps': 'ABSENT /x' }, [])).toEqual([])
     expect(found({ 'site.steps': 'NOPE' }, [])).toHaveLength(1)
   })
+})
+
+test('declaring never throws', () => {
+  const piece = fc.constantFrom(
+    ...['TREE d /srv/d', 'TEMPLATE t /etc/${var.x}', 'WHEN label.role=web,db', 'WHEN fact.arch!=x', 'END'],
+    ...[
+      'INCLUDE t',
+      'INCLUDE site.steps',
+      'LINE /etc/a "${',
+      'RUN "a ${hosts.role=db.name}"',
+      'ABSENT /srv/d/x',
+      '#@ x',
+    ],
+  )
+  const text = fc.array(fc.oneof(piece, fc.string())).map(lines => lines.join('\n'))
+  fc.assert(
+    fc.property(text, text, fc.boolean(), (site, t, closed) => {
+      const content = { 'site.steps': site, t, 'd/x': '', 'd/l': '-> x' }
+      const declared = of(content, closed ? web1 : { ...web1, facts: undefined })
+      expect(declared.needs).toEqual([])
+      expect(new Set(declared.steps.map(step => step.id)).size).toBe(declared.steps.length)
+    }),
+  )
 })

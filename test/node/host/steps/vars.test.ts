@@ -73,10 +73,16 @@ test.each([
   ['x = 1', '1:1: found x; expected [default]'],
   ['[label]\nrole = 1', '2:1: found a value in [label]'],
   ['[label.role]\nweb = 1', '2:1: found a value in [label.role]'],
+  [`[default]\n${'a.'.repeat(40)}a = 1`, 'found tables 33 deep'],
   ['[default]\n__proto__ = 1', 'found text that is not TOML'],
 ])('%j is refused', (text, expected) => {
   expect(read(text).problems).toHaveLength(1)
   expect(read(text).problems[0]).toContain(expected)
+})
+
+test('a text made to be slow is not', () => {
+  for (const text of ['['.repeat(1e5), `[default]\n${'a.'.repeat(1e4)}a = 1`, '= '.repeat(1e5)])
+    expect(read(text).problems).toHaveLength(1)
 })
 
 test('reading never throws', () => {
