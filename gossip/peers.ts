@@ -62,6 +62,13 @@ interface Seed {
   peer?: PeerId
 }
 
+/** What one call gathers: effects, and when to look again. */
+interface Turn {
+  readonly nowMs: number
+  readonly effects: PeersEffect[]
+  readonly later: number[]
+}
+
 /** How long a connection must have lasted not to count as a failure, ms. */
 const steadyMs = 10_000
 /** Least ms between two `bookChanged`. */
@@ -235,38 +242,44 @@ export class Peers {
   }
 
   #settle(nowMs: number): PeersEffect[] {
-    const effects: PeersEffect[] = []
+    const turn: Turn = { nowMs, effects: [], later: [] }
+    this.#trim(turn)
+    this.#reach(turn)
+    this.#remember(turn)
+    const atMs = turn.later.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY)
+    if (atMs !== this.#wakeAtMs && atMs < Number.POSITIVE_INFINITY) {
+      this.#wakeAtMs = atMs
+      turn.effects.push({ kind: 'wake', atMs })
+    }
+    return turn.effects
+  }
+
+  /** One at a time, by lot, of those that have had time to exchange peers. */
+  #trim({ nowMs, effects, later }: Turn): void {
+    if (this.#up.size <= limits.connectionsMax) return
     const up = [...this.#up]
-    const later: number[] = []
+    const spare = up.filter(each => nowMs - each.upSinceMs! >= limits.spareAfterMs)
+    const victim = spare[Math.floor(this.#random() * spare.length)]
+    if (victim) {
+      for (const place of victim.places) place.notBeforeMs = nowMs + limits.backoffMaxMs
+      effects.push({ kind: 'hangUp', peer: victim.peer })
+      later.push(nowMs + limits.backoffMs)
+    } else later.push(Math.min(...up.map(each => each.upSinceMs!)) + limits.spareAfterMs)
+  }
 
-    if (up.length > limits.connectionsMax) {
-      const spare = up.filter(each => nowMs - each.upSinceMs! >= limits.spareAfterMs)
-      const victim = spare[Math.floor(this.#random() * spare.length)]
-      if (victim) {
-        for (const place of victim.places) place.notBeforeMs = nowMs + limits.backoffMaxMs
-        effects.push({ kind: 'hangUp', peer: victim.peer })
-      }
-      later.push(
-        victim
-          ? nowMs + limits.backoffMs
-          : Math.min(...up.map(each => each.upSinceMs!)) + limits.spareAfterMs,
-      )
-    }
-
-    let want = limits.connectionsWanted - up.length - this.#dialling.size
-    if (up.length >= limits.connectionsWanted && up.length < limits.connectionsMax) {
-      if (nowMs >= this.#wanderAtMs) {
-        if (this.#wanderAtMs > 0) want = 1
-        this.#wanderAtMs = nowMs + Math.round(limits.wanderMs * (0.5 + this.#random()))
-      }
-      later.push(this.#wanderAtMs)
-    }
-
+  #reach(turn: Turn): void {
+    const { nowMs, effects, later } = turn
+    const want = this.#isTimeToWander(turn)
+      ? 1
+      : limits.connectionsWanted - this.#up.size - this.#dialling.size
     // With all dials under way there is nothing to choose: the end of the first asks again.
     const may = Math.min(want, limits.dials - this.#dialling.size)
-    for (const choice of may > 0 ? this.#choices(up, nowMs, later).slice(0, may) : []) {
-      if (choice.kind === 'dial') this.#dialling.set(choice.address, choice.peer)
-      else {
+    for (const choice of may > 0 ? this.#choices(turn).slice(0, may) : []) {
+      if (choice.kind === 'dial') {
+        // Two peers may claim one address.
+        if (this.#dialling.has(choice.address)) continue
+        this.#dialling.set(choice.address, choice.peer)
+      } else {
         if (nowMs < this.#searchAtMs) {
           later.push(this.#searchAtMs)
           continue
@@ -279,27 +292,34 @@ export class Peers {
       }
       effects.push(choice)
     }
+  }
 
-    if (this.#bookDirty) {
-      if (nowMs >= this.#bookAtMs) {
-        this.#bookDirty = false
-        this.#bookAtMs = nowMs + bookMs
-        effects.push({ kind: 'bookChanged' })
-      } else later.push(this.#bookAtMs)
-    }
+  /** Halves of a fleet that are each content would never meet again otherwise. */
+  #isTimeToWander({ nowMs, later }: Turn): boolean {
+    if (this.#up.size < limits.connectionsWanted || this.#up.size >= limits.connectionsMax) return false
+    const isTime = this.#wanderAtMs > 0 && nowMs >= this.#wanderAtMs
+    if (nowMs >= this.#wanderAtMs)
+      this.#wanderAtMs = nowMs + Math.round(limits.wanderMs * (0.5 + this.#random()))
+    later.push(this.#wanderAtMs)
+    return isTime
+  }
 
-    const atMs = Math.min(...later)
-    if (atMs !== this.#wakeAtMs && atMs < Number.POSITIVE_INFINITY) {
-      this.#wakeAtMs = atMs
-      effects.push({ kind: 'wake', atMs })
+  #remember({ nowMs, effects, later }: Turn): void {
+    if (!this.#bookDirty) return
+    if (nowMs < this.#bookAtMs) {
+      later.push(this.#bookAtMs)
+      return
     }
-    return effects
+    this.#bookDirty = false
+    this.#bookAtMs = nowMs + bookMs
+    effects.push({ kind: 'bookChanged' })
   }
 
   /** What may be tried now, best first: seldom failed, in a part of the network not reached yet, else by lot. */
-  #choices(up: readonly Known[], nowMs: number, later: number[]) {
+  #choices({ nowMs, later }: Turn) {
     type Choice = Extract<PeersEffect, { kind: 'dial' | 'find' }>
-    const reached = new Set(up.map(each => neighbourhood(each.places[0]?.address ?? '')))
+    const isAlone = this.#up.size === 0
+    const reached = new Set([...this.#up].map(each => neighbourhood(each.places[0]?.address ?? '')))
     const meant = new Set(this.#dialling.values())
     const found: { choice: Choice; cost: number }[] = []
     const offer = (choice: Choice, failures: number, bonus: number) =>
@@ -308,11 +328,11 @@ export class Peers {
     for (const { place, peer } of this.#seeds) {
       if (this.#isUp(peer) || this.#dialling.has(place.address)) continue
       if (place.notBeforeMs > nowMs) later.push(place.notBeforeMs)
-      else offer({ kind: 'dial', address: place.address }, place.failures, up.length === 0 ? 1 : 0)
+      else offer({ kind: 'dial', address: place.address }, place.failures, isAlone ? 1 : 0)
     }
     for (const { peer, places, search, upSinceMs } of this.#known.values()) {
       if (upSinceMs !== undefined || meant.has(peer)) continue
-      if (this.#searches && up.length > 0 && places.every(place => place.failures >= hopeless)) {
+      if (this.#searches && !isAlone && places.every(place => place.failures >= hopeless)) {
         if (search.notBeforeMs > nowMs) later.push(search.notBeforeMs)
         else offer({ kind: 'find', peer }, search.failures, 0)
       }
@@ -322,11 +342,10 @@ export class Peers {
         (a, b) => (a && a.failures <= b.failures ? a : b),
         undefined,
       )
-      if (!place) later.push(Math.min(...places.map(each => Math.max(each.notBeforeMs, nowMs + 1))))
-      else {
+      if (place) {
         const bonus = reached.has(neighbourhood(place.address)) ? 0 : 1
         offer({ kind: 'dial', address: place.address, peer }, place.failures, bonus)
-      }
+      } else for (const { notBeforeMs } of places) if (notBeforeMs > nowMs) later.push(notBeforeMs)
     }
     return found.sort((a, b) => a.cost - b.cost).map(each => each.choice)
   }

@@ -63,6 +63,15 @@ describe('one host', () => {
     expect(dials(peers.handle({ kind: 'wake' }, 3_600_000))).toEqual([])
   })
 
+  test('two that claim one address are tried one after the other, without fretting', () => {
+    const peers = new Peers(options)
+    for (const peer of [id(1), id(2)]) peers.handle({ kind: 'learn', peer, addresses: ['a:1'] }, 0)
+    const effects = peers.handle({ kind: 'wake' }, 0)
+    expect(effects).toEqual([{ kind: 'dial', address: 'a:1', peer: id(1) }])
+    const next = peers.handle({ kind: 'dialled', address: 'a:1', admitted: false }, 10)
+    expect(dials(next)).toEqual([{ kind: 'dial', address: 'a:1', peer: id(2) }])
+  })
+
   test('stops at enough, then wanders now and then', () => {
     const book = Array.from({ length: 100 }, (_, at) => contact(at))
     const peers = new Peers({ ...options, book })
