@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { baseDirectories } from '../../../../node/host/steps/base.ts'
+import { facts } from '../../../../node/host/steps/facts.ts'
 import { specs } from '../../../../node/host/verbs/index.ts'
 import { argvOf, argvOfOption } from '../../../../node/host/verbs/run.ts'
 import { checkValue, readDuration, readMode } from '../../../../node/host/verbs/values.ts'
@@ -92,4 +94,14 @@ test('base directories have their parents', () => {
   for (const path of baseDirectories.keys())
     if (path !== '/')
       expect(baseDirectories.has(path.slice(0, path.lastIndexOf('/')) || '/'), path).toBe(true)
+})
+
+test('the reference has every verb, its arguments and its options', () => {
+  const reference = readFileSync(new URL('../../../../docs/steps.md', import.meta.url), 'utf8')
+  for (const spec of specs.values()) {
+    const row = reference.split('\n').find(line => line.startsWith(`| \`${spec.name} `)) ?? ''
+    for (const { name } of spec.args) expect(row).toContain(name)
+    for (const name of Object.keys(spec.options)) expect(row, spec.name).toContain(`\`${name}\``)
+  }
+  for (const name of Object.keys(facts)) expect(reference).toContain(`\`${name}\``)
 })
