@@ -47,7 +47,7 @@ export type Verdict =
       readonly dropped: readonly EntryId[]
     }
   | { readonly kind: 'known'; readonly id: EntryId }
-  /** It may follow once `wants` is here. */
+  /** It may follow once `wants` is here. Its signature is checked only when the trust version that it names is known. */
   | { readonly kind: 'missing-parent'; readonly id: EntryId; readonly wants: EntryId }
   | { readonly kind: 'fork'; readonly fork: Fork }
   | Refusal
@@ -120,23 +120,25 @@ export function createChain({ fleet, language, floor }: ChainOptions): Chain {
     if (held.has(id) || forks.has(id)) return { kind: 'known', id }
     if (isGenesis(entry)) return acceptGenesis(opened, envelope)
     if (entry.fleet !== fleet) return refused('WRONG_FLEET', `found ${entry.fleet}; expected ${fleet}`)
-    if (dropped.has(id) || dropped.has(entry.previous)) {
-      dropped.add(id)
-      return refused('DROPPED', id)
-    }
+    if (dropped.has(id)) return refused('DROPPED', id)
     const trust = versions.find(each => each.id === entry.trust)
     if (!trust)
       return { kind: 'missing-parent', id, wants: versions.length === 0 ? fleetEntry(fleet) : entry.trust }
     const signer = signerOf(opened.signature, opened.payload, trust.operators, 'git')
     if (isRefusal(signer)) return signer
-    const next = entry.kind === 'trust' ? readNextTrust(opened, envelope, trust, entry.removes) : undefined
-    if (next && isRefusal(next)) return next
-    if (entry.drops && next === undefined) {
-      const keys = signerKeys(opened.signature, envelope.cosigs, opened.payload, trust.operators, 'git')
-      const lacking = checkThreshold(trust, keys, 'git')
-      if (lacking) return lacking
+    if (dropped.has(entry.previous)) {
+      dropped.add(id)
+      return refused('DROPPED', id)
     }
-    const place = { opened, entry, signer, trust, next, gap }
+    const { signature, payload } = opened
+    const keysIn = (operators: readonly Operator[]) =>
+      signerKeys(signature, envelope.cosigs, payload, operators, 'git')
+    const next = entry.kind === 'trust' ? readNextTrust(opened, envelope.trust, trust, keysIn) : undefined
+    if (next && isRefusal(next)) return next
+    const lacking =
+      entry.drops === undefined ? undefined : checkThreshold(trust, keysIn(trust.operators), 'git')
+    if (lacking) return lacking
+    const place = { opened, entry, signer, trust, next, gap, keysIn }
     const lost = entry.drops === undefined ? undefined : sequenceOf(entry.drops)
     return lost === undefined ? follow(place) : leaveBranch(place, lost)
   }
@@ -148,6 +150,8 @@ export function createChain({ fleet, language, floor }: ChainOptions): Chain {
     /** The version that it makes. */
     readonly next: TrustVersion | undefined
     readonly gap: boolean
+    /** Who of these operators stands behind the entry: keys in hex. */
+    readonly keysIn: (operators: readonly Operator[]) => ReadonlySet<string>
   }
 
   function acceptGenesis(opened: Opened, { cosigs, trust: files }: Envelope): Verdict {
@@ -178,10 +182,11 @@ export function createChain({ fleet, language, floor }: ChainOptions): Chain {
       return refused('BROKEN_CHAIN', `Previous names entry ${parent}; expected ${sequence - 1}`)
     const ours = ids.get(sequence)
     if (ours !== undefined && ours !== id) return fork(id, forkOf(place, ours))
-    if (head && sequence <= head.sequence)
-      return ours === id || isNamed(id)
-        ? take(place, place.next)
-        : refused('BELOW_FLOOR', `found ${sequence}; expected above ${head.sequence}`)
+    if (head && sequence <= head.sequence) {
+      if (ours === id || isNamed(id)) return take(place, place.next)
+      if (place.next) return takeMissedTrust(place)
+      return refused('BELOW_FLOOR', `found ${sequence}; expected above ${head.sequence}`)
+    }
     const beside = ids.get(sequence - 1)
     const linked = previous === head?.id || (gap && (beside === undefined || beside === previous))
     if (!linked) return { kind: 'missing-parent', id, wants: previous }
@@ -220,6 +225,9 @@ export function createChain({ fleet, language, floor }: ChainOptions): Chain {
 
   /** Remembers an entry of another branch: a sibling of ours, or what follows one. */
   function fork(id: EntryId, found: Fork): Verdict {
+    // A withdrawn operator must not fill the list before somebody who counts forks.
+    const idle = forks.size < forksMax ? undefined : [...forks].find(([, each]) => !counts(each))?.[0]
+    if (idle !== undefined) forks.delete(idle)
     if (forks.size < forksMax) forks.set(id, found)
     return { kind: 'fork', fork: found }
   }
@@ -246,18 +254,38 @@ export function createChain({ fleet, language, floor }: ChainOptions): Chain {
       )
     const unwanted = entry.kind === 'release' ? checkNever(entry, false) : undefined
     if (unwanted) return unwanted
-    const gone: EntryId[] = []
-    for (const [sequence, id] of ids) {
-      if (sequence < lost) continue
+    const lacking = checkRewind(place)
+    if (lacking) return lacking
+    const gone = cut(lost)
+    for (const id of gone) dropped.add(id)
+    return take(place, next, gone)
+  }
+
+  /**
+   * A trust entry that belongs where we left a gap: all that came after leaned on trust that had ended, perhaps on an
+   * operator who was withdrawn by it.
+   */
+  function takeMissedTrust(place: Place): Verdict {
+    return checkRewind(place) ?? take(place, place.next, cut(place.entry.sequence))
+  }
+
+  /** Going back takes the threshold of today's operators: withdrawn ones still sign well under their old version. */
+  function checkRewind({ keysIn }: Place): Refusal | undefined {
+    const today = newest()
+    return today && checkThreshold(today, keysIn(today.operators), 'git')
+  }
+
+  /** Forgets our branch from a sequence on. */
+  function cut(from: number): readonly EntryId[] {
+    const gone = [...ids].filter(([sequence]) => sequence >= from)
+    for (const [sequence, id] of gone) {
       ids.delete(sequence)
       held.delete(id)
-      dropped.add(id)
-      gone.push(id)
     }
-    while ((newest()?.sequence ?? 0) >= lost) versions.pop()
-    for (const [id, each] of forks) if (each.sequence >= lost) forks.delete(id)
+    while ((newest()?.sequence ?? 0) >= from) versions.pop()
+    for (const [id, each] of forks) if (each.sequence >= from) forks.delete(id)
     head = floorHere = undefined
-    return take(place, next, gone)
+    return gone.map(([, id]) => id)
   }
 
   function checkNever(release: Release, contiguous: boolean): Refusal | undefined {
@@ -270,24 +298,6 @@ export function createChain({ fleet, language, floor }: ChainOptions): Chain {
     return removed.length === 0 ? undefined : refused('NEVER', `${removed[0]} leaves the list without Allow`)
   }
 
-  function readNextTrust(
-    opened: Opened,
-    { cosigs, trust }: Envelope,
-    old: TrustVersion,
-    removes: number | undefined,
-  ): TrustVersion | Refusal {
-    const next = checkTrustFiles(opened, trust)
-    if (isRefusal(next)) return next
-    const candidates = [...old.operators, ...next.operators]
-    const keys = signerKeys(opened.signature, cosigs, opened.payload, candidates, 'git')
-    return (
-      checkThreshold(old, keys, 'git') ??
-      checkThreshold(next, keys, 'git') ??
-      checkRemoves(old, next, removes) ??
-      next
-    )
-  }
-
   function hold(
     id: EntryId,
     { now, opened, freshUntil }: { now: number; opened: boolean; freshUntil?: number },
@@ -296,7 +306,7 @@ export function createChain({ fleet, language, floor }: ChainOptions): Chain {
     if (entry?.kind !== 'release') return refused('BROKEN_CHAIN', `${id} is not a release of this log`)
     if (floorHere && entry.sequence < floorHere.sequence)
       return refused('BELOW_FLOOR', `found ${entry.sequence}; expected at least ${floorHere.sequence}`)
-    if (frozen()) return refused('FROZEN', [...forks.values()].map(describe).join('; '))
+    if (frozen()) return refused('FROZEN', listForks().map(describe).join('; '))
     if (entry.language > language)
       return refused('LANGUAGE_TOO_NEW', `found ${entry.language}; expected at most ${language}`)
     if (never?.includes(entry.content)) return refused('NEVER', `content ${entry.content}`)
@@ -305,8 +315,16 @@ export function createChain({ fleet, language, floor }: ChainOptions): Chain {
   }
 
   function frozen(): boolean {
-    const operators = newest()?.operators ?? []
-    return [...forks.values()].some(each => maySign(operators, each.theirKey, 'git'))
+    return listForks().some(counts)
+  }
+
+  /** Whether the other signer of a fork is still an operator. */
+  function counts({ theirKey }: Fork): boolean {
+    return maySign(newest()?.operators ?? [], theirKey, 'git') !== undefined
+  }
+
+  function listForks(): readonly Fork[] {
+    return [...new Set(forks.values())]
   }
 
   function newestRelease(): Opened<Release> | undefined {
@@ -349,7 +367,7 @@ export function createChain({ fleet, language, floor }: ChainOptions): Chain {
     entry: id => held.get(id)?.opened,
     idAt: sequence => ids.get(sequence),
     newestRelease,
-    forks: () => [...new Set(forks.values())],
+    forks: listForks,
     frozen,
     hold,
   }
@@ -382,6 +400,21 @@ function checkTrustFiles(opened: Opened, files: TrustFiles | undefined): TrustVe
     'TRUST_MALFORMED',
     first ? `${first.file}:${first.line}:${first.column}: ${first.message}` : '',
   )
+}
+
+/** The version that follows `old`, signed by the threshold of both. */
+function readNextTrust(
+  opened: Opened<Entry>,
+  files: TrustFiles | undefined,
+  old: TrustVersion,
+  keysIn: (operators: readonly Operator[]) => ReadonlySet<string>,
+): TrustVersion | Refusal {
+  const next = checkTrustFiles(opened, files)
+  if (isRefusal(next)) return next
+  const keys = keysIn([...old.operators, ...next.operators])
+  const removes = 'removes' in opened.entry ? opened.entry.removes : undefined
+  const lacking = checkThreshold(old, keys, 'git') ?? checkThreshold(next, keys, 'git')
+  return lacking ?? checkRemoves(old, next, removes) ?? next
 }
 
 /** Whether the hosts that leave are few, or counted. */

@@ -1,15 +1,11 @@
-// Who stands behind signed bytes: the tag's own signature and the cosignatures beside it, counted as distinct operators.
+// Who stands behind signed bytes: their own signature and the cosignatures beside it (`signSshsig` over the same payload),
+// counted as distinct operators.
 import { hex } from './bytes.ts'
 import { type Refusal, refused } from './errors.ts'
 import { fingerprint } from './keys.ts'
 import { maySign, type Operator } from './operators.ts'
-import { checkSshsig, type Namespace, readSshsig, type Signer, type Sshsig, signSshsig } from './sshsig.ts'
+import { checkSshsig, type Namespace, readSshsig, type Sshsig } from './sshsig.ts'
 import type { Trust } from './trust.ts'
-
-/** One more operator's signature over an entry's or order's payload: an SSHSIG blob, carried beside it. */
-export function cosign(signer: Signer, namespace: Namespace, payload: Uint8Array): Uint8Array {
-  return signSshsig(signer, namespace, payload)
-}
 
 /** The operator who signed, if the signature is good and the operator may sign in the namespace. */
 export function signerOf(

@@ -71,6 +71,34 @@ test('a joiner needs all trust entries, the head and Stable, and nothing else', 
   expect(chain.trust()?.roster.length).toBe(11)
 })
 
+describe('a trust entry that was left out', () => {
+  const alone = files([operator('anna', anna)], hosts(10))
+  const change = trustChange({ fleet: first, previous: three }, alone)
+  const coup = release({ fleet: first, previous: { ...three, sequence: 90 } }, {}, [bert])
+
+  test('takes back what leaned on the trust that it ended', () => {
+    const chain = chainOf([first, coup])
+    expect(chain.accept(change.envelope, { gap: true })).toMatchObject({
+      kind: 'accepted',
+      dropped: [coup.id],
+    })
+    expect(chain.head()?.id).toBe(change.id)
+    expectRefusal(chain.accept(coup.envelope, { gap: true }), 'BROKEN_CHAIN', 'Trust')
+  })
+  test('REFUSE one by operators who were withdrawn since', () => {
+    const after = release({ fleet: first, previous: change, trust: change })
+    const chain = chainOf([first, change, after])
+    const late = trustChange(
+      { fleet: first, previous: first },
+      files([operator('bert', bert)], hosts(10)),
+      {},
+      [bert],
+    )
+    expectRefusal(chain.accept(late.envelope, { gap: true }), 'THRESHOLD_NOT_MET')
+    expect(chain.head()?.id).toBe(after.id)
+  })
+})
+
 describe('every refusal', () => {
   test('REFUSE bad signature: one over other bytes', () => {
     const wrong = release({ fleet: first, previous: two }, { subject: 'forged' })
@@ -269,6 +297,25 @@ describe('forks', () => {
       release({ fleet: start, previous: ours }, { drops: theirs.id }, signers).envelope
     expectRefusal(chain.accept(end([anna])), 'THRESHOLD_NOT_MET', 'found 1; expected 2')
     expect(chain.accept(end([anna, bert]))).toMatchObject({ kind: 'accepted' })
+  })
+  test('REFUSE Drops by an operator who was withdrawn since, though it is well signed under the old version', () => {
+    const alone = trustChange({ fleet: first, previous: three }, files([operator('anna', anna)], hosts(10)))
+    const after = release({ fleet: first, previous: alone, trust: alone })
+    const chain = chainOf([first, two, three, alone, after])
+    const coup = release({ fleet: first, previous: two }, { drops: two.id, sequence: 9 }, [bert])
+    expectRefusal(chain.accept(coup.envelope, { gap: true }), 'THRESHOLD_NOT_MET', 'found 0; expected 1')
+    expect(chain.head()?.id).toBe(after.id)
+  })
+  test('siblings by a withdrawn operator cannot crowd out a fork that counts', () => {
+    const alone = trustChange({ fleet: first, previous: three }, files([operator('anna', anna)], hosts(10)))
+    const chain = chainOf([first, two, three, alone])
+    for (let at = 0; at < 17; at++) {
+      const one = release({ fleet: first, previous: two }, { subject: `flood ${at}` }, [bert])
+      expect(chain.accept(one.envelope)).toMatchObject({ kind: 'fork' })
+    }
+    expect(chain.frozen()).toBe(false)
+    chain.accept(release({ fleet: first, previous: two }, { subject: 'mine' }).envelope)
+    expect([chain.frozen(), chain.forks().length]).toEqual([true, 16])
   })
   test('the floor counts as ours even when its entry was lost', () => {
     const chain = chainOf([first, two], { floor: { sequence: 3, id: three.id } })

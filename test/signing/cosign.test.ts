@@ -1,7 +1,7 @@
 // Cosignatures: distinct operators count, and what is not good counts for nothing.
 import { expect, test } from 'vitest'
 import { hex, utf8 } from '../../signing/bytes.ts'
-import { cosign, signerKeys } from '../../signing/cosign.ts'
+import { signerKeys } from '../../signing/cosign.ts'
 import { readSshsig, signSshsig } from '../../signing/sshsig.ts'
 import { anna, bert, cleo, eve, operator } from './fleet.ts'
 
@@ -9,13 +9,13 @@ test('distinct operators who may sign in the namespace count, once each', () => 
   const payload = utf8('an entry')
   const operators = [operator('anna', anna), operator('bert', bert), operator('cleo', cleo, ['fleet'])]
   const cosigs = [
-    cosign(anna, 'git', payload),
-    cosign(eve, 'git', payload),
-    cosign(cleo, 'git', payload),
-    cosign(bert, 'git', utf8('another')),
-    cosign(bert, 'fleet', payload),
+    signSshsig(anna, 'git', payload),
+    signSshsig(eve, 'git', payload),
+    signSshsig(cleo, 'git', payload),
+    signSshsig(bert, 'git', utf8('another')),
+    signSshsig(bert, 'fleet', payload),
     utf8('junk'),
-    cosign(bert, 'git', payload),
+    signSshsig(bert, 'git', payload),
   ]
   const first = readSshsig(signSshsig(anna, 'git', payload))!
   expect([...signerKeys(first, cosigs, payload, operators, 'git')]).toEqual([hex(anna.key), hex(bert.key)])
