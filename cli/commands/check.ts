@@ -8,7 +8,7 @@ import { count } from '../render.ts'
 export const spec: CommandSpec = {
   args: [['[rev]', 'a commit, branch or tag (default: the files as they are now)']],
   about:
-    'Looks at the files as they are, committed or not. Every problem is one line, file:line:column; exit 2 if there\nis any.',
+    'Looks at the files as they are, committed or not. Every problem is one line, file:line:column; exit 2 if there is any.',
   examples: ['fleet check', 'fleet check HEAD', 'fleet check --json'],
   json: true,
   async run([rev], _options, io) {

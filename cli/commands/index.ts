@@ -10,12 +10,20 @@ export interface CommandEntry {
 const at = async (module: Promise<{ readonly spec: CommandSpec }>) => (await module).spec
 
 export const commands: readonly CommandEntry[] = [
+  {
+    name: 'init',
+    summary: 'begin a fleet: key, repository, first declaration',
+    load: () => at(import('./init.ts')),
+  },
+  { name: 'key', summary: 'make and show keys, and the join string', load: () => at(import('./key.ts')) },
   { name: 'fmt', summary: 'bring steps files into their canonical form', load: () => at(import('./fmt.ts')) },
   {
     name: 'check',
     summary: 'find what is wrong in the declaration, for every host',
     load: () => at(import('./check.ts')),
   },
+  { name: 'join', summary: 'make this host a member of a fleet', load: () => at(import('./join.ts')) },
+  { name: 'enroll', summary: 'put a host on the roster', load: () => at(import('./enroll.ts')) },
   {
     name: 'peers',
     summary: 'show the fleet: every host, its release and state',
