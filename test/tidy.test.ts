@@ -11,13 +11,6 @@ const linesMax = 500
 /** Contracts whose users have not landed yet. */
 const arriving = [
   'node/views.ts',
-  'gossip/errors.ts',
-  'gossip/libp2p-alive.ts',
-  'gossip/libp2p-dht.ts',
-  'gossip/libp2p-hello.ts',
-  'gossip/libp2p-mdns.ts',
-  'gossip/libp2p-node.ts',
-  'gossip/libp2p-stream.ts',
   'node/host/steps/step.ts',
   'node/host/verbs/absent.ts',
   'node/host/verbs/copy.ts',
