@@ -1,7 +1,7 @@
 // `fleet check`: the declaration of every host of a roster, each problem once, with the hosts that have it.
 
 import { unmetTriggers } from './check.ts'
-import { type Declaration, declareFor } from './declare.ts'
+import { type Declaration, type Declared, declareFor } from './declare.ts'
 import { formatProblem, Problems, problemAt } from './problem.ts'
 import type { Host, RosterHost } from './scope.ts'
 import type { Problem } from './step.ts'
@@ -23,13 +23,18 @@ export function checkRoster(
 ): { readonly problems: readonly RosterProblem[]; readonly needs: readonly string[] } {
   const hosts = roster.length > 0 ? roster : [{ name: 'host', labels: {}, address: '127.0.0.1' }]
   const needs = new Set<string>()
+  /** By labels: a large roster has few kinds of hosts. */
+  const shared = new Map<string, Declared>()
   const found = new Map<string, { problem: Problem; hosts: string[] }>()
   /** By step and path: on how many of the hosts that have the step nothing can trigger it. */
   const triggers = new Map<string, { problem: Problem; unmet: number }>()
   const having = new Map<string, number>()
   for (const each of hosts) {
+    const alike = JSON.stringify(Object.entries(each.labels).sort())
+    const own = declaration.vars.hosts.has(each.name)
     const host: Host = { name: each.name, labels: each.labels, addresses: [each.address] }
-    const declared = declareFor(declaration, host, roster)
+    const declared = (own ? undefined : shared.get(alike)) ?? declareFor(declaration, host, roster)
+    if (!own && !declared.personal) shared.set(alike, declared)
     for (const path of declared.needs) needs.add(path)
     for (const problem of declared.problems) {
       const key = formatProblem(problem)

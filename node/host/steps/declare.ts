@@ -36,6 +36,8 @@ export interface Declared {
   readonly needs: readonly string[]
   /** With open facts: the tests that are left to the host. Such steps carry them in their ids too. */
   readonly open: Open
+  /** It asks for the host's name or address; if not, hosts with equal labels, variables and facts share it. */
+  readonly personal: boolean
 }
 
 /** What is the same for all hosts: the parsed files. */
@@ -122,13 +124,18 @@ export function readDeclaration(repository: Repository): Declaration {
 export function declareFor(declaration: Declaration, host: Host, roster: readonly RosterHost[]): Declared {
   const vars = variablesOf(declaration.vars, host)
   const problems = [...declaration.problems, ...vars.problems]
-  const maker = new Maker(declaration, scopeOf(host, roster, declaration.vars, vars.values))
+  const scope = scopeOf(host, roster, declaration.vars, vars.values)
+  let personal = false
+  const maker = new Maker(declaration, reference => {
+    personal ||= reference.kind === 'host'
+    return scope(reference)
+  })
   if (declaration.documents.has(entryFile)) maker.walk(entryFile, [], 0)
   const needs = [...new Set([...declaration.needs, ...maker.needs])]
   for (const found of maker.problems.values()) problems.push(...found.list)
   if (problems.length === 0 && needs.length === 0) problems.push(...check(maker.steps, maker.open))
   const steps = problems.length === 0 && needs.length === 0 ? maker.steps : []
-  return { steps, rendered: maker.rendered, problems, needs, open: maker.open }
+  return { steps, rendered: maker.rendered, problems, needs, open: maker.open, personal }
 }
 
 /** One walk over the documents, for one host. */

@@ -5,7 +5,7 @@ import { checkRoster, formatRosterProblem } from '../../../../node/host/steps/ch
 import { declare, readDeclaration } from '../../../../node/host/steps/declare.ts'
 import { includesMax } from '../../../../node/host/steps/limits.ts'
 import { formatProblem } from '../../../../node/host/steps/problem.ts'
-import type { Host } from '../../../../node/host/steps/scope.ts'
+import type { Host, RosterHost } from '../../../../node/host/steps/scope.ts'
 import type { Step } from '../../../../node/host/steps/step.ts'
 import { repository, roster, web1 } from './repository.ts'
 
@@ -251,7 +251,7 @@ describe('open facts', () => {
 })
 
 describe('a roster', () => {
-  const found = (content: Record<string, string>, hosts = roster) => {
+  const found = (content: Record<string, string>, hosts: readonly RosterHost[] = roster) => {
     const { problems, needs } = checkRoster(readDeclaration(repository(content)), hosts)
     expect(needs).toEqual([])
     return problems.map(formatRosterProblem)
@@ -262,6 +262,17 @@ describe('a roster', () => {
       expect.stringMatching(/^site\.steps:1:8: found var\.x.*table of a label or of the host$/),
       expect.stringMatching(/^site\.steps:3:6: found "none".* \(on db1, db2\)$/),
       'vars.toml:1:1: found [host.web9]; expected a host of the roster',
+    ])
+  })
+  test('of hosts that are alike is looked at once, unless they are asked who they are', () => {
+    const twins = ['a', 'b'].map(name => ({ name, labels: { role: 'x' }, address: '10.0.0.1' }))
+    expect(found({ 'site.steps': 'COPY none /etc/x' }, twins)).toHaveLength(1)
+    expect(found({ 'site.steps': 'WHEN host.name=b\nCOPY none /etc/x\nEND' }, twins)).toEqual([
+      expect.stringMatching(/ \(on b\)$/),
+    ])
+    const vars = '[host.b]\nx = "/proc"\n[default]\nx = "/etc"'
+    expect(found({ 'site.steps': 'ABSENT ${var.x}/y', 'vars.toml': vars }, twins)).toEqual([
+      expect.stringMatching(/ \(on b\)$/),
     ])
   })
   test('has a step somewhere for every trigger', () => {
