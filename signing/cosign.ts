@@ -23,8 +23,8 @@ export function signerOf(
 }
 
 /**
- * The distinct keys with a good signature over the payload among the first one and the cosignatures, in hex, as far as
- * they are in `candidates`. Cosignatures that are not good are passed over: anybody on the way can add one.
+ * The distinct keys, in hex, that stand behind the payload: the first signature's, which `signerOf` found good, and those
+ * of good cosignatures by `candidates`. Others are passed over: anybody on the way can add one.
  */
 export function signerKeys(
   first: Sshsig,
@@ -33,10 +33,9 @@ export function signerKeys(
   candidates: readonly Operator[],
   namespace: Namespace,
 ): ReadonlySet<string> {
-  const keys = new Set<string>()
-  const more = cosigs.map(readSshsig).filter(each => each !== undefined)
-  for (const each of [first, ...more])
-    if (!keys.has(hex(each.key)) && maySign(candidates, each.key, namespace))
+  const keys = new Set([hex(first.key)])
+  for (const each of cosigs.map(readSshsig))
+    if (each && !keys.has(hex(each.key)) && maySign(candidates, each.key, namespace))
       if (checkSshsig(each, namespace, payload)) keys.add(hex(each.key))
   return keys
 }
