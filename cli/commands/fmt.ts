@@ -51,7 +51,9 @@ function formatFile(
   try {
     bytes = new Uint8Array(readFileSync(path))
   } catch (error) {
-    throw new CliError(`${name} cannot be read: ${(error as Error).message}`, { exit: exits.badInput })
+    throw new CliError(`${name} cannot be read: ${(error as NodeJS.ErrnoException).code}`, {
+      exit: exits.badInput,
+    })
   }
   const { text, problems } = decodeText(name, bytes)
   return {

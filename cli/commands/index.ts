@@ -22,6 +22,11 @@ export const commands: readonly CommandEntry[] = [
     summary: 'find what is wrong in the declaration, for every host',
     load: () => at(import('./check.ts')),
   },
+  {
+    name: 'diff',
+    summary: 'show what going from one revision to another would do',
+    load: () => at(import('./diff.ts')),
+  },
   { name: 'join', summary: 'make this host a member of a fleet', load: () => at(import('./join.ts')) },
   { name: 'enroll', summary: 'put a host on the roster', load: () => at(import('./enroll.ts')) },
   {
