@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto'
 import { type GossipSub, gossipsub, StrictNoSign } from '@libp2p/gossipsub'
 import { type Identify, identify } from '@libp2p/identify'
-import type { Libp2p, PrivateKey, StreamHandler } from '@libp2p/interface'
+import type { Connection, Libp2p, PrivateKey, StreamHandler } from '@libp2p/interface'
 import { noise } from '@libp2p/noise'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
@@ -63,6 +63,7 @@ export async function makeNode(settings: NodeSettings): Promise<Node> {
     gossip: gossipsub({
       allowedTopics: [settings.topic],
       maxTopicBytesPerPeer: 16 * 1024,
+      maxOutboundBufferSize: limits.gossipQueueBytes,
       // Content is signed by its author within; the same content is the same message, whoever sends it.
       globalSignaturePolicy: StrictNoSign,
       msgIdFn: ({ data }) => createHash('sha256').update(data).digest(),
@@ -115,4 +116,12 @@ export async function makeNode(settings: NodeSettings): Promise<Node> {
     services: services as unknown as ServiceFactoryMap,
   })
   return node as unknown as Node
+}
+
+/** Whether our stream for gossip is open. */
+export function isGossiping({ streams }: Connection): boolean {
+  return streams.some(
+    ({ protocol, direction, writeStatus }) =>
+      protocol.startsWith('/meshsub/') && direction === 'outbound' && writeStatus === 'writable',
+  )
 }

@@ -8,9 +8,6 @@ import { limits } from './limits.ts'
 
 export const messageProtocol = '/fleet/1/sync'
 
-/** ms without any progress after which a stream is given up. */
-const stuckMs = 30_000
-
 export class Outbox {
   readonly #connect: () => Connection | undefined
   #stream: Stream | undefined
@@ -40,14 +37,41 @@ export class Outbox {
         this.#stream = await this.#connect()?.newStream(messageProtocol, { signal })
         if (!this.#stream) return false
       }
-      if (!this.#stream.send(bytes)) await this.#stream.onDrain({ signal: AbortSignal.timeout(stuckMs) })
-      return true
+      this.#stream.send(bytes)
+      if (await isFlushed(this.#stream)) return true
+      throw new Error('stuck or closed')
     } catch (error) {
       this.#stream?.abort(error as Error)
       this.#stream = undefined
       return false
     }
   }
+}
+
+/**
+ * True once the stream has passed on all it was given, false when it closed or nothing moved for `limits.aliveMs`.
+ * (In libp2p 3.3 onDrain() waits only once in the life of a stream; after that a fast sender would fill the memory.)
+ */
+function isFlushed(stream: Stream): boolean | Promise<boolean> {
+  let left = stream.writeBufferLength
+  if (left === 0) return true
+  return new Promise(resolve => {
+    const end = (flushed: boolean) => {
+      clearInterval(watch)
+      stream.removeEventListener('idle', idle)
+      stream.removeEventListener('close', closed)
+      resolve(flushed)
+    }
+    const idle = () => end(stream.status === 'open')
+    const closed = () => end(false)
+    const watch = setInterval(() => {
+      if (stream.writeBufferLength === left) end(false)
+      left = stream.writeBufferLength
+    }, limits.aliveMs)
+    watch.unref()
+    stream.addEventListener('idle', idle)
+    stream.addEventListener('close', closed)
+  })
 }
 
 /**

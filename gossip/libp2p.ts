@@ -14,7 +14,7 @@ import { GossipError } from './errors.ts'
 import { isAlive } from './libp2p-alive.ts'
 import { answer, greet, helloProtocol } from './libp2p-hello.ts'
 import type { Segment } from './libp2p-mdns.ts'
-import { makeNode, type Node, type TransportFactory } from './libp2p-node.ts'
+import { isGossiping, makeNode, type Node, type TransportFactory } from './libp2p-node.ts'
 import { messageProtocol, Outbox, read } from './libp2p-stream.ts'
 import { limits } from './limits.ts'
 import { Peers, type PeersEffect, type PeersInput } from './peers.ts'
@@ -295,7 +295,15 @@ class Libp2pCarrier implements Carrier {
     if (link.asked) return
     link.asked = true
     if (!(await isAlive(link.connection, limits.aliveMs))) link.connection.abort(new Error('no sign of life'))
+    else if (this.#isMute(link)) link.connection.abort(new Error('no gossip'))
     link.asked = false
+  }
+
+  /** gossipsub never reopens a stream that broke. */
+  #isMute({ peer }: Link): boolean {
+    const links = [...(this.#neighbours.get(peer)?.links ?? [])]
+    const isNew = ({ connection }: Link) => Date.now() - connection.timeline.open < limits.askAliveMs
+    return links.length > 0 && !links.some(each => isNew(each) || isGossiping(each.connection))
   }
 
   #closed(connection: Connection): void {

@@ -15,6 +15,8 @@ export const limits = {
 
   /** Bytes of a gossiped message: an entry, a pack inline and cosignatures at their limits below, with room to spare. */
   gossipBytes: 128 * KiB,
+  /** Bytes of gossip waiting for one neighbour; one that is slower than that is connected to anew. */
+  gossipQueueBytes: 4 * MiB,
   /** Gossiped messages a second from one neighbour, after a burst; the rest is ignored, and sync heals it. */
   gossipPerSecond: 50,
   gossipBurst: 500,
