@@ -1,4 +1,6 @@
 // ABSENT: nothing stands at a path. What stood there is saved, a directory with all that is in it.
+import type { Answer, Look } from '../act.ts'
+import type { Step } from '../steps/step.ts'
 import type { VerbSpec } from './verb.ts'
 
 export const absent: VerbSpec = {
@@ -12,4 +14,9 @@ export const absent: VerbSpec = {
   makes: 'nothing',
   // More than 64 MiB across file systems cannot be saved; only the host can see that.
   undo: () => 'exact',
+}
+
+export function planAbsent(step: Step, look: Look): Answer {
+  const path = step.args[0]!
+  return look.stat(path) === undefined ? [] : [{ kind: 'remove', path }]
 }

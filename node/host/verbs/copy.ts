@@ -1,5 +1,8 @@
 // COPY: a file of the repository, byte for byte.
-import { checkContent, content } from './values.ts'
+import type { Answer, Look } from '../act.ts'
+import type { Step } from '../steps/step.ts'
+import { adjust, inherit, ownershipOf, wrongType } from './observe.ts'
+import { checkContent, content, readCommand } from './values.ts'
 import type { VerbSpec } from './verb.ts'
 
 export const copy: VerbSpec = {
@@ -16,4 +19,29 @@ export const copy: VerbSpec = {
   makes: 'file',
   undo: () => 'exact',
   check: checkContent,
+}
+
+/** Also TEMPLATE's: the rendered bytes are its payload. */
+export function planCopy(step: Step, look: Look): Answer {
+  const path = step.args[1]!
+  const payload = step.payload
+  if (payload === undefined)
+    return { code: 'PAYLOAD_MISSING', path, detail: `found no content for ${step.args[0]}` }
+  const modeDefault = payload.executable ? 0o755 : 0o644
+  const wanted = ownershipOf(step, modeDefault, look)
+  if ('code' in wanted) return wanted
+  const stat = look.stat(path)
+  if (stat?.kind === 'directory' || stat?.kind === 'other') return wrongType(path, stat, 'a file or nothing')
+  if (stat?.kind === 'file' && stat.size === payload.size && look.digest(path) === payload.sha256)
+    return adjust(path, stat, wanted)
+  const validate = step.options['validate']
+  return [
+    {
+      kind: 'put',
+      path,
+      content: { kind: 'payload', payload },
+      ownership: inherit(stat, wanted, modeDefault),
+      ...(validate === undefined ? {} : { validate: readCommand(validate) }),
+    },
+  ]
 }

@@ -1,10 +1,12 @@
 // The verbs there are. A new one is a file of its own and a line here.
-import { absent } from './absent.ts'
-import { copy } from './copy.ts'
-import { line } from './line.ts'
-import { link } from './link.ts'
-import { mkdir } from './mkdir.ts'
-import { run } from './run.ts'
+import type { Answer, Look } from '../act.ts'
+import type { Step } from '../steps/step.ts'
+import { absent, planAbsent } from './absent.ts'
+import { copy, planCopy } from './copy.ts'
+import { line, planLine } from './line.ts'
+import { link, planLink } from './link.ts'
+import { mkdir, planMkdir } from './mkdir.ts'
+import { planRun, run } from './run.ts'
 import { template } from './template.ts'
 import { tree } from './tree.ts'
 import type { VerbSpec } from './verb.ts'
@@ -13,3 +15,14 @@ import type { VerbSpec } from './verb.ts'
 export const specs: ReadonlyMap<string, VerbSpec> = new Map(
   [tree, mkdir, copy, template, link, line, absent, run].map(spec => [spec.name, spec]),
 )
+
+/** What must be done for a step to be kept, by verb; TREE is expanded before and never comes here. */
+export const planners: ReadonlyMap<string, (step: Step, look: Look) => Answer> = new Map([
+  ['MKDIR', planMkdir],
+  ['COPY', planCopy],
+  ['TEMPLATE', planCopy],
+  ['LINK', planLink],
+  ['LINE', planLine],
+  ['ABSENT', planAbsent],
+  ['RUN', planRun],
+])

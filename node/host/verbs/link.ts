@@ -1,4 +1,7 @@
 // LINK: a symbolic link. What it points to is written as it stands and need not exist.
+import type { Answer, Look } from '../act.ts'
+import type { Step } from '../steps/step.ts'
+import { adjust, ownershipOf, wrongType } from './observe.ts'
 import { ownership } from './values.ts'
 import type { VerbSpec } from './verb.ts'
 
@@ -15,4 +18,16 @@ export const link: VerbSpec = {
   target: step => step.args[0]!,
   makes: 'link',
   undo: () => 'exact',
+}
+
+export function planLink(step: Step, look: Look): Answer {
+  const path = step.args[0]!
+  const target = step.args[1]!
+  const ownership = ownershipOf(step, undefined, look)
+  if ('code' in ownership) return ownership
+  const stat = look.stat(path)
+  if (stat?.kind === 'directory' || stat?.kind === 'other')
+    return wrongType(path, stat, 'a link, a file or nothing')
+  if (stat?.kind === 'link' && look.readlink(path) === target) return adjust(path, stat, ownership)
+  return [{ kind: 'link', path, target, ownership }]
 }

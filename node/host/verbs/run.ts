@@ -1,6 +1,8 @@
 // RUN: a command, for what no other verb knows. Runs once, or when something that it depends on has changed.
+import type { Answer } from '../act.ts'
+import type { Step } from '../steps/step.ts'
 import { quote, splitCommand } from '../steps/words.ts'
-import { readCommand } from './values.ts'
+import { readCommand, readDuration } from './values.ts'
 import type { Declared, VerbSpec } from './verb.ts'
 
 export const run: VerbSpec = {
@@ -46,4 +48,23 @@ export function argvOf({ args, options }: Declared): readonly string[] {
 export function argvOfOption({ options }: Declared, name: 'unless' | 'undo'): readonly string[] | undefined {
   const text = options[name]
   return text === undefined ? undefined : readCommand(text, options['shell'] !== undefined)
+}
+
+/** Milliseconds. */
+const timeoutDefaultMs = 5 * 60_000
+
+/** What running it takes; whether it is due is the planner's question: a RUN has nothing to look at. */
+export function planRun(step: Step): Answer {
+  const unless = argvOfOption(step, 'unless')
+  const undo = argvOfOption(step, 'undo')
+  const timeoutMs = readDuration(step.options['timeout'] ?? '') ?? timeoutDefaultMs
+  return [
+    {
+      kind: 'run',
+      argv: argvOf(step),
+      timeoutMs,
+      ...(unless === undefined ? {} : { unless }),
+      ...(undo === undefined ? {} : { undo }),
+    },
+  ]
 }

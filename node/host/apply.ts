@@ -1,0 +1,333 @@
+// The loop that runs a plan: intents durable, everything prepared beside its target, then the acts, then the outcome.
+// Until all is prepared nothing has changed; after that a failure takes back what was done, in reverse order. The same
+// way back serves a failed act and a crash, since it goes by what is found, not by what is remembered to be done.
+import { setImmediate as breathe } from 'node:timers/promises'
+import type { Act } from './act.ts'
+import { sha256 } from './digest.ts'
+import { type Reason, StepError } from './errors.ts'
+import type { Entry, Made, OpenRun } from './journal.ts'
+import {
+  check,
+  comeBack,
+  commit,
+  homeFinder,
+  intentOf,
+  type Job,
+  type Setting,
+  stage,
+  sweep,
+  temporaryPrefix,
+} from './perform.ts'
+import { ordered, type StepPlan } from './plan.ts'
+import type { Payload, Step } from './steps/step.ts'
+import { dirname, type Stat, type System } from './system.ts'
+
+/** Where the bytes of a payload come from; content-addressed, checked after each read. */
+export interface Payloads {
+  read(payload: Payload): Promise<Uint8Array>
+}
+
+/** A step that is not kept, and why. */
+export interface NotKept {
+  readonly step: Step
+  readonly reason: Reason
+}
+
+export interface Applying extends Setting {
+  /** Appends to the journal, durable when it returns. */
+  readonly note: (entry: Entry) => void
+  readonly withoutXattrs: boolean
+}
+
+export interface Applied {
+  readonly notKept: readonly NotKept[]
+  readonly leftBehind: readonly string[]
+  /** Absent: all is in force. `prepare`: nothing was changed. `undone`: what was changed is taken back. */
+  readonly ended?: 'prepare' | 'undone'
+  readonly undone: readonly Step[]
+  readonly dirty: readonly Reason[]
+}
+
+/** Longest stretch without giving the event loop a turn, in milliseconds. */
+const sliceMs = 10
+/** Pairs handed to one call of a tool: bounds open handles. */
+const carryMax = 50
+const validateTimeoutMs = 60_000
+
+/** Runs `plans` as run number `run`; the caller notes the outcome `done`, this notes all else. */
+export async function apply(
+  context: Applying,
+  plans: readonly StepPlan[],
+  run: number,
+  payloads: Payloads,
+  keepFailed: boolean,
+): Promise<Applied> {
+  const { machine, note } = context
+  const homes = homeFinder(machine, plans)
+  const jobs: Job[] = ordered(plans).map(({ plan, planned }, index) => ({
+    plan,
+    planned,
+    index,
+    intent: intentOf(planned, `${temporaryPrefix(context.tag)}${run}-${index}`, homes),
+  }))
+  const failed = new Map<StepPlan, Reason>()
+  for (const plan of plans) if (plan.reason) failed.set(plan, plan.reason)
+  const outcome = (ended: Applied['ended'], back?: Reverted): Applied => ({
+    notKept: [...failed].map(([plan, reason]) => ({ step: plan.step, reason })),
+    leftBehind: [...plans.flatMap(each => each.leftBehind), ...left, ...(back?.leftBehind ?? [])],
+    ...(ended === undefined ? {} : { ended }),
+    undone:
+      ended === 'undone' ? [...new Set(jobs.filter(job => done.has(job)).map(job => job.plan.step))] : [],
+    dirty: back?.dirty ?? [],
+  })
+  const left: string[] = []
+  const done = new Set<Job>()
+  if (failed.size > 0 && !keepFailed) return outcome('prepare')
+  const intents = jobs.map(job => job.intent)
+  note({ kind: 'begin', run, intents })
+
+  // Prepare: all that can fail without anything being changed.
+  const made: Made[] = jobs.map(() => null)
+  const pace = pacer()
+  const open = (): OpenRun => ({ run, intents, made, started: [...started] })
+  const started = new Set<number>()
+  for (const job of jobs) {
+    if (failed.has(job.plan)) continue
+    try {
+      made[job.index] = stage(machine, job, await bytesOf(job, payloads))
+    } catch (error) {
+      failed.set(job.plan, reasonFrom(error))
+    }
+    await pace()
+    if (failed.size > 0 && !keepFailed) break
+  }
+  if (failed.size === 0 || keepFailed)
+    await finishStaging(context, jobs, failed, pace).catch(error => {
+      if (jobs[0]) failed.set(jobs[0].plan, reasonFrom(error))
+      keepFailed = false
+    })
+  if (failed.size > 0 && !keepFailed) {
+    sweep(machine, intents)
+    note({ kind: 'undone', dirty: [] })
+    return outcome('prepare')
+  }
+  note({ kind: 'staged', made })
+
+  for (const job of jobs) {
+    if (failed.has(job.plan)) continue
+    try {
+      if (job.planned.act.kind === 'run') {
+        note({ kind: 'started', index: job.index })
+        started.add(job.index)
+        done.add(job)
+        await command(machine, job.planned.act)
+      } else {
+        check(machine, job)
+        done.add(job)
+        if (job.planned.drifted && job.planned.before && job.planned.before.kind !== 'directory')
+          context.keepEdit(job.planned.act.path, job.planned.before, job.planned.act.kind)
+        if (commit(machine, job) === 'left') left.push(job.planned.act.path)
+      }
+    } catch (error) {
+      failed.set(job.plan, reasonFrom(error))
+      if (!keepFailed) {
+        const back = await revert(context, open())
+        note({ kind: 'undone', dirty: back.dirty })
+        return outcome('undone', back)
+      }
+      // The step stands alone: only its own acts go back.
+      const mine = new Set(jobs.filter(each => each.plan === job.plan).map(each => each.index))
+      const back = await revert(context, open(), index => mine.has(index))
+      left.push(...back.leftBehind)
+    }
+    await pace()
+  }
+  machine.flush(
+    [...new Set(jobs.flatMap(job => (job.intent.path ? [job.intent.path] : [])).map(dirname))]
+      .filter(path => machine.lstat(`${path}/.`) !== undefined)
+      .map(path => `${path}/.`),
+  )
+  return outcome(undefined)
+}
+
+/** One repair: each act by itself, no way back; what is replaced goes to the drift store. */
+export async function repair(
+  context: Applying,
+  plan: StepPlan,
+  payloads: Payloads,
+  run: number,
+): Promise<void> {
+  const { machine } = context
+  const homes = homeFinder(machine, [plan])
+  for (const [index, { plan: _, planned }] of ordered([plan]).entries()) {
+    const { act, before } = planned
+    if (act.kind === 'run') {
+      await command(machine, act)
+      continue
+    }
+    const { saved: _unsaved, ...intent } = intentOf(
+      planned,
+      `${temporaryPrefix(context.tag)}r${run}-${index}`,
+      homes,
+    )
+    const job: Job = { plan, planned, intent, index }
+    try {
+      stage(machine, job, await bytesOf(job, payloads))
+      await finishStaging(context, [job], new Map(), pacer())
+      check(machine, job)
+      context.keepEdit(act.path, before, act.kind)
+      if (machine.lstat(act.path) !== undefined || act.kind !== 'remove') commit(machine, job)
+      if (machine.lstat(`${dirname(act.path)}/.`)) machine.flush([`${dirname(act.path)}/.`])
+    } finally {
+      sweep(machine, [intent])
+    }
+  }
+}
+
+async function bytesOf({ planned: { act } }: Job, payloads: Payloads): Promise<Uint8Array | undefined> {
+  if (act.kind !== 'put') return undefined
+  return act.content.kind === 'bytes'
+    ? act.content.bytes
+    : await fetch(payloads, act.content.payload, act.path)
+}
+
+async function fetch(payloads: Payloads, payload: Payload, path: string): Promise<Uint8Array> {
+  let bytes: Uint8Array
+  try {
+    bytes = await payloads.read(payload)
+  } catch (error) {
+    throw new StepError('PAYLOAD_MISSING', path, `${payload.path}: ${(error as Error).message}`)
+  }
+  if (sha256(bytes) !== payload.sha256)
+    throw new StepError(
+      'PAYLOAD_DAMAGED',
+      path,
+      `${payload.path}: found other bytes; expected ${payload.sha256}`,
+    )
+  return bytes
+}
+
+/** What is done in batches: attributes carried over, validators, and one flush. */
+async function finishStaging(
+  { machine, withoutXattrs }: Applying,
+  jobs: readonly Job[],
+  failed: ReadonlyMap<StepPlan, Reason>,
+  pace: () => Promise<void>,
+) {
+  const live = jobs.filter(job => !failed.has(job.plan))
+  const carried = withoutXattrs ? [] : live.filter(job => job.planned.carry)
+  for (let from = 0; from < carried.length; from += carryMax) {
+    const some = carried.slice(from, from + carryMax)
+    machine.carry(some.map(job => [job.intent.path!, job.intent.temp!]))
+    for (const { planned, intent } of some) {
+      const act = planned.act as Extract<Act, { kind: 'put' }>
+      if (act.ownership.mode !== undefined) machine.chmod(intent.temp!, act.ownership.mode)
+    }
+    await pace()
+  }
+  for (const { planned, intent } of live) {
+    const { act } = planned
+    if (act.kind !== 'put' || !act.validate) continue
+    const ran = await machine.run(act.validate, validateTimeoutMs, intent.temp!)
+    if (ran.timedOut) throw new StepError('COMMAND_TIMEOUT', act.path, `validate= took more than 60 s`)
+    if (ran.code !== 0)
+      throw new StepError('INVALID', act.path, `${act.validate.join(' ')}: ${ran.output.trim()}`)
+  }
+  const files = live.flatMap(({ planned, intent }) => {
+    const saved = intent.saved === undefined ? [] : ['saved/.']
+    return planned.act.kind === 'put' ? [intent.temp!, ...saved] : saved
+  })
+  machine.flush([...new Set(files)])
+}
+
+async function command(machine: System, act: Extract<Act, { kind: 'run' }>) {
+  if (act.unless) {
+    const guard = await machine.run(act.unless, act.timeoutMs)
+    if (guard.code === 0) return
+  }
+  const ran = await machine.run(act.argv, act.timeoutMs)
+  const words = act.argv.join(' ')
+  if (ran.timedOut)
+    throw new StepError(
+      'COMMAND_TIMEOUT',
+      undefined,
+      `${words}: killed after ${act.timeoutMs} ms\n${ran.output}`,
+    )
+  if (ran.code !== 0)
+    throw new StepError(
+      'COMMAND_FAILED',
+      undefined,
+      `${words}: exit ${ran.code ?? 'by signal'}\n${ran.output}`,
+    )
+}
+
+export interface Reverted {
+  readonly leftBehind: readonly string[]
+  readonly dirty: readonly Reason[]
+}
+
+/**
+ * Brings every path of a run back to what was there before, the last first. May be called again and again: it goes by
+ * what it finds. Without `made` nothing was changed yet, and only temporary things are removed.
+ */
+export async function revert(
+  context: Applying,
+  open: OpenRun,
+  concerns: (index: number) => boolean = () => true,
+): Promise<Reverted> {
+  const { machine } = context
+  const leftBehind: string[] = []
+  const dirty: Reason[] = []
+  const whole = open.intents.every((_, index) => concerns(index))
+  const pace = pacer()
+  machine.settle()
+  if (open.made) {
+    const made = open.made
+    const isOurs = (path: string, stat: Stat) =>
+      open.intents.some(
+        (each, index) =>
+          each.path === path &&
+          made[index]?.[0] === stat.ino &&
+          (stat.kind === 'directory' || made[index]?.[1] === stat.mtimeMs),
+      )
+    for (const [index, intent] of [...open.intents.entries()].reverse()) {
+      if (!concerns(index)) continue
+      try {
+        if (intent.kind === 'run') {
+          if (intent.undo && open.started.includes(index))
+            await command(machine, { kind: 'run', argv: intent.undo, timeoutMs: intent.timeoutMs! })
+        } else if (intent.first && comeBack(context, intent, isOurs) === 'left') leftBehind.push(intent.path!)
+      } catch (error) {
+        dirty.push(reasonFrom(error))
+      }
+      await pace()
+    }
+    for (const index of open.started) {
+      const { reload, timeoutMs } = open.intents[index]!
+      if (!reload || !concerns(index)) continue
+      await command(machine, { kind: 'run', argv: reload, timeoutMs: timeoutMs! }).catch(error =>
+        dirty.push(reasonFrom(error)),
+      )
+    }
+  }
+  const mine = open.intents.filter((_, index) => concerns(index))
+  const directories = mine.flatMap(({ path }) => (path === undefined ? [] : [`${dirname(path)}/.`]))
+  machine.flush([...new Set(directories)].filter(path => machine.lstat(path) !== undefined))
+  // What could not be put back is still saved; it stays for whoever looks after it.
+  if (whole) sweep(machine, mine, new Set(dirty.length > 0 ? mine.flatMap(each => each.saved ?? []) : []))
+  return { leftBehind, dirty }
+}
+
+function pacer(): () => Promise<void> {
+  let since = performance.now()
+  return async () => {
+    if (performance.now() - since < sliceMs) return
+    await breathe()
+    since = performance.now()
+  }
+}
+
+export function reasonFrom(error: unknown): Reason {
+  if (error instanceof StepError) return error.reason
+  throw error
+}

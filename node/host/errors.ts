@@ -1,0 +1,70 @@
+// What can go wrong on the machine, named. A reason is an expected answer (a step that cannot be kept); HostError is a
+// failure of the engine's own ground: its state directory and its journal.
+
+/** Why a step cannot be kept, or a run cannot start. Codes are stable; words are not. */
+export const reasons = {
+  ATTRIBUTES_LOST: 'the ACL or extended attributes of the present file cannot be carried over',
+  BUSY: 'the path is in use, such as a mount point',
+  CHANGED_MEANWHILE: 'the path changed between plan and act',
+  COMMAND_FAILED: 'a command ended with another code than 0',
+  COMMAND_TIMEOUT: 'a command did not end in time and was killed',
+  DIRTY: 'an earlier undo failed; nothing new is taken until a retry is asked for',
+  DISK_FULL: 'no space or no quota left',
+  INVALID: 'validate= refused the new content',
+  IO_FAILED: 'the system refused for another reason, given by errno',
+  IMMUTABLE: 'the file or its directory is immutable or append-only',
+  NO_PARENT: 'the directory that should hold the target is missing',
+  NO_PERMISSION: 'the agent may not do this',
+  ONE_WAY: 'what is to be removed is too large to be saved across file systems',
+  ORIGINAL_DAMAGED: 'the saved original is missing or not what was saved',
+  PAUSED: 'the target is on hold',
+  PAYLOAD_DAMAGED: 'the content is not what its digest says',
+  PAYLOAD_MISSING: 'the content of a file is not here yet',
+  READ_ONLY: 'the file system is read-only',
+  SYMLINK_IN_PATH: 'a symbolic link in the path leads out of a managed directory, or is not trusted',
+  TOOL_MISSING: 'a program that the step needs is not installed',
+  TOO_LARGE: 'the file is larger than this verb handles',
+  UNKNOWN_OWNER: 'no such user or group on this machine',
+  WRONG_TYPE: 'something of another type stands at the path',
+} as const
+
+export type ReasonCode = keyof typeof reasons
+
+/** A named outcome. `detail` says what was found and what was expected, with errno or the end of the output. */
+export interface Reason {
+  readonly code: ReasonCode
+  readonly path?: string
+  readonly detail: string
+}
+
+/** A reason on its way out of the port; thrown by System, caught by the loops. */
+export class StepError extends Error {
+  readonly reason: Reason
+  constructor(code: ReasonCode, path: string | undefined, detail: string) {
+    super(`${code}${path === undefined ? '' : ` ${path}`}: ${detail}`)
+    this.name = 'StepError'
+    this.reason = path === undefined ? { code, detail } : { code, path, detail }
+  }
+}
+
+/** Failures of the state directory; nothing can be promised without it. */
+export const hostErrors = {
+  JOURNAL_DAMAGED: 'the journal is damaged before its end',
+  STATE_LOCKED: 'another process holds the state directory',
+  STATE_UNKNOWN: 'the state directory was written by a newer version',
+} as const
+
+export class HostError extends Error {
+  readonly code: keyof typeof hostErrors
+  readonly data: Readonly<Record<string, string | number>>
+  constructor(
+    code: keyof typeof hostErrors,
+    message: string,
+    data: Readonly<Record<string, string | number>> = {},
+  ) {
+    super(message)
+    this.name = 'HostError'
+    this.code = code
+    this.data = data
+  }
+}

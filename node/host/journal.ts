@@ -1,0 +1,181 @@
+// The record of applying: what is in force, and what a run was about to do, so that a crash at any point can be taken
+// back. A frame is one line of digest and length, then one JSON document; a frame counts whole or not at all.
+// Appending and making durable are left to apply.ts.
+import type { Act, Original } from './act.ts'
+import { sha256 } from './digest.ts'
+import { HostError, type Reason } from './errors.ts'
+import type { Held } from './plan.ts'
+import type { Stat } from './system.ts'
+
+/** What a run is: a release, or any other list of steps, with the facts that were frozen for it. */
+export interface About {
+  readonly id: string
+  readonly label: string
+  readonly facts?: Readonly<Record<string, string>>
+}
+
+/** What it takes to undo one act, durable before anything is touched. `index` counts within the run. */
+export interface Intent {
+  readonly kind: Act['kind']
+  readonly path?: string
+  readonly before: Stat | null
+  readonly first: boolean
+  readonly saved?: string
+  /** The temporary file or link that will take the place of `path`. */
+  readonly temp?: string
+  /** For `restore`: what returns, in the state directory. */
+  readonly source?: string
+  readonly drifted?: boolean
+  /** For RUN: what takes it back; `reload`: what is run again after an undo. */
+  readonly undo?: readonly string[]
+  readonly reload?: readonly string[]
+  readonly timeoutMs?: number
+}
+
+export interface Pause {
+  /** Undefined: everything. */
+  readonly path?: string
+  readonly untilMs: number
+  readonly reason: string
+}
+
+/** What will take a target's place: inode and modification time (ms); null where nothing will. */
+export type Made = readonly [ino: number, mtimeMs: number] | null
+
+export type Entry =
+  | { readonly kind: 'begin'; readonly run: number; readonly intents: readonly Intent[] }
+  /** Everything is prepared; from here on acts are done. */
+  | { readonly kind: 'staged'; readonly made: readonly Made[] }
+  /** A command is about to run, or has ended. */
+  | { readonly kind: 'started' | 'ended'; readonly index: number }
+  /** The run is in force. */
+  | { readonly kind: 'done'; readonly about: About; readonly held: readonly Held[] }
+  /** The run was taken back; `dirty`: what could not be. */
+  | { readonly kind: 'undone'; readonly dirty: readonly Reason[] }
+  /** Targets were looked at and found right. */
+  | {
+      readonly kind: 'seen'
+      readonly atMs: number
+      readonly seen: readonly (readonly [id: string, Stat | null])[]
+    }
+  | { readonly kind: 'pauses'; readonly pauses: readonly Pause[] }
+  /** An operator looked after what was dirty. */
+  | { readonly kind: 'retry' }
+  /** Commands that a repair owes, by step id. */
+  | { readonly kind: 'owed'; readonly ids: readonly string[] }
+  | { readonly kind: 'snapshot'; readonly version: 1; readonly state: State }
+
+export interface OpenRun {
+  readonly run: number
+  readonly intents: readonly Intent[]
+  readonly made?: readonly Made[]
+  readonly started: readonly number[]
+}
+
+export interface State {
+  readonly about?: About
+  readonly held: readonly Held[]
+  readonly runs: number
+  readonly open?: OpenRun
+  readonly dirty: readonly Reason[]
+  readonly pauses: readonly Pause[]
+  readonly owed: readonly string[]
+}
+
+export const blank: State = { held: [], runs: 0, dirty: [], pauses: [], owed: [] }
+
+export function advance(state: State, entry: Entry): State {
+  switch (entry.kind) {
+    case 'begin':
+      return { ...state, runs: entry.run, open: { run: entry.run, intents: entry.intents, started: [] } }
+    case 'staged':
+      return state.open ? { ...state, open: { ...state.open, made: entry.made } } : state
+    case 'started':
+      return state.open
+        ? { ...state, open: { ...state.open, started: [...state.open.started, entry.index] } }
+        : state
+    case 'ended':
+      return state
+    case 'done':
+      return closed({ ...state, about: entry.about, held: entry.held })
+    case 'undone':
+      return closed({ ...state, dirty: [...state.dirty, ...entry.dirty] })
+    case 'seen': {
+      const seen = new Map(entry.seen)
+      const held = state.held.map(each =>
+        seen.has(each.step.id) ? { ...each, seen: seen.get(each.step.id)!, seenAtMs: entry.atMs } : each,
+      )
+      return { ...state, held }
+    }
+    case 'pauses':
+      return { ...state, pauses: entry.pauses }
+    case 'retry':
+      return { ...state, dirty: [] }
+    case 'owed':
+      return { ...state, owed: entry.ids }
+    case 'snapshot':
+      return entry.state
+  }
+}
+
+function closed({ open: _, ...state }: State): State {
+  return state
+}
+
+/** Names in the state directory that something in force still needs. */
+export function savedIn(originals: readonly Original[]): string[] {
+  return originals.flatMap(each => (each.was === 'saved' ? [each.saved] : []))
+}
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+const newline = 10
+/** `fleet1 <64 hex> <length in bytes, 10 digits>`, then a newline. */
+const headBytes = 6 + 1 + 64 + 1 + 10 + 1
+
+export function encode(entry: Entry): Uint8Array {
+  const body = encoder.encode(`${JSON.stringify(entry)}\n`)
+  const head = encoder.encode(`fleet1 ${sha256(body)} ${String(body.length).padStart(10, '0')}\n`)
+  const frame = new Uint8Array(head.length + body.length)
+  frame.set(head)
+  frame.set(body, head.length)
+  return frame
+}
+
+/**
+ * The state that a journal stands for, and how many of its bytes count. What follows is the torn end of a write that
+ * a crash cut short; whole frames after a damaged one are more than that: JOURNAL_DAMAGED.
+ */
+export function replay(bytes: Uint8Array): { state: State; size: number } {
+  let state = blank
+  let at = 0
+  while (at < bytes.length) {
+    const frame = frameAt(bytes, at)
+    if (frame === undefined) {
+      for (let next = at + 1; next < bytes.length; next++)
+        if (bytes[next - 1] === newline && frameAt(bytes, next))
+          throw new HostError(
+            'JOURNAL_DAMAGED',
+            `the journal is damaged at byte ${at}; whole records follow`,
+            { at },
+          )
+      break
+    }
+    const entry = JSON.parse(frame.body) as Entry
+    if (entry.kind === 'snapshot' && entry.version !== 1)
+      throw new HostError('STATE_UNKNOWN', `found journal version ${entry.version}; expected 1`)
+    state = advance(state, entry)
+    at = frame.end
+  }
+  return { state, size: at }
+}
+
+function frameAt(bytes: Uint8Array, at: number): { body: string; end: number } | undefined {
+  if (at + headBytes > bytes.length) return undefined
+  const match = /^fleet1 ([0-9a-f]{64}) (\d{10})\n$/.exec(decoder.decode(bytes.subarray(at, at + headBytes)))
+  if (!match) return undefined
+  const end = at + headBytes + Number(match[2])
+  if (end > bytes.length) return undefined
+  const body = bytes.subarray(at + headBytes, end)
+  return sha256(body) === match[1] ? { body: decoder.decode(body), end } : undefined
+}

@@ -1,0 +1,422 @@
+// System on a real machine. Every target is reached through a handle on its directory, opened one component at a
+// time (`/proc/self/fd/N/name`, Node's only way to openat), so that nobody can swap a parent during a run. What Node
+// has no call for is done by coreutils, which every Linux has: `sync -f`, `cp -a`, `cp --attributes-only`.
+import { spawn, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import * as fs from 'node:fs'
+import { type ReasonCode, StepError } from './errors.ts'
+import { basename, dirname, join, type Ownership, type Ran, type Stat, type System } from './system.ts'
+
+const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY, O_APPEND } = fs.constants
+/** A handle that needs no right to read (Linux, the same on x86-64 and arm64). */
+const O_PATH = 0o10000000
+/** Open directory handles kept; a tenth of the usual limit of 1,024 files a process. */
+const handlesMax = 100
+/** As in the kernel (MAXSYMLINKS). */
+const linksMax = 40
+/** Up to here each file is synced by itself; above, whole file systems: one `sync -f` costs about as much. */
+const fsyncsMax = 16
+const outputBytesMax = 4096
+const chunkBytes = 256 * 1024
+
+export interface Machine extends System {
+  /** The real path, for a person or a command; not for the engine's own work. */
+  where(path: string): string
+  close(): void
+}
+
+/** `root` and `state` are existing directories; `state` belongs to this process alone (linux-lock.ts). */
+export function openMachine(root: string, state: string): Machine {
+  const uid = process.geteuid!()
+  const gid = process.getegid!()
+  const realRoot = fs.realpathSync(root)
+  const realState = fs.realpathSync(state)
+  const handles = new Map<string, { fd: number; real: string }>()
+  const appends = new Map<string, number>()
+  let guarded: ReadonlySet<string> = new Set()
+  let buffer: Uint8Array | undefined
+
+  const settle = () => {
+    for (const { fd } of handles.values()) fs.closeSync(fd)
+    handles.clear()
+  }
+
+  const isGuarded = (directory: string) => {
+    for (let at = directory; at !== '/'; at = dirname(at)) if (guarded.has(at)) return true
+    return guarded.has('/')
+  }
+
+  /** The handle of a directory inside the root; links on the way are resolved inside the root too. */
+  const directory = (path: string, hops = 0): { fd: number; real: string } => {
+    const known = handles.get(path)
+    if (known) return known
+    if (path === '/') return keep('/', { fd: fs.openSync(realRoot, O_PATH | O_DIRECTORY), real: '/' })
+    const parent = directory(dirname(path), hops)
+    const name = basename(path)
+    const at = `/proc/self/fd/${parent.fd}/${name}`
+    try {
+      const fd = fs.openSync(at, O_PATH | O_DIRECTORY | O_NOFOLLOW)
+      return keep(path, { fd, real: join(parent.real, name) })
+    } catch (error) {
+      if (!['ENOTDIR', 'ELOOP'].includes(errnoOf(error))) throw error
+      const stat = fs.lstatSync(at)
+      if (!stat.isSymbolicLink()) throw error
+      // A link made by an unprivileged user, or below a managed directory, must not redirect what root writes.
+      if (isGuarded(parent.real) || (stat.uid !== 0 && stat.uid !== uid) || hops >= linksMax)
+        throw new StepError('SYMLINK_IN_PATH', path, 'found a symbolic link; expected a directory')
+      const target = directory(resolve(parent.real, fs.readlinkSync(at)), hops + 1)
+      return { fd: target.fd, real: target.real }
+    }
+  }
+  const keep = (path: string, handle: { fd: number; real: string }) => {
+    handles.set(path, handle)
+    return handle
+  }
+
+  const at = (path: string): string => {
+    if (!path.startsWith('/')) return `${realState}/${path}`
+    if (path === '/') return realRoot
+    return `/proc/self/fd/${directory(dirname(path)).fd}/${basename(path)}`
+  }
+  const where = (path: string): string =>
+    path.startsWith('/') ? (realRoot === '/' ? path : `${realRoot}${path}`) : `${realState}/${path}`
+
+  /** Before an operation, never within one: it may hold several handles. */
+  const trim = () => {
+    if (handles.size > handlesMax) settle()
+  }
+
+  const attempt = <T>(path: string, action: (real: string) => T): T => {
+    trim()
+    try {
+      return action(at(path))
+    } catch (error) {
+      throw named(error, path, uid === 0)
+    }
+  }
+
+  const own = (fd: number, ownership: Ownership) => {
+    const wanted = { uid: ownership.uid ?? uid, gid: ownership.gid ?? gid }
+    const now = fs.fstatSync(fd)
+    if (now.uid !== wanted.uid || now.gid !== wanted.gid) fs.fchownSync(fd, wanted.uid, wanted.gid)
+    if (ownership.mode !== undefined) fs.fchmodSync(fd, ownership.mode)
+    return now
+  }
+
+  const tool = (argv: readonly string[], path: string, fail: ReasonCode, input?: string) => {
+    const done = spawnSync(argv[0]!, argv.slice(1), {
+      stdio: ['pipe', 'ignore', 'pipe'],
+      env: { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
+      ...(input === undefined ? {} : { input }),
+    })
+    if (done.error) {
+      const missing = errnoOf(done.error) === 'ENOENT'
+      throw new StepError(missing ? 'TOOL_MISSING' : fail, path, `${argv[0]}: ${done.error.message}`)
+    }
+    if (done.status !== 0) {
+      const output = done.stderr.toString().trim().slice(-500)
+      const full = /No space left|quota exceeded/i.test(output)
+      throw new StepError(full ? 'DISK_FULL' : fail, path, `${argv[0]}: ${output}`)
+    }
+  }
+
+  const lstat = (path: string): Stat | undefined => {
+    trim()
+    try {
+      const stat = fs.lstatSync(at(path), { throwIfNoEntry: false })
+      return stat === undefined ? undefined : toStat(stat)
+    } catch (error) {
+      if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error))) return undefined
+      throw named(error, path, uid === 0)
+    }
+  }
+
+  const machine: Machine = {
+    uid,
+    gid,
+    where,
+    settle,
+    guard: directories => {
+      guarded = directories
+    },
+    lstat,
+    read: (path, bytesMax) =>
+      attempt(path, real => {
+        const fd = fs.openSync(real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+        try {
+          const { size } = fs.fstatSync(fd)
+          if (size > bytesMax)
+            throw new StepError('TOO_LARGE', path, `found ${size} bytes; expected at most ${bytesMax}`)
+          return fs.readFileSync(fd)
+        } finally {
+          fs.closeSync(fd)
+        }
+      }),
+    digest: path =>
+      attempt(path, real => {
+        const fd = fs.openSync(real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+        try {
+          const hash = createHash('sha256')
+          buffer ??= new Uint8Array(chunkBytes)
+          for (let got = chunkBytes; got === chunkBytes; ) {
+            got = fs.readSync(fd, buffer, 0, chunkBytes, null)
+            hash.update(buffer.subarray(0, got))
+          }
+          return hash.digest('hex')
+        } finally {
+          fs.closeSync(fd)
+        }
+      }),
+    readlink: path => attempt(path, real => fs.readlinkSync(real)),
+    list: path => attempt(path, real => fs.readdirSync(real).sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))),
+    create: (path, bytes, ownership) =>
+      attempt(path, real => {
+        const fd = fs.openSync(real, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600)
+        try {
+          for (let done = 0; done < bytes.length; ) done += fs.writeSync(fd, bytes, done)
+          return toStat(own(fd, ownership))
+        } finally {
+          fs.closeSync(fd)
+        }
+      }),
+    mkdir: (path, ownership) =>
+      attempt(path, real => {
+        fs.mkdirSync(real, ownership.mode === undefined ? 0o777 : 0o700)
+        const fd = fs.openSync(real, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+        try {
+          own(fd, ownership)
+        } finally {
+          fs.closeSync(fd)
+        }
+      }),
+    symlink: (path, target, { uid: owner, gid: group }) =>
+      attempt(path, real => {
+        fs.symlinkSync(target, real)
+        if ((owner ?? uid) !== uid || (group ?? gid) !== gid) fs.lchownSync(real, owner ?? uid, group ?? gid)
+      }),
+    chmod: (path, mode) => attempt(path, real => fs.chmodSync(real, mode)),
+    chown: (path, owner, group) => attempt(path, real => fs.lchownSync(real, owner, group)),
+    rename: (from, to) => attempt(to, target => fs.renameSync(at(from), target)),
+    link: (from, to) => {
+      trim()
+      try {
+        fs.linkSync(at(from), at(to))
+        return true
+      } catch (error) {
+        if (['EXDEV', 'EPERM', 'EMLINK', 'EOPNOTSUPP'].includes(errnoOf(error))) return false
+        throw named(error, from, uid === 0)
+      }
+    },
+    unlink: path => attempt(path, real => fs.unlinkSync(real)),
+    rmdir: path => attempt(path, real => fs.rmdirSync(real)),
+    copy: (from, to) =>
+      tool(
+        ['cp', '-a', ...(uid === 0 ? ['--preserve=all'] : []), '-T', '--', real(from), real(to)],
+        from,
+        'ATTRIBUTES_LOST',
+      ),
+    removeTree: path => attempt(path, target => fs.rmSync(target, { recursive: true, force: true })),
+    carry: pairs => {
+      if (pairs.length === 0) return
+      const input = pairs.map(([from, to]) => `${real(from)}\0${real(to)}\0`).join('')
+      const cp = ['cp', '--attributes-only', '--preserve=mode,xattr', '--']
+      tool(['xargs', '-0', '-n', '2', ...cp], pairs[0]![0], 'ATTRIBUTES_LOST', input)
+    },
+    flush: paths => {
+      if (paths.length > fsyncsMax) {
+        // One path of each directory is enough: the call syncs the whole file system it is on.
+        const directories = new Set(paths.map(path => where(dirname(path))))
+        const known = [...directories].filter(path => fs.existsSync(path))
+        for (let from = 0; from < known.length; from += 500)
+          tool(['sync', '-f', '--', ...known.slice(from, from + 500)], paths[0]!, 'IO_FAILED')
+        return
+      }
+      for (const path of paths)
+        attempt(path, target => {
+          const fd = fs.openSync(target, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+          try {
+            fs.fsyncSync(fd)
+          } finally {
+            fs.closeSync(fd)
+          }
+        })
+    },
+    append: (path, bytes, durable) =>
+      attempt(path, real => {
+        let fd = appends.get(path)
+        if (fd === undefined) {
+          const fresh = !fs.existsSync(real)
+          fd = fs.openSync(real, O_CREAT | O_APPEND | O_WRONLY | O_NOFOLLOW, 0o600)
+          appends.set(path, fd)
+          if (fresh) syncDirectory(real)
+        }
+        for (let done = 0; done < bytes.length; ) done += fs.writeSync(fd, bytes, done)
+        if (durable) fs.fdatasyncSync(fd)
+      }),
+    replace: (path, bytes) =>
+      attempt(path, real => {
+        const fd = fs.openSync(`${real}.new`, 'w', 0o600)
+        try {
+          for (let done = 0; done < bytes.length; ) done += fs.writeSync(fd, bytes, done)
+          fs.fsyncSync(fd)
+        } finally {
+          fs.closeSync(fd)
+        }
+        fs.renameSync(`${real}.new`, real)
+        const old = appends.get(path)
+        if (old !== undefined) fs.closeSync(old)
+        appends.delete(path)
+        syncDirectory(real)
+      }),
+    truncate: (path, size) => attempt(path, real => fs.truncateSync(real, size)),
+    run: (argv, timeoutMs, subject) =>
+      run(
+        subject === undefined ? argv : argv.map(word => word.replaceAll('%s', () => where(subject))),
+        timeoutMs,
+        realRoot,
+      ),
+    userId: name => identify(realRoot, 'passwd', name),
+    groupId: name => identify(realRoot, 'group', name),
+    close: () => {
+      settle()
+      for (const fd of appends.values()) fs.closeSync(fd)
+      appends.clear()
+    },
+  }
+  /** For a tool: our own handles are closed to it, so it gets them under our process id. */
+  const real = (path: string) => at(path).replace('/proc/self/', `/proc/${process.pid}/`)
+  return machine
+}
+
+function toStat(stat: fs.Stats): Stat {
+  const kind = stat.isFile()
+    ? 'file'
+    : stat.isDirectory()
+      ? 'directory'
+      : stat.isSymbolicLink()
+        ? 'link'
+        : 'other'
+  const { dev, ino, size, mtimeMs, ctimeMs, uid, gid } = stat
+  return { kind, dev, ino, size, mtimeMs, ctimeMs, mode: stat.mode & 0o7777, uid, gid }
+}
+
+const errnoOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? ''
+
+function named(error: unknown, path: string, privileged: boolean): unknown {
+  const errno = errnoOf(error)
+  if (error instanceof StepError || !/^E[A-Z0-9]+$/.test(errno)) return error
+  return new StepError(reasonOf(errno, privileged), path, (error as Error).message.split(', ')[0]!)
+}
+
+/** For root, EPERM on a file means a file attribute (chattr) rather than a missing right. */
+export function reasonOf(errno: string, privileged: boolean): ReasonCode {
+  switch (errno) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return 'DISK_FULL'
+    case 'EROFS':
+      return 'READ_ONLY'
+    case 'EACCES':
+      return 'NO_PERMISSION'
+    case 'EPERM':
+      return privileged ? 'IMMUTABLE' : 'NO_PERMISSION'
+    case 'EBUSY':
+    case 'ETXTBSY':
+      return 'BUSY'
+    case 'ENOENT':
+      return 'NO_PARENT'
+    case 'ENOTDIR':
+    case 'EISDIR':
+    case 'EEXIST':
+      return 'WRONG_TYPE'
+    case 'ELOOP':
+      return 'SYMLINK_IN_PATH'
+    default:
+      return 'IO_FAILED'
+  }
+}
+
+/** A link's target as a path inside the root; `..` stops at the root, as the kernel does. */
+function resolve(directory: string, target: string): string {
+  const names: string[] = []
+  for (const name of (target.startsWith('/') ? target : `${directory}/${target}`).split('/')) {
+    if (name === '..') names.pop()
+    else if (name !== '' && name !== '.') names.push(name)
+  }
+  return `/${names.join('/')}`
+}
+
+function syncDirectory(path: string) {
+  const fd = fs.openSync(dirname(path), O_RDONLY | O_DIRECTORY)
+  try {
+    fs.fsyncSync(fd)
+  } finally {
+    fs.closeSync(fd)
+  }
+}
+
+/** A name's number in the root's own database, else in the machine's; numbers stand for themselves. */
+function identify(root: string, database: 'passwd' | 'group', name: string): number | undefined {
+  if (/^\d+$/.test(name)) return Number(name)
+  if (name === 'root') return 0
+  for (const file of new Set([`${root}/etc/${database}`, `/etc/${database}`])) {
+    if (!fs.existsSync(file)) continue
+    for (const line of fs.readFileSync(file, 'utf8').split('\n')) {
+      const fields = line.split(':')
+      if (fields[0] === name) return Number(fields[2])
+    }
+  }
+  return undefined
+}
+
+/** In a process group of its own, so that a timeout ends its children too; no input, the root as working directory. */
+function run(argv: readonly string[], timeoutMs: number, root: string): Promise<Ran> {
+  return new Promise((done, fail) => {
+    const child = spawn(argv[0]!, argv.slice(1), {
+      cwd: root,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+        HOME: '/root',
+        LC_ALL: 'C.UTF-8',
+        FLEET_ROOT: root,
+      },
+    })
+    let output = Buffer.alloc(0)
+    let timedOut = false
+    const take = (chunk: Buffer) => {
+      output = Buffer.concat([output, chunk]).subarray(-outputBytesMax)
+    }
+    child.stdout.on('data', take)
+    child.stderr.on('data', take)
+    const end = (code: number | null) => {
+      clearTimeout(timer)
+      clearTimeout(late)
+      child.stdout.destroy()
+      child.stderr.destroy()
+      done({ code: code ?? undefined, timedOut, output: output.toString() })
+    }
+    const timer = setTimeout(() => {
+      timedOut = true
+      try {
+        process.kill(-child.pid!, 'SIGKILL')
+      } catch {
+        child.kill('SIGKILL')
+      }
+    }, timeoutMs)
+    child.on('error', error => {
+      clearTimeout(timer)
+      const missing = errnoOf(error) === 'ENOENT'
+      fail(
+        new StepError(missing ? 'TOOL_MISSING' : 'COMMAND_FAILED', undefined, `${argv[0]}: ${error.message}`),
+      )
+    })
+    // 'close' comes when all output is here, but waits for a daemon that kept our pipe: not longer than this.
+    let late: NodeJS.Timeout | undefined
+    child.on('exit', code => {
+      late = setTimeout(end, 200, code)
+    })
+    child.on('close', end)
+  })
+}

@@ -1,0 +1,454 @@
+// The host engine, put together: one state directory, one root directory, and what may be asked of them. Used by the
+// agent and, without one, by `fleet apply`. What is done at once is one thing at a time.
+import * as fs from 'node:fs'
+import { setImmediate as breathe } from 'node:timers/promises'
+import { type Applying, apply, type NotKept, type Payloads, reasonFrom, repair, revert } from './apply.ts'
+import type { Reason } from './errors.ts'
+import {
+  type About,
+  advance,
+  type Entry,
+  encode,
+  type Pause,
+  replay,
+  type State,
+  savedIn,
+} from './journal.ts'
+import { openMachine } from './linux.ts'
+import { type DriftEntry, type DriftKind, openDrift } from './linux-drift.ts'
+import { lock } from './linux-lock.ts'
+import { sweep, temporaryPrefix } from './perform.ts'
+import { type Held, plan as planSteps, type StepPlan, targetOf } from './plan.ts'
+import type { Step } from './steps/step.ts'
+import { basename, dirname, join, type Stat, type System } from './system.ts'
+import { readList } from './verbs/values.ts'
+import { declaredPaths, openView } from './view.ts'
+
+export interface EngineOptions {
+  /** Every target lies inside it; `/` for the machine itself. Must exist. */
+  readonly root: string
+  /** Made if missing, mode 0700. One process at a time. */
+  readonly state: string
+  /** Milliseconds since 1970; compared with the file system's times. */
+  readonly now: () => number
+  /** In [0, 1); names the temporary files of this state directory. */
+  readonly random: () => number
+  readonly log?: (line: string) => void
+  /** Replace files that exist without carrying their ACL and extended attributes over. */
+  readonly withoutXattrs?: boolean
+  /** For tests: what stands between the engine and the machine. */
+  readonly wrap?: (machine: System) => System
+}
+
+export interface RunOutcome {
+  /** `wait`: nothing was changed; `failed`: what was changed is taken back. */
+  readonly kind: 'applied' | 'unchanged' | 'wait' | 'failed'
+  readonly kept: readonly Step[]
+  readonly repaired: readonly Step[]
+  readonly notKept: readonly NotKept[]
+  /** Steps that a failed run took back. */
+  readonly undone: readonly Step[]
+  /** Paths that an undo left, since something else is in them. */
+  readonly leftBehind: readonly string[]
+  /** What could not be taken back: the host is DIRTY until retry(). */
+  readonly dirty: readonly Reason[]
+}
+
+export interface AuditOutcome {
+  readonly kept: number
+  readonly repaired: readonly Step[]
+  readonly notKept: readonly NotKept[]
+}
+
+export interface Why {
+  readonly step: Step
+  readonly since: Held['since']
+  /** What is done about the path when the step leaves. */
+  readonly originals: Held['originals']
+}
+
+export interface Engine {
+  /** After a start: takes back a run that a crash cut short. Answers whether there was one. */
+  recover(): Promise<{
+    readonly undone: boolean
+    readonly leftBehind: readonly string[]
+    readonly dirty: readonly Reason[]
+  }>
+  inForce(): { readonly about: About; readonly steps: readonly Step[] } | undefined
+  /** Looks only. */
+  plan(steps: readonly Step[]): readonly StepPlan[]
+  /** `steps: []` restores what was before. */
+  run(
+    steps: readonly Step[],
+    about: About,
+    payloads: Payloads,
+    options?: { readonly keepFailed?: boolean },
+  ): Promise<RunOutcome>
+  /** Looks at everything in force and repairs what drifted. */
+  audit(payloads: Payloads): Promise<AuditOutcome>
+  /** The same for some steps, by id. */
+  look(ids: Iterable<string>, payloads: Payloads): Promise<AuditOutcome>
+  /** Kept edits, newest last. */
+  readonly drift: {
+    list(): readonly DriftEntry[]
+    read(id: string): Uint8Array | undefined
+    drop(id: string): void
+    /** Finishes what has been quiet; answers when to call again. */
+    settle(): number | undefined
+  }
+  /** Undefined path: everything. Replaces an earlier pause of the same path. */
+  pause(path: string | undefined, untilMs: number, reason: string): void
+  unpause(path: string | undefined): void
+  pauses(): readonly Pause[]
+  why(path: string): Why | undefined
+  dirty(): readonly Reason[]
+  /** An operator looked after what was dirty. */
+  retry(): void
+  /** The real path of a target. */
+  where(path: string): string
+  close(): void
+}
+
+/** A change time this close to the look may hide another change in the same tick of the kernel's clock (at most 10 ms). */
+const racyMs = 20
+/** Written anew above this, and twice what is needed. Bytes. */
+const journalBytesMin = 1024 * 1024
+const journalBytesMax = 1024 * 1024 * 1024
+const sliceMs = 10
+
+/** Throws HostError: STATE_LOCKED, JOURNAL_DAMAGED, STATE_UNKNOWN. */
+export function openEngine(options: EngineOptions): Engine {
+  const { now } = options
+  fs.mkdirSync(options.state, { recursive: true, mode: 0o700 })
+  const unlock = lock(options.state)
+  try {
+    return openLocked(options, now, unlock)
+  } catch (error) {
+    unlock()
+    throw error
+  }
+}
+
+function openLocked(options: EngineOptions, now: () => number, unlock: () => void): Engine {
+  for (const name of ['saved', 'drift'])
+    fs.mkdirSync(`${options.state}/${name}`, { recursive: true, mode: 0o700 })
+  const real = openMachine(options.root, options.state)
+  const machine: System = options.wrap?.(real) ?? real
+  if (!machine.lstat('tag')) {
+    const tag = Math.floor(options.random() * 0x1000000)
+      .toString(16)
+      .padStart(6, '0')
+    machine.replace('tag', new TextEncoder().encode(tag))
+  }
+  const tag = new TextDecoder().decode(machine.read('tag', 16))
+  const prefix = temporaryPrefix(tag)
+  const isTemporary = (name: string) => name.startsWith(prefix)
+
+  const bytes = machine.lstat('journal') ? machine.read('journal', journalBytesMax) : new Uint8Array()
+  const replayed = replay(bytes)
+  if (replayed.size < bytes.length) machine.truncate('journal', replayed.size)
+  let state: State = replayed.state
+  let size = replayed.size
+  let snapshotSize = 0
+  let declared = declaredPaths([])
+  let byPath = new Map<string, Held>()
+  const index = () => {
+    byPath = new Map(
+      state.held.flatMap(held => {
+        const target = targetOf(held.step)
+        return target === undefined ? [] : [[target, held] as const]
+      }),
+    )
+    declared = declaredPaths(byPath.keys())
+    machine.guard(new Set(state.held.flatMap(({ step }) => (step.verb === 'MKDIR' ? [targetOf(step)!] : []))))
+  }
+  index()
+
+  const note = (entry: Entry, durable = true) => {
+    state = advance(state, entry)
+    const frame = encode(entry)
+    if (entry.kind === 'done' && size + frame.length > Math.max(journalBytesMin, 2 * snapshotSize)) {
+      const whole = encode({ kind: 'snapshot', version: 1, state })
+      machine.replace('journal', whole)
+      size = snapshotSize = whole.length
+    } else {
+      machine.append('journal', frame, durable)
+      size += frame.length
+    }
+  }
+  const drift = openDrift(machine)
+  const label = () => state.about?.label ?? ''
+  const context: Applying = {
+    machine,
+    note: entry => note(entry),
+    tag,
+    withoutXattrs: options.withoutXattrs ?? false,
+    keepEdit: (path, stat, act) => {
+      const what: DriftKind =
+        stat === null ? 'missing' : act === 'modify' ? 'attributes' : act === 'remove' ? 'foreign' : 'content'
+      drift.keep(path, stat, what, now(), label())
+    },
+  }
+  const trusted = (held: Held): boolean => {
+    if (held.seen === undefined || held.seenAtMs === undefined) return false
+    if (held.seen && held.seenAtMs - held.seen.ctimeMs < racyMs) return false
+    return sameLook(held.seen, machine.lstat(targetOf(held.step)!) ?? null)
+  }
+  const paused = (path: string | undefined): Pause | undefined =>
+    state.pauses.find(
+      each =>
+        each.untilMs > now() &&
+        (each.path === undefined ||
+          (path !== undefined && (path === each.path || path.startsWith(`${each.path}/`)))),
+    )
+  const planWith = (steps: readonly Step[], held: readonly Held[], run: number): StepPlan[] => {
+    machine.settle()
+    const targets = steps.flatMap(step => targetOf(step) ?? [])
+    const view = openView(machine, declaredPaths(targets), isTemporary)
+    return planSteps({ declared: steps, held, view, run, trusted })
+  }
+
+  // One thing at a time: whoever comes while something runs waits for it.
+  let last: Promise<unknown> = Promise.resolve()
+  const alone = <T>(action: () => Promise<T>): Promise<T> => {
+    const mine = last.then(action)
+    last = mine.catch(() => undefined)
+    return mine
+  }
+
+  const recover = async () => {
+    machine.settle()
+    const { open } = state
+    const back = open ? await revert(context, open) : { leftBehind: [], dirty: [] }
+    if (open) note({ kind: 'undone', dirty: back.dirty })
+    if (!machine.lstat('clean')) {
+      const homes = new Set([...byPath.keys()].flatMap(path => [path, dirname(path)]))
+      for (const home of homes)
+        if (machine.lstat(`${home}/.`))
+          for (const name of machine.list(home)) if (isTemporary(name)) machine.removeTree(join(home, name))
+      const needed = new Set(state.held.flatMap(held => savedIn(held.originals)))
+      if (state.dirty.length === 0)
+        for (const name of machine.list('saved'))
+          if (!needed.has(`saved/${name}`)) machine.removeTree(`saved/${name}`)
+    }
+    return { undone: open !== undefined, ...back }
+  }
+
+  const run: Engine['run'] = async (steps, about, payloads, { keepFailed = false } = {}) => {
+    if (state.open) await recover()
+    const empty = { kept: [], repaired: [], undone: [], leftBehind: [], dirty: [] }
+    if (state.dirty.length > 0) {
+      const notKept = steps.slice(0, 1).map(step => ({ step, reason: dirtyReason(state.dirty) }))
+      return { kind: 'wait', ...empty, notKept, dirty: state.dirty }
+    }
+    const number = state.runs + 1
+    const plans = planWith(steps, state.held, number)
+    for (const [at, each] of plans.entries()) {
+      const pause = each.acts.length > 0 ? paused(targetOf(each.step)) : undefined
+      if (pause) plans[at] = { ...each, acts: [], reason: pausedReason(each.step, pause) }
+    }
+    const kept = plans.filter(each => each.kind === 'kept' && !each.reason).map(each => each.step)
+    const applied = await apply(context, plans, number, payloads, keepFailed)
+    const intents = state.open?.intents ?? []
+    if (applied.ended) {
+      const kind = applied.ended === 'prepare' ? 'wait' : 'failed'
+      return { kind, ...empty, ...applied, kept: applied.ended === 'prepare' ? [] : kept }
+    }
+    machine.settle()
+    const failed = new Set(applied.notKept.map(each => each.step.id))
+    const before = new Map(state.held.map(each => [each.step.id, each]))
+    const held: Held[] = []
+    let slice = performance.now()
+    for (const each of plans) {
+      const old = before.get(each.step.id)
+      if (each.kind === 'undo' ? failed.has(each.step.id) : failed.has(each.step.id) && old) held.push(old!)
+      else if (each.kind !== 'undo' && !failed.has(each.step.id)) held.push(heldAfter(each, old, about))
+      if (performance.now() - slice > sliceMs) {
+        await breathe()
+        slice = performance.now()
+      }
+    }
+    note({ kind: 'done', about, held })
+    const needed = new Set(held.flatMap(each => savedIn(each.originals)))
+    for (const { drifted, before: was, saved, path } of intents)
+      if (drifted && was?.kind === 'directory' && saved && !needed.has(saved) && machine.lstat(saved))
+        drift.adopt(saved, path!, now(), label())
+    const gone = [...before.values()].flatMap(each => savedIn(each.originals)).map(saved => ({ saved }))
+    sweep(machine, [...intents, ...gone], needed)
+    index()
+    const changed = plans.some(each => each.acts.length > 0)
+    const repaired = plans
+      .filter(each => each.kind !== 'kept' && !failed.has(each.step.id) && each.acts.length > 0)
+      .map(each => each.step)
+    return { kind: changed ? 'applied' : 'unchanged', ...empty, ...applied, kept, repaired }
+  }
+
+  const heldAfter = (each: StepPlan, old: Held | undefined, about: About): Held => {
+    const since =
+      old && (each.kind === 'kept' || each.kind === 'repair')
+        ? old.since
+        : { id: about.id, label: about.label, atMs: now() }
+    const target = targetOf(each.step)
+    if (target === undefined) return { step: each.step, originals: each.originals, since }
+    if (old && each.kind === 'kept' && trusted(old)) return { ...old, step: each.step }
+    return {
+      step: each.step,
+      originals: each.originals,
+      since,
+      seen: machine.lstat(target) ?? null,
+      seenAtMs: now(),
+    }
+  }
+
+  const look = async (held: readonly Held[], payloads: Payloads): Promise<AuditOutcome> => {
+    if (state.open) await recover()
+    machine.settle()
+    let kept = 0
+    let slice = performance.now()
+    const repaired: Step[] = []
+    const notKept: NotKept[] = []
+    const seen: [string, Stat | null][] = []
+    const view = () => openView(machine, declared, isTemporary)
+    const settled = (step: Step) => seen.push([step.id, machine.lstat(targetOf(step)!) ?? null])
+    for (const mine of held) {
+      if (performance.now() - slice > sliceMs) {
+        await breathe()
+        slice = performance.now()
+      }
+      const target = targetOf(mine.step)
+      try {
+        if (target === undefined || paused(target) || trusted(mine)) {
+          kept++
+          continue
+        }
+        const [planned] = planSteps({
+          declared: [mine.step],
+          held: [mine],
+          view: view(),
+          run: state.runs,
+          trusted: () => false,
+        })
+        const step = mine.step
+        if (planned!.reason) notKept.push({ step, reason: planned!.reason })
+        else if (planned!.acts.length === 0) {
+          kept++
+          settled(step)
+        } else {
+          await repair(context, planned!, payloads, state.runs)
+          machine.settle()
+          settled(step)
+          repaired.push(step)
+          options.log?.(`repaired ${step.id}`)
+        }
+      } catch (error) {
+        notKept.push({ step: mine.step, reason: reasonFrom(error) })
+      }
+    }
+    if (seen.length > 0) note({ kind: 'seen', atMs: now(), seen }, false)
+    await reload(repaired, notKept, payloads)
+    return { kept, repaired, notKept }
+  }
+
+  /** Commands that watch what a repair touched; owed until they ran. */
+  const reload = async (repaired: readonly Step[], notKept: NotKept[], payloads: Payloads) => {
+    const paths = repaired.flatMap(step => targetOf(step) ?? [])
+    const due = state.held.filter(({ step }) => {
+      if (step.verb !== 'RUN' || step.options['on'] === undefined) return false
+      const on = readList(step.options['on'])
+      return (
+        state.owed.includes(step.id) ||
+        paths.some(path => on.some(each => path === each || path.startsWith(`${each}/`)))
+      )
+    })
+    if (due.length === 0) return
+    note({ kind: 'owed', ids: due.map(each => each.step.id) })
+    for (const { step } of due) {
+      const view = openView(machine, declared, isTemporary)
+      const [planned] = planSteps({
+        declared: [step],
+        held: [],
+        view,
+        run: state.runs,
+        trusted: () => false,
+        owed: true,
+      })
+      try {
+        await repair(context, planned!, payloads, state.runs)
+      } catch (error) {
+        notKept.push({ step, reason: reasonFrom(error) })
+      }
+    }
+    note({ kind: 'owed', ids: [] })
+  }
+
+  return {
+    recover: () =>
+      alone(async () => {
+        const back = await recover()
+        if (machine.lstat('clean')) machine.unlink('clean')
+        drift.settle(now())
+        return back
+      }),
+    inForce: () => state.about && { about: state.about, steps: state.held.map(held => held.step) },
+    plan: steps => planWith(steps, state.held, state.runs + 1),
+    run: (...args) => alone(() => run(...args)),
+    audit: payloads => alone(() => look(state.held, payloads)),
+    look: (ids, payloads) => {
+      const wanted = new Set(ids)
+      return alone(() =>
+        look(
+          state.held.filter(held => wanted.has(held.step.id)),
+          payloads,
+        ),
+      )
+    },
+    drift: { list: drift.list, read: drift.read, drop: drift.drop, settle: () => drift.settle(now()) },
+    pause: (path, untilMs, reason) => {
+      const others = state.pauses.filter(each => each.path !== path && each.untilMs > now())
+      note({
+        kind: 'pauses',
+        pauses: [...others, { ...(path === undefined ? {} : { path }), untilMs, reason }],
+      })
+    },
+    unpause: path => note({ kind: 'pauses', pauses: state.pauses.filter(each => each.path !== path) }),
+    pauses: () => state.pauses.filter(each => each.untilMs > now()),
+    why: path => {
+      const held = byPath.get(path)
+      return held && { step: held.step, since: held.since, originals: held.originals }
+    },
+    dirty: () => state.dirty,
+    retry: () => note({ kind: 'retry' }),
+    where: real.where,
+    close: () => {
+      if (!state.open) machine.replace('clean', new Uint8Array())
+      real.close()
+      unlock()
+    },
+  }
+}
+
+/** Whether a target looks untouched. Of a directory, what changes when something is put into it does not count. */
+function sameLook(a: Stat | null, b: Stat | null): boolean {
+  if (a === null || b === null) return a === b
+  return (
+    a.ctimeMs === b.ctimeMs &&
+    a.ino === b.ino &&
+    a.size === b.size &&
+    a.mtimeMs === b.mtimeMs &&
+    a.mode === b.mode &&
+    a.uid === b.uid &&
+    a.gid === b.gid &&
+    a.dev === b.dev &&
+    a.kind === b.kind
+  )
+}
+
+function dirtyReason(dirty: readonly Reason[]): Reason {
+  const detail = dirty.map(each => `${each.code} ${each.path ?? ''}`.trim()).join(', ')
+  return { code: 'DIRTY', detail: `an earlier undo failed (${detail}); look after it, then: fleet retry` }
+}
+
+function pausedReason(step: Step, pause: Pause): Reason {
+  const path = targetOf(step) ?? basename(step.id)
+  return { code: 'PAUSED', path, detail: `${pause.reason}; until ${pause.untilMs}` }
+}

@@ -1,0 +1,272 @@
+// How each act is prepared beside its target, done, and taken back, through System. Every function goes by what it
+// finds, so that it may be called again after a crash. When to call which is left to apply.ts.
+import type { Act } from './act.ts'
+import { StepError } from './errors.ts'
+import type { Intent, Made } from './journal.ts'
+import type { Planned, StepPlan } from './plan.ts'
+import { basename, dirname, join, type Ownership, type Stat, type System } from './system.ts'
+
+/** Removed trees above this are not copied to another file system (DESIGN section 3). Bytes. */
+const copiedTreeBytesMax = 64 * 1024 * 1024
+
+/** What acts need beside the machine. */
+export interface Setting {
+  readonly machine: System
+  /** Part of temporary names: which state directory made them. */
+  readonly tag: string
+  /** Takes what was edited into the drift store (null: deleted); called just before `act` replaces it. */
+  readonly keepEdit: (path: string, stat: Stat | null, act: Act['kind']) => void
+}
+
+export function temporaryPrefix(tag: string): string {
+  return `.fleet-${tag}-`
+}
+
+export interface Job {
+  readonly plan: StepPlan
+  readonly planned: Planned
+  readonly intent: Intent
+  readonly index: number
+}
+
+/** After the outcome is durable: what only the way back needed. `needed`: names of saved files still in force. */
+export function sweep(
+  machine: System,
+  intents: readonly Pick<Intent, 'temp' | 'saved'>[],
+  needed: ReadonlySet<string> = new Set(),
+) {
+  for (const { temp, saved } of intents) {
+    if (temp !== undefined && machine.lstat(temp) !== undefined) machine.removeTree(temp)
+    if (saved !== undefined && !needed.has(saved) && machine.lstat(saved) !== undefined)
+      machine.removeTree(saved)
+  }
+}
+
+export function intentOf(planned: Planned, name: string, home: (path: string) => string): Intent {
+  const { act, before, first, saved, drifted, reload } = planned
+  if (act.kind === 'run')
+    return {
+      kind: 'run',
+      before: null,
+      first: false,
+      timeoutMs: act.timeoutMs,
+      ...(act.undo ? { undo: act.undo } : {}),
+      ...(reload ? { reload: act.argv } : {}),
+    }
+  const temporary =
+    act.kind === 'put' || act.kind === 'link' || act.kind === 'restore' || act.kind === 'remove'
+  return {
+    kind: act.kind,
+    path: act.path,
+    before,
+    first,
+    ...(saved === undefined ? {} : { saved }),
+    ...(temporary ? { temp: join(home(act.path), name) } : {}),
+    ...(act.kind === 'restore' ? { source: act.saved } : {}),
+    ...(drifted ? { drifted } : {}),
+  }
+}
+
+/** The nearest directory that is there now and stays: where a temporary file for `path` can wait for its own. */
+export function homeFinder(machine: System, plans: readonly StepPlan[]): (path: string) => string {
+  const going = new Set<string>()
+  for (const plan of plans)
+    for (const { act } of plan.acts) if (act.kind === 'remove' || act.kind === 'rmdir') going.add(act.path)
+  const known = new Map<string, string>()
+  const home = (directory: string): string => {
+    const found = known.get(directory)
+    if (found !== undefined) return found
+    const stays = !going.has(directory) && machine.lstat(`${directory}/.`) !== undefined
+    const above = directory === '/' ? '/' : home(dirname(directory))
+    // Below a directory that goes, nothing stays.
+    const clear = directory === '/' || above === dirname(directory)
+    const answer = directory === '/' || (stays && clear) ? directory : above
+    known.set(directory, answer)
+    return answer
+  }
+  return path => home(dirname(path))
+}
+
+/** Makes what will take the target's place, and saves what it replaces; changes no target. `bytes`: of a `put`. */
+export function stage(machine: System, job: Job, bytes: Uint8Array | undefined): Made {
+  const { act, before, saved } = job.planned
+  const { temp } = job.intent
+  if (act.kind === 'run') return null
+  if (saved !== undefined && job.intent.saved !== undefined && before) {
+    if (before.kind === 'directory') {
+      if (before.dev !== machine.lstat('saved')!.dev) {
+        measure(machine, act.path, copiedTreeBytesMax)
+        machine.copy(act.path, saved)
+      }
+    } else if (!machine.link(act.path, saved)) machine.copy(act.path, saved)
+  }
+  switch (act.kind) {
+    case 'put':
+      return madeOf(machine.create(temp!, bytes!, act.ownership))
+    case 'link':
+      machine.symlink(temp!, act.target, act.ownership)
+      return madeOf(machine.lstat(temp!)!)
+    case 'restore': {
+      const stat = machine.lstat(act.saved)
+      if (stat?.kind !== act.stat.kind)
+        throw new StepError('ORIGINAL_DAMAGED', act.path, `found no ${act.stat.kind} at ${act.saved}`)
+      if (act.stat.kind === 'directory') {
+        if (stat.dev !== machine.lstat(`${dirname(temp!)}/.`)!.dev) machine.copy(act.saved, temp!)
+        return madeOf(stat)
+      }
+      if (!machine.link(act.saved, temp!)) machine.copy(act.saved, temp!)
+      restoreAttributes(machine, temp!, act.stat)
+      return madeOf(machine.lstat(temp!)!)
+    }
+    default:
+      return null
+  }
+}
+
+const madeOf = (stat: Stat): Made => [stat.ino, stat.mtimeMs]
+
+/** A path must still be what the planner saw. */
+export function check(machine: System, { planned }: Job) {
+  const { act, before, first } = planned
+  if (act.kind === 'run' || !first) return
+  const now = machine.lstat(act.path)
+  if (same(before, now ?? null)) return
+  const found = now ? `another ${now.kind}` : 'nothing'
+  throw new StepError(
+    'CHANGED_MEANWHILE',
+    act.path,
+    `found ${found}; expected what was there when the run was planned`,
+  )
+}
+
+/** The change time is left out: a second name for the same file changes it. */
+function same(a: Stat | null, b: Stat | null): boolean {
+  if (a === null || b === null) return a === b
+  const alike =
+    a.kind === b.kind && a.ino === b.ino && a.dev === b.dev && a.mode === b.mode && a.uid === b.uid
+  return (
+    alike && a.gid === b.gid && (a.kind === 'directory' || (a.size === b.size && a.mtimeMs === b.mtimeMs))
+  )
+}
+
+export function commit(machine: System, { planned, intent }: Job): 'done' | 'left' {
+  const { act, before } = planned
+  switch (act.kind) {
+    case 'put':
+    case 'link':
+      machine.rename(intent.temp!, act.path)
+      return 'done'
+    case 'restore':
+      if (act.stat.kind === 'directory' && machine.lstat(intent.temp!) === undefined) {
+        machine.rename(act.saved, act.path)
+        machine.settle()
+      } else machine.rename(intent.temp!, act.path)
+      return 'done'
+    case 'mkdir':
+      machine.mkdir(act.path, act.ownership)
+      return 'done'
+    case 'modify':
+      set(machine, act.path, before!, act.ownership)
+      return 'done'
+    case 'remove':
+      if (before?.kind !== 'directory') machine.unlink(act.path)
+      else {
+        const copied = intent.saved === undefined || machine.lstat(intent.saved) !== undefined
+        machine.rename(act.path, copied ? intent.temp! : intent.saved!)
+        machine.settle()
+      }
+      return 'done'
+    case 'rmdir':
+      machine.settle()
+      if (machine.list(act.path).length > 0) return 'left'
+      machine.rmdir(act.path)
+      return 'done'
+    case 'run':
+      return 'done'
+  }
+}
+
+function set(machine: System, path: string, now: Stat, wanted: Ownership) {
+  const uid = wanted.uid ?? now.uid
+  const gid = wanted.gid ?? now.gid
+  const owned = uid !== now.uid || gid !== now.gid
+  if (owned) machine.chown(path, uid, gid)
+  const mode = wanted.mode ?? now.mode
+  // chown clears setuid and setgid.
+  if (now.kind !== 'link' && (owned || mode !== now.mode)) machine.chmod(path, mode)
+}
+
+function restoreAttributes(machine: System, path: string, wanted: Stat) {
+  const now = machine.lstat(path)
+  if (now) set(machine, path, now, wanted)
+}
+
+/** Brings a path back to what was there before its act, whatever is found there now. */
+export function comeBack(
+  { machine, tag, keepEdit }: Setting,
+  intent: Intent,
+  isOurs: (path: string, stat: Stat) => boolean,
+): 'done' | 'left' {
+  const { kind, before, saved, temp } = intent
+  const path = intent.path!
+  const now = machine.lstat(path)
+  if (kind === 'modify') {
+    if (now && before) set(machine, path, now, before)
+    return 'done'
+  }
+  if (kind === 'mkdir') {
+    if (now?.kind !== 'directory') return 'done'
+    machine.settle()
+    if (machine.list(path).some(name => !name.startsWith(temporaryPrefix(tag)))) return 'left'
+    machine.rmdir(path)
+    return 'done'
+  }
+  if (kind === 'rmdir') {
+    if (before && !now) machine.mkdir(path, before)
+    return 'done'
+  }
+  if (before && now && now.ino === before.ino && now.dev === before.dev) {
+    restoreAttributes(machine, path, before)
+    return 'done'
+  }
+  if (now && !isOurs(path, now)) {
+    // Neither what was there before nor what the run put there: somebody's work.
+    if (now.kind === 'directory') return 'left'
+    keepEdit(path, now, 'put')
+  } else if (now?.kind === 'directory') {
+    // A saved directory that had returned goes back where it was kept, or its copy goes.
+    machine.rename(path, machine.lstat(intent.source!) === undefined ? intent.source! : temp!)
+    machine.settle()
+    return 'done'
+  }
+  if (!before) {
+    if (now) machine.unlink(path)
+    return 'done'
+  }
+  if (before.kind === 'directory') {
+    const aside = [temp, saved].find(each => each !== undefined && machine.lstat(each) !== undefined)
+    if (aside === undefined) throw new StepError('ORIGINAL_DAMAGED', path, 'found nothing saved')
+    machine.rename(aside, path)
+    machine.settle()
+    return 'done'
+  }
+  if (saved === undefined || machine.lstat(saved) === undefined)
+    throw new StepError('ORIGINAL_DAMAGED', path, 'found nothing saved')
+  const back = join(dirname(path), `${basename(temp!)}-b`)
+  if (machine.lstat(back) !== undefined) machine.unlink(back)
+  if (!machine.link(saved, back)) machine.copy(saved, back)
+  restoreAttributes(machine, back, before)
+  machine.rename(back, path)
+  return 'done'
+}
+
+function measure(machine: System, path: string, bytesMax: number): number {
+  let sum = 0
+  for (const name of machine.list(path)) {
+    const stat = machine.lstat(join(path, name))
+    sum += stat?.kind === 'directory' ? measure(machine, join(path, name), bytesMax - sum) : (stat?.size ?? 0)
+    if (sum > bytesMax)
+      throw new StepError('ONE_WAY', path, 'found more than 64 MiB on another file system; remove it by hand')
+  }
+  return sum
+}

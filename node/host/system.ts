@@ -1,0 +1,95 @@
+// Port: what the engine asks of a machine. Paths that start with `/` are targets, inside the root directory; others
+// are relative to the engine's own state directory (`saved/12-3`). File calls are synchronous, since that is several
+// times faster here than promises; the loops yield between slices.
+
+/** What lstat says, as far as the engine cares. Times are milliseconds with a fraction; ids may exceed 2^53 inexactly. */
+export interface Stat {
+  readonly kind: 'file' | 'directory' | 'link' | 'other'
+  readonly dev: number
+  readonly ino: number
+  /** Bytes. */
+  readonly size: number
+  readonly mtimeMs: number
+  readonly ctimeMs: number
+  /** Permission bits with setuid, setgid and sticky. */
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+}
+
+/** How a new file is to look. Undefined: what the process gives it. */
+export interface Ownership {
+  readonly mode: number | undefined
+  readonly uid: number | undefined
+  readonly gid: number | undefined
+}
+
+export interface Ran {
+  /** Undefined: ended by a signal or killed by the timeout. */
+  readonly code: number | undefined
+  readonly timedOut: boolean
+  /** The end of stdout and stderr together, at most 4 KiB. */
+  readonly output: string
+}
+
+/** Every call may throw a StepError that names the errno and the path. */
+export interface System {
+  readonly uid: number
+  readonly gid: number
+  /** Undefined when nothing is there, or a parent is missing. */
+  lstat(path: string): Stat | undefined
+  /** The whole file; TOO_LARGE above `bytesMax`. */
+  read(path: string, bytesMax: number): Uint8Array
+  /** SHA-256 in hex of a regular file of any size. */
+  digest(path: string): string
+  readlink(path: string): string
+  /** Names, sorted bytewise. */
+  list(path: string): readonly string[]
+  /** A new regular file; fails when the name is taken. Not yet durable. Answers what it is. */
+  create(path: string, bytes: Uint8Array, ownership: Ownership): Stat
+  mkdir(path: string, ownership: Ownership): void
+  symlink(path: string, target: string, ownership: Ownership): void
+  chmod(path: string, mode: number): void
+  /** Of a link itself, when it is one. */
+  chown(path: string, uid: number, gid: number): void
+  rename(from: string, to: string): void
+  /** False when the two names cannot share an inode (other file system, or not allowed): copy instead. */
+  link(from: string, to: string): boolean
+  unlink(path: string): void
+  rmdir(path: string): void
+  /** A whole tree or file with everything on it, across file systems. Throws ATTRIBUTES_LOST when that fails. */
+  copy(from: string, to: string): void
+  /** A tree of the engine's own making or one that is saved elsewhere; missing is fine. */
+  removeTree(path: string): void
+  /** Copies ACLs, extended attributes and security context from one file to another; pairs are handled in one go. */
+  carry(pairs: readonly (readonly [from: string, to: string])[]): void
+  /** Makes all changes in and of these paths durable. */
+  flush(paths: readonly string[]): void
+  /** Appends to a file of the state directory; durable when it returns, if `durable`. */
+  append(path: string, bytes: Uint8Array, durable: boolean): void
+  /** Replaces a file of the state directory, durably. */
+  replace(path: string, bytes: Uint8Array): void
+  /** Cuts a file of the state directory to `size` bytes. */
+  truncate(path: string, size: number): void
+  /** `%s` in a word stands for the real path of `subject`. */
+  run(argv: readonly string[], timeoutMs: number, subject?: string): Promise<Ran>
+  userId(name: string): number | undefined
+  groupId(name: string): number | undefined
+  /** Below these directories symbolic links in a path are not followed. */
+  guard(directories: ReadonlySet<string>): void
+  /** Forgets cached directory handles; before each look at the machine. */
+  settle(): void
+}
+
+export function dirname(path: string): string {
+  const at = path.lastIndexOf('/')
+  return at <= 0 ? '/' : path.slice(0, at)
+}
+
+export function basename(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1)
+}
+
+export function join(directory: string, name: string): string {
+  return directory === '/' ? `/${name}` : `${directory}/${name}`
+}
