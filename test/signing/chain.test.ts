@@ -1,4 +1,5 @@
 // The operator log: what may follow, every refusal by its name, forks and their end.
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type ChainOptions, createChain, type Verdict } from '../../signing/chain.ts'
 import { type FleetId, openEntry } from '../../signing/entry.ts'
@@ -56,6 +57,24 @@ test('an entry whose parent is missing waits for it', () => {
   const change = trustChange({ fleet: first, previous: two }, next)
   const after = release({ fleet: first, previous: change, trust: change })
   expect(chainOf([first]).accept(after.envelope, { gap: true })).toMatchObject({ wants: change.id })
+})
+
+test('property: whatever the order of arrival, the log ends the same', () => {
+  const change = trustChange({ fleet: first, previous: three }, files(both, hosts(11)))
+  const after = release({ fleet: first, previous: change, trust: change }, {}, [bert])
+  const log = [first, two, three, change, after]
+  const order = fc.shuffledSubarray(log, { minLength: log.length })
+  fc.assert(
+    fc.property(order, fc.boolean(), (arrivals, gap) => {
+      const chain = chainOf([first])
+      for (let round = 0; round < log.length; round++)
+        for (const each of arrivals) chain.accept(each.envelope, { gap: gap && each.id === change.id })
+      expect(chain.head()?.id).toBe(after.id)
+      expect(chain.trust()?.id).toBe(change.id)
+      expect(log.map(each => chain.idAt(each.sequence))).toEqual(log.map(each => each.id))
+    }),
+    { numRuns: 15 },
+  )
 })
 
 test('a joiner needs all trust entries, the head and Stable, and nothing else', () => {
