@@ -307,6 +307,33 @@ describe.each(grounds)('%s', (_, makeGround) => {
     await ground.until(() => b.messages.length > limits.sendQueueBytes / chunk.length / 2)
   })
 
+  test('a sender that waits for each message is no faster than its receiver', async () => {
+    const taking: (() => void)[] = []
+    const [a, b] = (await line(2, [
+      {},
+      { message: () => new Promise<void>(resolve => void taking.push(resolve)) },
+    ])) as [Host, Host]
+    const chunk = new Uint8Array(64 * 1024)
+    let accepted = 0
+    const sending = (async () => {
+      for (let at = 0; at < 200; at++) if (await a.carrier.send(b.self, chunk)) accepted += 1
+    })()
+    let taken = 0
+    for (; taken < 30; taken++) {
+      await ground.until(() => taking.length > 0)
+      taking.shift()?.()
+    }
+    expect((accepted - taken) * chunk.length).toBeLessThanOrEqual(3 * limits.windowBytes)
+    await a.carrier.stop()
+    await ground.until(() => b.downs.length > 0)
+    for (const take of taking) take()
+    let over = false
+    void sending.then(() => {
+      over = true
+    })
+    await ground.until(() => over)
+  })
+
   test('gossip beyond the rate of one neighbour is not looked at', async () => {
     const [a, b] = (await line(2)) as [Host, Host]
     await meshed([a, b])
