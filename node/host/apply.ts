@@ -5,11 +5,12 @@ import { setImmediate as breathe } from 'node:timers/promises'
 import type { Act } from './act.ts'
 import { sha256 } from './digest.ts'
 import { type Reason, StepError } from './errors.ts'
-import type { Entry, Made, OpenRun } from './journal.ts'
+import type { Entry, Intent, Made, OpenRun } from './journal.ts'
 import {
   check,
   comeBack,
   commit,
+  flushHomes,
   homeFinder,
   intentOf,
   type Job,
@@ -20,7 +21,7 @@ import {
 } from './perform.ts'
 import { ordered, type StepPlan } from './plan.ts'
 import type { Payload, Step } from './steps/step.ts'
-import { dirname, type Stat, type System } from './system.ts'
+import type { Stat, System } from './system.ts'
 
 /** Where the bytes of a payload come from; content-addressed, checked after each read. */
 export interface Payloads {
@@ -142,11 +143,7 @@ export async function apply(
     }
     await pace()
   }
-  machine.flush(
-    [...new Set(jobs.flatMap(job => (job.intent.path ? [job.intent.path] : [])).map(dirname))]
-      .filter(path => machine.lstat(`${path}/.`) !== undefined)
-      .map(path => `${path}/.`),
-  )
+  flushHomes(machine, paths(intents))
   return outcome(undefined)
 }
 
@@ -177,7 +174,7 @@ export async function repair(
       check(machine, job)
       context.keepEdit(act.path, before, act.kind)
       if (machine.lstat(act.path) !== undefined || act.kind !== 'remove') commit(machine, job)
-      if (machine.lstat(`${dirname(act.path)}/.`)) machine.flush([`${dirname(act.path)}/.`])
+      flushHomes(machine, [act.path])
     } finally {
       sweep(machine, [intent])
     }
@@ -311,11 +308,14 @@ export async function revert(
     }
   }
   const mine = open.intents.filter((_, index) => concerns(index))
-  const directories = mine.flatMap(({ path }) => (path === undefined ? [] : [`${dirname(path)}/.`]))
-  machine.flush([...new Set(directories)].filter(path => machine.lstat(path) !== undefined))
+  flushHomes(machine, paths(mine))
   // What could not be put back is still saved; it stays for whoever looks after it.
   if (whole) sweep(machine, mine, new Set(dirty.length > 0 ? mine.flatMap(each => each.saved ?? []) : []))
   return { leftBehind, dirty }
+}
+
+function paths(intents: readonly Intent[]): string[] {
+  return intents.flatMap(({ path }) => path ?? [])
 }
 
 function pacer(): () => Promise<void> {

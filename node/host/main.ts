@@ -17,7 +17,7 @@ import {
 import { openMachine } from './linux.ts'
 import { type DriftEntry, type DriftKind, openDrift } from './linux-drift.ts'
 import { lock } from './linux-lock.ts'
-import { sweep, temporaryPrefix } from './perform.ts'
+import { hasDirectory, sweep, temporaryPrefix } from './perform.ts'
 import { type Held, plan as planSteps, type StepPlan, targetOf } from './plan.ts'
 import type { Step } from './steps/step.ts'
 import { basename, dirname, join, type Stat, type System } from './system.ts'
@@ -222,10 +222,9 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
     const back = open ? await revert(context, open) : { leftBehind: [], dirty: [] }
     if (open) note({ kind: 'undone', dirty: back.dirty })
     if (!machine.lstat('clean')) {
-      const homes = new Set([...byPath.keys()].flatMap(path => [path, dirname(path)]))
-      for (const home of homes)
-        if (machine.lstat(`${home}/.`))
-          for (const name of machine.list(home)) if (isTemporary(name)) machine.removeTree(join(home, name))
+      const homes = new Set([...byPath.keys()].map(dirname))
+      for (const home of [...homes].filter(path => hasDirectory(machine, path)))
+        for (const name of machine.list(home)) if (isTemporary(name)) machine.removeTree(join(home, name))
       const needed = new Set(state.held.flatMap(held => savedIn(held.originals)))
       if (state.dirty.length === 0)
         for (const name of machine.list('saved'))

@@ -67,6 +67,22 @@ export function intentOf(planned: Planned, name: string, home: (path: string) =>
   }
 }
 
+/** Whether a directory is there and may be reached. */
+export function hasDirectory(machine: System, path: string): boolean {
+  try {
+    return machine.lstat(`${path}/.`) !== undefined
+  } catch (error) {
+    if (error instanceof StepError) return false
+    throw error
+  }
+}
+
+/** Makes what was done in the directories of these targets durable. */
+export function flushHomes(machine: System, paths: readonly string[]) {
+  const homes = [...new Set(paths.map(dirname))].filter(path => hasDirectory(machine, path))
+  machine.flush(homes.map(path => `${path}/.`))
+}
+
 /** The nearest directory that is there now and stays: where a temporary file for `path` can wait for its own. */
 export function homeFinder(machine: System, plans: readonly StepPlan[]): (path: string) => string {
   const going = new Set<string>()
@@ -76,7 +92,7 @@ export function homeFinder(machine: System, plans: readonly StepPlan[]): (path: 
   const home = (directory: string): string => {
     const found = known.get(directory)
     if (found !== undefined) return found
-    const stays = !going.has(directory) && machine.lstat(`${directory}/.`) !== undefined
+    const stays = !going.has(directory) && hasDirectory(machine, directory)
     const above = directory === '/' ? '/' : home(dirname(directory))
     // Below a directory that goes, nothing stays.
     const clear = directory === '/' || above === dirname(directory)

@@ -170,7 +170,12 @@ export function plan({ declared, held, view, run, trusted, owed = false }: PlanI
     const originals = mine?.originals ?? []
     const kind = mine === undefined ? 'new' : same ? 'repair' : 'changed'
     if (step.options['on'] !== undefined && step.verb === 'RUN') {
-      const later = stepPlan(step, same ? 'kept' : kind, [], originals)
+      const answer = ask(step, view)
+      const [act] = isReason(answer) ? [] : answer
+      const undo = act?.kind === 'run' ? act.undo : undefined
+      const fresh =
+        undo && ({ was: 'command', undo, timeoutMs: (act as { timeoutMs: number }).timeoutMs } as const)
+      const later = stepPlan(step, same ? 'kept' : kind, [], remember(originals, fresh))
       plans.push(later)
       reloads.push(later)
       continue
@@ -204,7 +209,10 @@ export function plan({ declared, held, view, run, trusted, owed = false }: PlanI
     }
     plans.push(stepPlan(step, acts.length > 0 || kind !== 'repair' ? kind : 'kept', acts, after))
   }
-  for (const each of [...undone.filter(one => one.step.options['on'] !== undefined), ...reloads]) {
+  const owing = undone.filter(
+    ({ step: { options } }) => options['on'] !== undefined && options['undo'] === undefined,
+  )
+  for (const each of [...owing, ...reloads]) {
     const paths = readList(each.step.options['on'] ?? '')
     if (!owed && !touched.some(path => paths.some(on => path === on || path.startsWith(`${on}/`)))) continue
     const answer = ask(each.step, view)
