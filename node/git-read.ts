@@ -89,6 +89,14 @@ export async function dirtyPaths(folder: string): Promise<readonly string[]> {
   return paths.sort()
 }
 
+/** Whether `older` is `newer` or an ancestor of it, in the repository at `folder`; false when it is not there at all. */
+export async function isAncestor(folder: string, older: string, newer: string): Promise<boolean> {
+  if (older === newer) return true
+  return git
+    .isDescendent({ fs, gitdir: gitdirOf(folder), oid: newer, ancestor: older, depth: -1, cache: {} })
+    .catch(() => false)
+}
+
 /** Where the objects and refs are. Linked worktrees, whose refs lie elsewhere, are not read. */
 function gitdirOf(folder: string): string {
   const inside = join(folder, '.git')

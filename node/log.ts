@@ -5,12 +5,13 @@ import { equal, hex, unhex } from '../signing/bytes.ts'
 import { type Chain, createChain, type Fork, type Point, type TrustVersion } from '../signing/chain.ts'
 import { sha256 } from '../signing/crypto.ts'
 import {
+  decodeEnvelope,
   type EntryId,
   type FleetId,
   type Opened,
   openEntry,
   type PackRef,
-  readEnvelope,
+  type Release,
 } from '../signing/entry.ts'
 import { blames, isRefusal } from '../signing/errors.ts'
 import { timeMs } from '../signing/fields.ts'
@@ -26,6 +27,7 @@ export interface Refusal {
 /** What a release says that the agent acts on. */
 export interface ReleaseTerms {
   readonly commit: string
+  readonly source: string | undefined
   readonly content: string
   readonly language: number
   readonly packs: readonly PackRef[]
@@ -114,7 +116,7 @@ export class EntryLog {
 
   /** `gap`: the sender says that releases between are left out. */
   take(bytes: Uint8Array, { gap }: { readonly gap: boolean }): Taken {
-    const envelope = readEnvelope(bytes)
+    const envelope = decodeEnvelope(bytes)
     if (isRefusal(envelope))
       return { kind: 'refused', code: envelope.code, detail: envelope.detail, hostile: true }
     const verdict = this.#chain.accept(envelope, { gap })
@@ -179,6 +181,11 @@ export class EntryLog {
     return this.#forks.get(id)
   }
 
+  /** The newest release as it was signed, for the one that follows. */
+  terms(): Release | undefined {
+    return this.#chain.newestRelease()?.entry
+  }
+
   /** The newest release of our branch. */
   release(): ReleaseEntry | undefined {
     return this.releases(1)[0]
@@ -190,6 +197,11 @@ export class EntryLog {
       .filter((each): each is ReleaseEntry => each.release !== undefined)
       .slice(-count)
       .reverse()
+  }
+
+  /** The operator's commit behind a release, when the entry says it and is still held. */
+  source(sequence: number): string | undefined {
+    return this.#entries.get(sequence)?.release?.source
   }
 
   /** Ascending. */
@@ -256,7 +268,7 @@ export class EntryLog {
   }
 
   #entryOf({ entry, id, signature }: Opened, envelope: Uint8Array): LogEntry {
-    const read = readEnvelope(envelope)
+    const read = decodeEnvelope(envelope)
     const { tag, trust, pack } = isRefusal(read) ? { tag: envelope } : read
     const version =
       entry.kind === 'trust' && entry.sequence === 1 ? this.#chain.trust() : this.#trustOf(entry)
@@ -276,6 +288,7 @@ export class EntryLog {
       ...(entry.kind === 'release' && {
         release: {
           commit: entry.object,
+          source: entry.source,
           content: entry.content,
           language: entry.language,
           packs: entry.packs,

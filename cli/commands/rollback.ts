@@ -1,0 +1,88 @@
+// `fleet rollback SEQ`: publish the content of an earlier release again, and bar the one that is taken back.
+import { NodeError } from '../../node/errors.ts'
+import { readRevision } from '../../node/git-read.ts'
+import type { SourceFile } from '../../node/publish.ts'
+import { CliError, type CommandSpec, exits } from '../command.ts'
+import type { Laptop } from '../laptop.ts'
+import { findProject, readTree } from '../project.ts'
+import { publish } from '../publish.ts'
+import type { ReleaseWish } from '../release.ts'
+import { common, publishOptions, render, wordsOf } from './publish.ts'
+
+export const spec: CommandSpec = {
+  about:
+    "Publishes SEQ's content with today's trust as a new release; the content of the newest release goes on the never list,\nso that no host takes it again by accident. Hosts undo by their journals.",
+  args: [['<sequence>', 'the release to go back to (fleet log lists them)']],
+  options: publishOptions,
+  examples: ['fleet rollback 41', 'fleet rollback 41 -m "back: new TLS settings broke clients"'],
+  json: true,
+  async run([text = ''], options, io) {
+    if (!/^[1-9][0-9]{0,14}$/.test(text))
+      throw new CliError(`found '${text}', expected the sequence of a release`, {
+        exit: exits.badInput,
+        hint: 'fleet log lists them',
+      })
+    const sequence = Number(text)
+    const project = findProject(io.cwd)
+    const head = await readTree(project, { rev: 'HEAD' })
+    const words = wordsOf(options, `rollback to release ${sequence}`)
+    const published = await publish({
+      ...(await common(project, head, options, io)),
+      async wish(laptop): Promise<ReleaseWish> {
+        const newest = laptop.peer.entries.terms()
+        const entry = laptop.peer.entries.entries().find(each => each.sequence === sequence)
+        if (newest === undefined || entry?.release === undefined)
+          throw new CliError(`${sequence} is no release that this laptop's log holds`, {
+            exit: exits.badInput,
+            hint: `the newest is ${newest?.sequence ?? 'none'}; fleet log on a host lists them`,
+          })
+        const { content } = entry.release
+        if (content === newest.content)
+          throw new CliError(`release ${newest.sequence} has the content of ${sequence} already`)
+        const files = await filesOf(laptop, project.root, entry.release.commit, sequence)
+        const allow = (newest.never ?? []).filter(each => each === content)
+        return {
+          files,
+          source: newest.source,
+          never: [newest.content],
+          allow,
+          settings: project.settings,
+          ...words,
+        }
+      },
+    })
+    return { json: published, text: () => render(published) }
+  },
+}
+
+/** From the laptop's own packs; on another laptop than the one that published it, from the operator's commit. */
+async function filesOf(
+  laptop: Laptop,
+  root: string,
+  commit: string,
+  sequence: number,
+): Promise<ReadonlyMap<string, SourceFile>> {
+  const { repository, entries } = laptop.peer
+  if (repository.held().includes(commit)) {
+    const { listing } = await repository.release(commit)
+    const files = new Map<string, SourceFile>()
+    for (const [path, { mode, sha256 }] of listing) {
+      const bytes = await repository.blob(sha256)
+      if (bytes !== undefined) files.set(path, { mode, bytes })
+    }
+    return files
+  }
+  const source = entries.source(sequence)
+  try {
+    if (source === undefined)
+      throw new NodeError('SOURCE_ABSENT', { folder: root, revision: `of release ${sequence}` })
+    return (await readRevision(root, source)).files
+  } catch (error) {
+    throw new CliError(
+      `the content of release ${sequence} is not on this machine: ${(error as Error).message}`,
+      {
+        hint: 'run fleet rollback where it was published, or git fetch its commit first',
+      },
+    )
+  }
+}

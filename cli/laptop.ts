@@ -1,0 +1,161 @@
+// The operator's laptop as a peer: joins the fleet under a session key that the operator's key delegates, learns the
+// head, hands entries over, and leaves. Its log and packs lie in .git/fleet of the repository; nothing there is secret.
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { PeerId } from '../gossip/carrier.ts'
+import { openPeer, type Peer } from '../node/main.ts'
+import { systemClock, systemRandom } from '../node/os.ts'
+import { createLog } from '../node/os-log.ts'
+import type { Release } from '../node/ports.ts'
+import { hex } from '../signing/bytes.ts'
+import { publicKeyOf } from '../signing/crypto.ts'
+import { sealDelegation, writeDelegation } from '../signing/delegation.ts'
+import { decodeEnvelope, type FleetId, openEntry } from '../signing/entry.ts'
+import { isRefusal } from '../signing/errors.ts'
+import type { Time } from '../signing/fields.ts'
+import { peerIdOf } from '../signing/keys.ts'
+import { type Signer, signSshsig } from '../signing/sshsig.ts'
+import type { Trust } from '../signing/trust.ts'
+import { CliError, type Io } from './command.ts'
+import { fleetFolder, type Project } from './project.ts'
+import type { MadeEntry } from './release.ts'
+
+/** ms that a laptop is let in for. */
+const sessionMs = 3_600_000
+/** ms between looks at what has changed; a laptop's wait is short and rare. */
+const lookMs = 25
+
+export interface Laptop {
+  readonly peer: Peer
+  /** Hosts that were reached: up, and their heads heard. */
+  reached(): readonly PeerId[]
+  /**
+   * Waits until somebody is reached, then until this log is as high as the highest head heard. False: nobody within `ms`.
+   */
+  catchUp(ms: number): Promise<boolean>
+  /**
+   * Submits an entry of one's own; fails with the reason when the log refuses it. `installed`: its release's pack, which
+   * lies in this laptop's repository already, and is offered to the hosts.
+   */
+  submit(entry: MadeEntry, installed?: { readonly pack: string; readonly release: Release }): Promise<void>
+  /** Waits until `wanted` hosts hold the entry, its pack too for a release; answers how many do at the end. */
+  handOver(
+    sequence: number,
+    release: boolean,
+    wanted: number,
+    ms: number,
+    show: (count: number) => void,
+  ): Promise<number>
+  close(): Promise<void>
+}
+
+export interface LaptopOptions {
+  readonly project: Project
+  /** trust/ of the working copy: its hosts are let in too, before they are published. */
+  readonly trust: Trust
+  readonly signer: Signer
+  readonly io: Io
+}
+
+/** Opens the laptop's log and joins. Fails when this clone does not know its fleet. */
+export async function openLaptop({ project, trust, signer, io }: LaptopOptions): Promise<Laptop> {
+  const folder = fleetFolder(project)
+  const genesis = join(folder, 'genesis')
+  if (!existsSync(genesis))
+    throw new CliError(`this clone does not know its fleet: there is no ${genesis}`, {
+      hint: 'copy .git/fleet/genesis from the clone in which fleet init was run',
+    })
+  const first = new Uint8Array(readFileSync(genesis))
+  const fleet = fleetOf(first, genesis)
+  const session = systemRandom.bytes(32)
+  const failures: unknown[] = []
+  const peer = await openPeer({
+    state: folder,
+    fleet,
+    checkpoint: { sequence: 1, id: fleet as string as never },
+    key: session,
+    role: 'operator',
+    delegation: delegate(fleet, session, signer),
+    network: { listen: [], seeds: project.settings.seeds },
+    log: createLog(io.env['FLEET_LOG'] === 'debug' ? 'debug' : 'error', systemClock.now, line =>
+      io.progress(line.trimEnd()),
+    ),
+    alsoAdmitted: new Set(trust.roster.map(host => hex(host.key))),
+    first: [first],
+    fatal: error => failures.push(error),
+  })
+  for (const host of trust.roster) peer.carrier.learn(peerIdOf(host.key), host.addresses)
+
+  const until = async (ms: number, done: () => boolean): Promise<boolean> => {
+    const end = performance.now() + ms
+    while (!done()) {
+      if (failures.length > 0) throw failures[0]
+      if (performance.now() > end) return false
+      await new Promise(resolve => setTimeout(resolve, lookMs))
+    }
+    return true
+  }
+  const reached = () => peer.agent.holders(0).entry
+  return {
+    peer,
+    reached,
+    async catchUp(ms) {
+      if (!(await until(ms, () => reached().length > 0))) return false
+      // Whoever is connecting at this moment may know a newer head: half a second for those, not more.
+      await until(500, () => reached().length >= Math.min(3, trust.roster.length))
+      const highest = () => Math.max(0, ...reached().map(each => peer.agent.headOf(each) ?? 0))
+      if (await until(ms, () => (peer.entries.head()?.sequence ?? 0) >= highest())) return true
+      throw new CliError(
+        `the fleet is at entry ${highest()}, but its entries did not arrive or were refused here`,
+        {
+          hint: 'FLEET_LOG=debug fleet publish says more',
+        },
+      )
+    },
+    async submit({ envelope, id }, installed) {
+      const before = peer.entries.refused().length
+      peer.driver.feed({ kind: 'submit', envelope })
+      if (installed !== undefined) {
+        const { pack, release } = installed
+        peer.driver.feed({ kind: 'installed', entry: id, pack, result: { kind: 'installed', release } })
+      }
+      await peer.driver.settled()
+      const refused = peer.entries.refused().slice(before).at(-1)
+      if (refused !== undefined)
+        throw new CliError(`the entry is refused: ${refused.detail}`, { code: refused.code })
+    },
+    async handOver(sequence, release, wanted, ms, show) {
+      let shown = -1
+      const count = () => {
+        const holders = peer.agent.holders(sequence)
+        const now = (release ? holders.pack : holders.entry).length
+        if (now !== shown) show((shown = now))
+        return now
+      }
+      await until(ms, () => count() >= wanted)
+      return count()
+    },
+    close: () => peer.stop(),
+  }
+}
+
+/** The fleet's id: the id of its genesis entry. */
+export function fleetOf(envelope: Uint8Array, path: string): FleetId {
+  const read = decodeEnvelope(envelope)
+  const opened = isRefusal(read) ? read : openEntry(read.tag)
+  if (isRefusal(opened)) throw new CliError(`${path} is no genesis entry: ${opened.detail}`)
+  return opened.id as string as FleetId
+}
+
+function delegate(fleet: FleetId, session: Uint8Array, signer: Signer): Uint8Array {
+  // A minute back: hosts whose clocks are slow must not find it from the future.
+  const time = (ms: number) => new Date(ms).toISOString().replace(/\.[0-9]+Z$/, 'Z') as Time
+  const now = systemClock.now()
+  const payload = writeDelegation({
+    fleet,
+    session: publicKeyOf(session),
+    issued: time(now - 60_000),
+    until: time(now + sessionMs),
+  })
+  return sealDelegation(payload, signSshsig(signer, 'fleet', payload))
+}

@@ -1,0 +1,189 @@
+// What an operator signs: makes trust and release entries that follow the newest entry of a log. Pure but for the clock
+// handed in; handing over is laptop.ts's.
+
+import { language } from '../node/config.ts'
+import { contentDigest } from '../node/content.ts'
+import type { EntryLog } from '../node/log.ts'
+import type { PackInfo, Refused } from '../node/ports.ts'
+import { type MadeRelease, makeRelease, type SourceFile } from '../node/publish.ts'
+import { hex } from '../signing/bytes.ts'
+import {
+  type ContentDigest,
+  type Entry,
+  type EntryId,
+  encodeEnvelope,
+  entryIdOf,
+  type FleetId,
+  packBytesInlineMax,
+  sealEntry,
+  writePayload,
+} from '../signing/entry.ts'
+import type { Time } from '../signing/fields.ts'
+import { type Signer, signSshsig } from '../signing/sshsig.ts'
+import { type Trust, type TrustFiles, trustDigests, trustTree } from '../signing/trust.ts'
+import type { Author } from './operator.ts'
+import type { Settings } from './settings.ts'
+
+export interface MadeEntry {
+  readonly envelope: Uint8Array
+  readonly id: string
+  readonly sequence: number
+}
+
+export interface Words {
+  readonly subject: string
+  readonly words: string
+}
+
+interface Common {
+  readonly log: EntryLog
+  readonly signer: Signer
+  readonly author: Author
+  readonly nowMs: number
+}
+
+/** Whether the log's newest trust version has other files than these. */
+export function trustChanged(log: EntryLog, files: TrustFiles): boolean {
+  const trust = log.trust()
+  if (trust === undefined) return true
+  const [a, b] = [trustDigests(trust.files), trustDigests(files)]
+  return a.operators !== b.operators || a.roster !== b.roster || a.policy !== b.policy
+}
+
+/** The trust entry that makes `next` the newest version. The log has a head. */
+export function makeTrustEntry(
+  { log, signer, author, nowMs }: Common,
+  next: Trust,
+  { subject, words }: Words,
+): MadeEntry {
+  const old = log.trust()
+  const kept = new Set(next.roster.map(host => hex(host.key)))
+  const removes = old?.roster.filter(host => !kept.has(hex(host.key))).length ?? 0
+  const entry: Entry = {
+    kind: 'trust',
+    object: trustTree(next.files),
+    tagger: tagger(author, nowMs),
+    subject,
+    words,
+    ...after(log),
+    trust: (old?.id ?? '') as EntryId,
+    ...trustDigests(next.files),
+    ...(removes > 0 && { removes }),
+  }
+  return seal(entry, signer, { trust: next.files })
+}
+
+export interface ReleaseWish extends Words {
+  readonly files: ReadonlyMap<string, SourceFile>
+  /** The operator's commit. */
+  readonly source: string | undefined
+  /** Content digests put on the never list, and taken off it. */
+  readonly never: readonly string[]
+  readonly allow: readonly string[]
+  readonly settings: Settings
+}
+
+/** The release's commit and full pack, before it is signed. Trust is the log's newest version. */
+export function prepareRelease(
+  { log, author, nowMs }: Common,
+  { files, subject }: ReleaseWish,
+): MadeRelease | Refused {
+  const trust = log.trust()
+  const parent = log.terms()?.object
+  const { sequence } = after(log)
+  return makeRelease({
+    files,
+    trust: new Map([
+      ['trust/hosts', trust?.files.hosts ?? new Uint8Array()],
+      ['trust/operators', trust?.files.operators ?? new Uint8Array()],
+      ['trust/policy', trust?.files.policy ?? new Uint8Array()],
+    ]),
+    ...(parent !== undefined && { parent }),
+    author,
+    seconds: Math.floor(nowMs / 1000),
+    subject: cut(`release ${sequence}: ${subject}`),
+  })
+}
+
+/** Signs it. `delta`: the pack for hosts that hold the parent, when there is one. */
+export function makeReleaseEntry(
+  common: Common,
+  wish: ReleaseWish,
+  made: MadeRelease,
+  delta: (PackInfo & { readonly base: string; readonly bytes: Uint8Array }) | undefined,
+): MadeEntry {
+  const { log, signer, author, nowMs } = common
+  const { rollout } = wish.settings
+  const hosts = log.roster().length
+  const before = log.terms()?.never ?? []
+  const never = [...new Set([...before, ...wish.never])].filter(each => !wish.allow.includes(each)).sort()
+  const full = { digest: made.digest, size: made.size, base: 'none' }
+  const small = delta !== undefined && delta.size < made.size ? delta : undefined
+  const entry: Entry = {
+    kind: 'release',
+    object: made.release.commit,
+    tagger: tagger(author, nowMs),
+    subject: wish.subject,
+    words: wish.words,
+    ...after(log),
+    language,
+    ...(wish.source !== undefined && { source: wish.source }),
+    content: made.release.content as ContentDigest,
+    trust: (log.trust()?.id ?? '') as EntryId,
+    packs:
+      small === undefined ? [full] : [{ digest: small.digest, size: small.size, base: small.base }, full],
+    ...(never.length > 0 && { never: never as ContentDigest[] }),
+    ...(wish.allow.length > 0 && { allow: [...wish.allow].sort() as ContentDigest[] }),
+    // Every release goes to all hosts at once: one stage, of all.
+    stages: [Math.max(1, hosts)],
+    soakSeconds: rollout.soakSeconds ?? (hosts < 40 ? 60 : 600),
+    windowSeconds: rollout.windowSeconds ?? 0,
+    deadlineSeconds: rollout.deadlineSeconds,
+    riskBasisPoints: rollout.riskBasisPoints,
+    liarsBasisPoints: rollout.liarsBasisPoints,
+    expires: time(nowMs + rollout.expiresSeconds * 1000),
+  }
+  const inline = [small?.bytes, made.pack].find(
+    bytes => bytes !== undefined && bytes.length <= packBytesInlineMax,
+  )
+  return seal(entry, signer, inline === undefined ? {} : { pack: inline })
+}
+
+/** The content digest of files as a release would have it. */
+export function contentOf(made: MadeRelease): string {
+  return contentDigest(made.release.listing)
+}
+
+function after(log: EntryLog): {
+  readonly fleet: FleetId
+  readonly sequence: number
+  readonly previous: EntryId
+} {
+  const head = log.head()
+  return {
+    fleet: hex(log.fleet) as FleetId,
+    sequence: (head?.sequence ?? 0) + 1,
+    previous: (head?.id ?? '') as EntryId,
+  }
+}
+
+function seal(entry: Entry, signer: Signer, more: { trust?: TrustFiles; pack?: Uint8Array }): MadeEntry {
+  const payload = writePayload(entry)
+  const tag = sealEntry(payload, signSshsig(signer, 'git', payload))
+  return {
+    envelope: encodeEnvelope({ tag, cosigs: [], ...more }),
+    id: entryIdOf(payload),
+    sequence: entry.sequence,
+  }
+}
+
+const tagger = ({ name, email }: Author, nowMs: number) =>
+  `${name} <${email}> ${Math.floor(nowMs / 1000)} +0000`
+const time = (ms: number) => new Date(ms).toISOString().replace(/\.[0-9]+Z$/, 'Z') as Time
+
+/** The commit's one line has a bound of 200 bytes. */
+function cut(subject: string): string {
+  let text = subject
+  while (Buffer.byteLength(text) > 200) text = text.slice(0, -1)
+  return text
+}
