@@ -1,7 +1,5 @@
 // The operator's laptop as a peer: joins the fleet under a session key that the operator's key delegates, learns the
 // head, hands entries over, and leaves. Its log and packs lie in .git/fleet of the repository; nothing there is secret.
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import type { PeerId } from '../gossip/carrier.ts'
 import { openPeer, type Peer } from '../node/main.ts'
 import { systemClock, systemRandom } from '../node/os.ts'
@@ -10,13 +8,13 @@ import type { Release } from '../node/ports.ts'
 import { hex } from '../signing/bytes.ts'
 import { publicKeyOf } from '../signing/crypto.ts'
 import { sealDelegation, writeDelegation } from '../signing/delegation.ts'
-import { decodeEnvelope, type FleetId, openEntry } from '../signing/entry.ts'
-import { isRefusal } from '../signing/errors.ts'
+import type { FleetId } from '../signing/entry.ts'
 import type { Time } from '../signing/fields.ts'
 import { peerIdOf } from '../signing/keys.ts'
 import { type Signer, signSshsig } from '../signing/sshsig.ts'
 import type { Trust } from '../signing/trust.ts'
 import { CliError, type Io } from './command.ts'
+import { readGenesis } from './genesis.ts'
 import { fleetFolder, type Project } from './project.ts'
 import type { MadeEntry } from './release.ts'
 
@@ -60,13 +58,7 @@ export interface LaptopOptions {
 /** Opens the laptop's log and joins. Fails when this clone does not know its fleet. */
 export async function openLaptop({ project, trust, signer, io }: LaptopOptions): Promise<Laptop> {
   const folder = fleetFolder(project)
-  const genesis = join(folder, 'genesis')
-  if (!existsSync(genesis))
-    throw new CliError(`this clone does not know its fleet: there is no ${genesis}`, {
-      hint: 'copy .git/fleet/genesis from the clone in which fleet init was run',
-    })
-  const first = new Uint8Array(readFileSync(genesis))
-  const fleet = fleetOf(first, genesis)
+  const { fleet, envelope } = readGenesis(project)
   const session = systemRandom.bytes(32)
   const failures: unknown[] = []
   const peer = await openPeer({
@@ -81,7 +73,7 @@ export async function openLaptop({ project, trust, signer, io }: LaptopOptions):
       io.progress(line.trimEnd()),
     ),
     alsoAdmitted: new Set(trust.roster.map(host => hex(host.key))),
-    first: [first],
+    first: [envelope],
     fatal: error => failures.push(error),
   })
   for (const host of trust.roster) peer.carrier.learn(peerIdOf(host.key), host.addresses)
@@ -137,14 +129,6 @@ export async function openLaptop({ project, trust, signer, io }: LaptopOptions):
     },
     close: () => peer.stop(),
   }
-}
-
-/** The fleet's id: the id of its genesis entry. */
-export function fleetOf(envelope: Uint8Array, path: string): FleetId {
-  const read = decodeEnvelope(envelope)
-  const opened = isRefusal(read) ? read : openEntry(read.tag)
-  if (isRefusal(opened)) throw new CliError(`${path} is no genesis entry: ${opened.detail}`)
-  return opened.id as string as FleetId
 }
 
 function delegate(fleet: FleetId, session: Uint8Array, signer: Signer): Uint8Array {

@@ -21,6 +21,7 @@ import {
 import type { Time } from '../signing/fields.ts'
 import { type Signer, signSshsig } from '../signing/sshsig.ts'
 import { type Trust, type TrustFiles, trustDigests, trustTree } from '../signing/trust.ts'
+import { taggerOf } from './genesis.ts'
 import type { Author } from './operator.ts'
 import type { Settings } from './settings.ts'
 
@@ -62,7 +63,7 @@ export function makeTrustEntry(
   const entry: Entry = {
     kind: 'trust',
     object: trustTree(next.files),
-    tagger: tagger(author, nowMs),
+    tagger: taggerOf(author, nowMs),
     subject,
     words,
     ...after(log),
@@ -122,7 +123,7 @@ export function makeReleaseEntry(
   const entry: Entry = {
     kind: 'release',
     object: made.release.commit,
-    tagger: tagger(author, nowMs),
+    tagger: taggerOf(author, nowMs),
     subject: wish.subject,
     words: wish.words,
     ...after(log),
@@ -177,8 +178,6 @@ function seal(entry: Entry, signer: Signer, more: { trust?: TrustFiles; pack?: U
   }
 }
 
-const tagger = ({ name, email }: Author, nowMs: number) =>
-  `${name} <${email}> ${Math.floor(nowMs / 1000)} +0000`
 const time = (ms: number) => new Date(ms).toISOString().replace(/\.[0-9]+Z$/, 'Z') as Time
 
 /** The commit's one line has a bound of 200 bytes. */

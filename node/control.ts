@@ -103,13 +103,11 @@ export interface WhyView {
 export interface DriftView {
   readonly id: string
   readonly path: string
-  /** `content`, `mode`, `owner`, `missing`, `foreign`: words with blanks between. */
+  /** `content`, `attributes` (mode or owner), `missing`, `foreign` (not declared in an exclusive directory). */
   readonly what: string
   readonly atMs: number
   /** Bytes of the kept edit; null when it left none (a deleted file). */
   readonly size: number | null
-  /** ms from noticing to restored; null when unknown. */
-  readonly repairedMs: number | null
 }
 
 /** One kept edit whole, in `fleet drift show --json`. Stable. */

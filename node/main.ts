@@ -100,7 +100,7 @@ export async function openPeer(options: PeerOptions): Promise<Peer> {
     ...(floor.point && { floor: floor.point }),
     ...(options.alsoAdmitted && { alsoAdmitted: options.alsoAdmitted }),
   })
-  await restore(entries, store, options.first ?? [], log)
+  const restored = await restore(entries, store, options.first ?? [], log)
 
   const key = publicKeyOf(options.key)
   const host = hex(key)
@@ -169,7 +169,8 @@ export async function openPeer(options: PeerOptions): Promise<Peer> {
       inForce: side?.inForce?.entry,
       failed: await readLines(durable, files.failed),
       held: new Set(repository.held()),
-      peersToHear: floor.lost ? peersToHear : 0,
+      // A new host has no floor either, but nothing else: it goes by the checkpoint of its join string.
+      peersToHear: floor.lost && (restored > 0 || side?.inForce !== undefined) ? peersToHear : 0,
       admissions,
       hello: () => ({
         t: 'hello',
@@ -246,7 +247,7 @@ function bootId(): Uint8Array {
   }
 }
 
-/** The higher of the two floors; `lost` when neither can be read. `fleet join` writes both, so that a new host has them. */
+/** The higher of the two floors; `lost` when neither can be read. */
 async function readFloor(
   durable: Durable,
   checkpoint: Point | undefined,
@@ -265,23 +266,24 @@ async function readFloor(
   return best === undefined ? { point: checkpoint, lost: true } : { point: best, lost: false }
 }
 
-/** Entries from the store, oldest first; what does not follow is left out, peers have it. */
+/** Entries from the store, oldest first, and how many; what does not follow is left out, peers have it. */
 async function restore(
   entries: EntryLog,
   store: Store,
   first: readonly Uint8Array[],
   log: Log,
-): Promise<void> {
+): Promise<number> {
   for (const envelope of first) entries.take(envelope, { gap: false })
+  let count = 0
   for (let from = 'entry/'; ; ) {
     const rows = await store.range({ from, before: 'entry0', limit: 256 })
     for (const [key, envelope] of rows) {
-      const taken = entries.take(envelope, { gap: true })
-      if (taken.kind === 'refused' || taken.kind === 'ahead')
-        log('warn', 'stored entry left out', { key, answer: taken.kind })
+      const { kind } = entries.take(envelope, { gap: true })
+      if (kind === 'refused' || kind === 'ahead') log('warn', 'stored entry left out', { key, answer: kind })
     }
+    count += rows.length
     const last = rows.at(-1)
-    if (last === undefined || rows.length < 256) return
+    if (last === undefined || rows.length < 256) return count
     from = `${last[0]} `
   }
 }

@@ -1,0 +1,138 @@
+// One host's agent, whole: peer, host engine and control socket put together. Answers questions; decides nothing.
+import { join } from 'node:path'
+import { hex } from '../signing/bytes.ts'
+import { publicKeyOf } from '../signing/crypto.ts'
+import type { Join } from '../signing/join.ts'
+import { type Config, version } from './config.ts'
+import type { Ask, Reply } from './control.ts'
+import { openPeer, type Peer } from './main.ts'
+import { systemClock, systemRandom } from './os.ts'
+import { openHost, type RunningHost } from './os-host.ts'
+import type { Log } from './os-log.ts'
+import { serveControl } from './os-socket.ts'
+import { logView, peersView, statusView, type ViewPorts } from './views.ts'
+
+export interface AgentOptions {
+  readonly state: string
+  readonly joined: Join
+  /** Ed25519 seed of the host's key. */
+  readonly seed: Uint8Array
+  readonly config: Config
+  readonly log: Log
+}
+
+export interface RunningAgent {
+  /** Settles when the agent cannot go on. */
+  readonly failed: Promise<Error>
+  stop(): Promise<void>
+}
+
+/** Name of the control socket in the state folder. */
+export const socketFile = 'control.sock'
+
+/** Starts everything; resolves when the agent listens. Errors: those of openPeer and openHost. */
+export async function startAgent({ state, joined, seed, config, log }: AgentOptions): Promise<RunningAgent> {
+  const failed = Promise.withResolvers<Error>()
+  const key = hex(publicKeyOf(seed))
+  const startedMs = systemClock.now()
+  let host: RunningHost | undefined
+  const peer = await openPeer({
+    state,
+    fleet: joined.fleet,
+    checkpoint: joined.checkpoint,
+    key: seed,
+    role: 'host',
+    network: {
+      listen: [config.listen],
+      seeds: [...config.seeds, ...joined.addresses],
+      mdns: config.mdns,
+      dht: config.dht,
+    },
+    log,
+    fatal: error => failed.resolve(error instanceof Error ? error : new Error(String(error))),
+    host: async ports => {
+      const { root, auditMs } = config
+      const random = () => systemRandom.number()
+      host = await openHost(
+        { root, state: join(state, 'host'), key, auditMs, log, random, now: systemClock.now },
+        ports,
+      )
+      return host
+    },
+  })
+  const running = host
+  if (running === undefined) throw new Error('the host engine was not opened')
+  const control = await serveControl(join(state, socketFile), ask => answer(ask, peer, running, startedMs))
+  log('info', 'listening', {
+    addresses: peer.carrier.addresses(),
+    peer: peer.carrier.self,
+    root: config.root,
+    version,
+  })
+  return {
+    failed: failed.promise,
+    async stop() {
+      await control.close()
+      await peer.stop()
+      log('info', 'stopped')
+    },
+  }
+}
+
+async function answer(ask: Ask, peer: Peer, host: RunningHost, startedMs: number): Promise<Reply> {
+  const now = systemClock.now()
+  const ports: ViewPorts = {
+    agent: peer.agent,
+    log: peer.entries,
+    reporter: peer.reporter,
+    host: peer.key,
+    self: peer.carrier.self,
+    version,
+    connected: () => peer.carrier.peers(),
+    addresses: () => peer.carrier.addresses(),
+    startedMs,
+    notKept: () => host.notKept(),
+  }
+  try {
+    switch (ask.ask) {
+      case 'status':
+        return { ok: statusView(ports, now) }
+      case 'peers':
+        return { ok: peersView(ports) }
+      case 'log':
+        return { ok: logView(ports) }
+      case 'why':
+        return { ok: host.why(ask.path) }
+      case 'drift':
+        return { ok: host.drift() }
+      case 'drift-read': {
+        const edit = host.driftRead(ask.id)
+        return edit === undefined ? unknownEdit(ask.id) : { ok: edit }
+      }
+      case 'drift-drop':
+        if (host.driftRead(ask.id) === undefined) return unknownEdit(ask.id)
+        host.driftDrop(ask.id)
+        return { ok: null }
+      case 'pause':
+        if (ask.path !== undefined) host.pause(ask.path, now + ask.forMs, ask.reason)
+        else peer.driver.feed({ kind: 'pause', untilMs: now + ask.forMs, reason: ask.reason })
+        return { ok: null }
+      case 'unpause':
+        if (ask.path !== undefined) host.unpause(ask.path)
+        else peer.driver.feed({ kind: 'unpause' })
+        return { ok: null }
+      case 'apply': {
+        host.retry()
+        peer.driver.feed({ kind: 'retry' })
+        return { ok: await host.audit() }
+      }
+    }
+  } catch (error) {
+    const { code, message } = error as { code?: string; message: string }
+    return { error: { code: code ?? 'FAILED', message } }
+  }
+}
+
+const unknownEdit = (id: string): Reply => ({
+  error: { code: 'BAD_REQUEST', message: `there is no kept edit ${id}` },
+})

@@ -1,0 +1,302 @@
+// What a host has besides a peer: the host engine on releases of the repository, audits by the clock, drift repair by
+// events, and the words in which all that is reported.
+
+import { isTrust } from './content.ts'
+import type { DriftEdit, DriftView, StatusView, WhyView } from './control.ts'
+import type { NotKept, Payloads } from './host/apply.ts'
+import type { Reason } from './host/errors.ts'
+import { type Engine, openEngine, type RunOutcome } from './host/main.ts'
+import { declare } from './host/steps/declare.ts'
+import { decodeText } from './host/steps/lex.ts'
+import { formatProblem } from './host/steps/problem.ts'
+import type { Problem, Step } from './host/steps/step.ts'
+import { quote } from './host/steps/words.ts'
+import { inventoryHost, inventoryRoster } from './inventory.ts'
+import type { LogEntry } from './log.ts'
+import type { HostPorts, HostSide } from './main.ts'
+import { machineFacts } from './os-facts.ts'
+import type { Log } from './os-log.ts'
+import type { RunReport, StepCounts } from './report.ts'
+
+export interface HostOptions {
+  readonly root: string
+  /** The engine's own state folder. */
+  readonly state: string
+  /** This host's key in hex. */
+  readonly key: string
+  readonly auditMs: number
+  readonly log: Log
+  readonly random: () => number
+  readonly now: () => number
+}
+
+/** The host's side, and what the control socket asks of it. */
+export interface RunningHost extends HostSide {
+  notKept(): StatusView['notKept']
+  why(path: string): WhyView | null
+  drift(): DriftView[]
+  driftRead(id: string): DriftEdit | undefined
+  driftDrop(id: string): void
+  pause(path: string, untilMs: number, reason: string): void
+  unpause(path: string): void
+  /** Repairs everything now. */
+  audit(): Promise<StepCounts>
+  retry(): void
+}
+
+/** Opens the engine, takes back what a crash cut short, and begins to watch. Errors: those of openEngine. */
+export async function openHost(options: HostOptions, ports: HostPorts): Promise<RunningHost> {
+  const { log, now } = options
+  const engine = openEngine({
+    root: options.root,
+    state: options.state,
+    now,
+    random: options.random,
+    log: line => log('info', 'engine', { line }),
+  })
+  const recovered = await engine.recover()
+  if (recovered.undone)
+    log('warn', 'a run that was cut short is taken back', { leftBehind: recovered.leftBehind.length })
+  const host = new Host(options, ports, engine)
+  host.begin()
+  return host
+}
+
+class Host implements RunningHost {
+  readonly #options: HostOptions
+  readonly #ports: HostPorts
+  readonly #engine: Engine
+  readonly #rendered = new Map<string, Uint8Array>()
+  #notKept: readonly NotKept[] = []
+  #repairs = 0
+  #contested = 0
+  #auditTimer: NodeJS.Timeout | undefined
+  #unwatch: (() => void) | undefined
+
+  constructor(options: HostOptions, ports: HostPorts, engine: Engine) {
+    this.#options = options
+    this.#ports = ports
+    this.#engine = engine
+  }
+
+  readonly runner = { run: (entry: LogEntry) => this.#run(entry) }
+
+  get inForce(): HostSide['inForce'] {
+    const current = this.#engine.inForce()
+    if (current === undefined || current.about.id === '') return undefined
+    return { entry: current.about.id, declared: current.steps.length, notKept: this.#notKept.length }
+  }
+
+  get dirty(): boolean {
+    return this.#engine.dirty().length > 0
+  }
+
+  begin(): void {
+    this.#unwatch = this.#engine.watch(this.#payloads, event => {
+      this.#repairs += event.repaired.length
+      this.#contested = event.contested
+      this.#take(event.notKept)
+      const paths = event.repaired.slice(0, 5).map(stepText)
+      if (event.repaired.length > 0)
+        this.#options.log('info', 'drift repaired', { steps: event.repaired.length, paths, ms: event.ms })
+      this.#tell()
+    })
+    this.#armAudit()
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#auditTimer)
+    this.#unwatch?.()
+    this.#engine.close()
+  }
+
+  /** A release run; every failure is a report. */
+  async #run(entry: LogEntry): Promise<RunReport> {
+    const none: StepCounts = { declared: 0, kept: 0, repaired: 0, notKept: 0 }
+    try {
+      const facts = machineFacts()
+      const declared = await this.#declare(entry.release?.commit ?? '', facts)
+      if (declared.kind === 'bad')
+        return { kind: 'failed', steps: none, why: words(declared.problems), dirty: this.dirty }
+      const about = { id: entry.id, label: `${entry.sequence} ${entry.subject}`, facts }
+      const outcome = await this.#engine.run(declared.steps, about, this.#payloads)
+      this.#take(outcome.notKept)
+      return this.#report(outcome, declared.steps.length)
+    } catch (error) {
+      const { code, message } = error as { code?: string; message: string }
+      this.#options.log('error', 'run broke off', { code, message })
+      return { kind: 'wait', steps: none, why: `${code ?? 'ERROR'}: ${message}`, dirty: this.dirty }
+    }
+  }
+
+  #report(outcome: RunOutcome, declared: number): RunReport {
+    const steps = {
+      declared,
+      kept: outcome.kept.length,
+      repaired: outcome.repaired.length,
+      notKept: outcome.notKept.length,
+    }
+    const [first] = outcome.notKept
+    const why = first && `${stepText(first.step)} (${originText(first.step)}): ${reasonText(first.reason)}`
+    for (const path of outcome.leftBehind) this.#options.log('info', 'left behind', { path })
+    const kind = outcome.kind === 'unchanged' ? 'applied' : outcome.kind
+    return { kind, steps, dirty: outcome.dirty.length > 0, ...(why !== undefined && { why }) }
+  }
+
+  /** The steps of a held release for this host. */
+  async #declare(
+    commit: string,
+    facts: Readonly<Record<string, string>>,
+  ): Promise<{ kind: 'ok'; steps: readonly Step[] } | { kind: 'bad'; problems: readonly Problem[] }> {
+    const { entries, repository } = this.#ports
+    const { listing } = await repository.release(commit)
+    const files = new Map([...listing].filter(([path]) => !isTrust(path)))
+    const texts = new Map<string, string>()
+    const own = entries.host(this.#options.key)
+    const host = inventoryHost(
+      own ?? { name: 'unknown', key: new Uint8Array(32), addresses: [], labels: {} },
+      facts,
+    )
+    const roster = inventoryRoster(entries.roster())
+    for (;;) {
+      const declared = declare({ files, text: path => texts.get(path), host, roster })
+      if (declared.needs.length === 0) {
+        if (declared.problems.length > 0) return { kind: 'bad', problems: declared.problems }
+        this.#rendered.clear()
+        for (const [digest, bytes] of declared.rendered) this.#rendered.set(digest, bytes)
+        return { kind: 'ok', steps: declared.steps }
+      }
+      for (const path of declared.needs) {
+        const bytes = await repository.read(commit, path)
+        const { text, problems } = decodeText(path, bytes ?? new Uint8Array())
+        if (problems.length > 0) return { kind: 'bad', problems }
+        texts.set(path, text)
+      }
+    }
+  }
+
+  readonly #payloads: Payloads = {
+    read: async payload => {
+      const found = this.#rendered.get(payload.sha256) ?? (await this.#ports.repository.blob(payload.sha256))
+      if (found !== undefined) return found
+      // A template after a restart: rendered again, with the facts of the run that is in force.
+      const about = this.#engine.inForce()?.about
+      const commit = about && this.#ports.entries.byId(about.id)?.release?.commit
+      if (commit !== undefined) await this.#declare(commit, about?.facts ?? machineFacts())
+      const again = this.#rendered.get(payload.sha256)
+      if (again === undefined)
+        throw new Error(`${payload.path} (${payload.sha256.slice(0, 10)}) is not held here`)
+      return again
+    },
+  }
+
+  #armAudit(): void {
+    const { auditMs, random } = this.#options
+    this.#auditTimer = setTimeout(
+      () => {
+        this.audit()
+          .catch(error => this.#options.log('error', 'audit failed', { message: (error as Error).message }))
+          .finally(() => this.#armAudit())
+      },
+      auditMs * (0.8 + 0.4 * random()),
+    )
+  }
+
+  async audit(): Promise<StepCounts> {
+    const outcome = await this.#engine.audit(this.#payloads)
+    this.#repairs += outcome.repaired.length
+    this.#take(outcome.notKept)
+    this.#tell()
+    const counts = { kept: outcome.kept, repaired: outcome.repaired.length, notKept: outcome.notKept.length }
+    this.#options.log('debug', 'audit', counts)
+    return { declared: this.#engine.inForce()?.steps.length ?? 0, ...counts }
+  }
+
+  #take(notKept: readonly NotKept[]): void {
+    this.#notKept = notKept
+  }
+
+  #tell(): void {
+    const kept = this.#engine.drift.list().length
+    this.#ports.report({ repairs: this.#repairs, kept, contested: this.#contested }, this.#notKept.length)
+  }
+
+  notKept(): StatusView['notKept'] {
+    return this.#notKept.slice(0, 20).map(({ step, reason }) => ({
+      step: stepText(step),
+      origin: originText(step),
+      reason: reasonText(reason),
+    }))
+  }
+
+  why(path: string): WhyView | null {
+    const found = this.#engine.why(path)
+    if (found === undefined) return null
+    const { step, since, originals } = found
+    return {
+      path,
+      step: stepText(step),
+      origin: originText(step),
+      made: step.origin.made ?? null,
+      release: since.label,
+      sinceMs: since.atMs,
+      original: originals.length > 0,
+    }
+  }
+
+  drift(): DriftView[] {
+    return this.#engine.drift.list().map(each => ({
+      id: each.id,
+      path: each.path,
+      what: each.what,
+      atMs: each.atMs,
+      size: each.size ?? null,
+    }))
+  }
+
+  driftRead(id: string): DriftEdit | undefined {
+    const entry = this.#engine.drift.list().find(each => each.id === id)
+    if (entry === undefined) return undefined
+    const bytes = this.#engine.drift.read(id)
+    const step = this.#engine.why(entry.path)?.step
+    return {
+      id,
+      path: entry.path,
+      what: entry.what,
+      base64: bytes === undefined ? null : Buffer.from(bytes).toString('base64'),
+      source: step?.verb === 'COPY' ? (step.payload?.path ?? null) : null,
+      origin: step === undefined ? 'a step of an earlier release' : originText(step),
+    }
+  }
+
+  driftDrop(id: string): void {
+    this.#engine.drift.drop(id)
+    this.#tell()
+  }
+
+  pause(path: string, untilMs: number, reason: string): void {
+    this.#engine.pause(path, untilMs, reason)
+  }
+  unpause(path: string): void {
+    this.#engine.unpause(path)
+  }
+  retry(): void {
+    this.#engine.retry()
+  }
+}
+
+/** `COPY files/x /etc/x`, as the language writes it, without options. */
+export function stepText({ verb, args }: Step): string {
+  return [verb, ...args.map(each => quote(each))].join(' ')
+}
+
+export const originText = ({ origin }: Step): string => `${origin.file}:${origin.line}`
+
+export const reasonText = ({ code, path, detail }: Reason): string =>
+  path === undefined ? `${code}: ${detail}` : `${code} ${path}: ${detail}`
+
+function words(problems: readonly Problem[]): string {
+  const [first, ...others] = problems
+  if (first === undefined) return 'the steps cannot be read'
+  return others.length === 0 ? formatProblem(first) : `${formatProblem(first)} (and ${others.length} more)`
+}
