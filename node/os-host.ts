@@ -7,6 +7,7 @@ import type { NotKept, Payloads } from './host/apply.ts'
 import type { Reason } from './host/errors.ts'
 import { type Engine, openEngine, type RunOutcome } from './host/main.ts'
 import { declare } from './host/steps/declare.ts'
+import { withGround } from './host/steps/ground.ts'
 import { decodeText } from './host/steps/lex.ts'
 import { formatProblem } from './host/steps/problem.ts'
 import type { Problem, Step } from './host/steps/step.ts'
@@ -92,15 +93,6 @@ class Host implements RunningHost {
   }
 
   begin(): void {
-    this.#unwatch = this.#engine.watch(this.#payloads, event => {
-      this.#repairs += event.repaired.length
-      this.#contested = event.contested
-      this.#take(event.notKept)
-      const paths = event.repaired.slice(0, 5).map(stepText)
-      if (event.repaired.length > 0)
-        this.#options.log('info', 'drift repaired', { steps: event.repaired.length, paths, ms: event.ms })
-      this.#tell()
-    })
     this.#armAudit()
   }
 
@@ -164,7 +156,8 @@ class Host implements RunningHost {
         if (declared.problems.length > 0) return { kind: 'bad', problems: declared.problems }
         this.#rendered.clear()
         for (const [digest, bytes] of declared.rendered) this.#rendered.set(digest, bytes)
-        return { kind: 'ok', steps: declared.steps }
+        const { root } = this.#options
+        return { kind: 'ok', steps: root === '/' ? declared.steps : withGround(declared.steps) }
       }
       for (const path of declared.needs) {
         const bytes = await repository.read(commit, path)

@@ -30,6 +30,21 @@ export const commands: readonly CommandEntry[] = [
   { name: 'join', summary: 'make this host a member of a fleet', load: () => at(import('./join.ts')) },
   { name: 'enroll', summary: 'put a host on the roster', load: () => at(import('./enroll.ts')) },
   {
+    name: 'publish',
+    summary: 'sign what is committed, and hand it to the fleet',
+    load: () => at(import('./publish.ts')),
+  },
+  {
+    name: 'rollback',
+    summary: 'go back to the content of an earlier release',
+    load: () => at(import('./rollback.ts')),
+  },
+  {
+    name: 'agent',
+    summary: 'keep this host (runs until it is stopped)',
+    load: () => at(import('./agent.ts')),
+  },
+  {
     name: 'peers',
     summary: 'show the fleet: every host, its release and state',
     load: () => at(import('./peers.ts')),
@@ -50,9 +65,19 @@ export const commands: readonly CommandEntry[] = [
     load: () => at(import('./why.ts')),
   },
   {
+    name: 'drift',
+    summary: 'list the hand edits that were undone, adopt one',
+    load: () => at(import('./drift.ts')),
+  },
+  {
     name: 'pause',
     summary: 'repair nothing and take nothing for a while',
     load: () => at(import('./pause.ts')),
   },
   { name: 'unpause', summary: 'end a pause', load: () => at(import('./unpause.ts')) },
+  {
+    name: 'demo',
+    summary: 'see all of it work on this machine, in a minute',
+    load: () => at(import('./demo.ts')),
+  },
 ]

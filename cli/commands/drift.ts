@@ -1,0 +1,98 @@
+// `fleet drift`: the hand edits that were undone here, none of them lost. `adopt` turns one into a change of the
+// operator's repository, to be read and committed there.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { DriftEdit, DriftView } from '../../node/control.ts'
+import { replaceFile } from '../../node/os.ts'
+import { ask, stateOption } from '../client.ts'
+import { CliError, type CommandSpec, exits, type Io, type Options } from '../command.ts'
+import { findProject } from '../project.ts'
+import { duration, size, table } from '../render.ts'
+
+const actions = ['list', 'show', 'adopt', 'drop'] as const
+
+export const spec: CommandSpec = {
+  about:
+    'list: what was kept. show ID: the edited file itself. adopt ID: put it into the repository you stand in, in place of\nthe file that the step copies. drop ID: forget it. With the agent on another machine:\n  ssh web1 fleet drift show ID --json | fleet drift adopt -',
+  args: [
+    ['[action]', 'list, show, adopt or drop (default: list)'],
+    ['[id]', 'which one; - reads what `show --json` printed'],
+  ],
+  options: [stateOption],
+  examples: ['fleet drift', 'fleet drift show 3', 'fleet drift adopt 3', 'fleet drift --json'],
+  json: true,
+  async run([action = 'list', id], options, io) {
+    if (action === 'list') return list(options, io)
+    if (!(actions as readonly string[]).includes(action))
+      throw new CliError(`found '${action}', expected ${actions.join(', ')}`, { exit: exits.badInput })
+    if (id === undefined)
+      throw new CliError(`fleet drift ${action} needs an id`, {
+        exit: exits.badInput,
+        hint: 'fleet drift lists them',
+      })
+    if (action === 'drop') {
+      await ask(options, io, { ask: 'drift-drop', id })
+      return { json: { dropped: id }, text: () => `kept edit ${id} is forgotten` }
+    }
+    const edit =
+      id === '-'
+        ? parse(readFileSync(0, 'utf8'))
+        : await ask<DriftEdit>(options, io, { ask: 'drift-read', id })
+    if (action === 'show') return { json: edit, text: () => content(edit).toString('utf8') }
+    return adopt(edit, io)
+  },
+}
+
+async function list(options: Options, io: Io) {
+  const edits = await ask<readonly DriftView[]>(options, io, { ask: 'drift' })
+  return {
+    json: edits,
+    text: () => {
+      if (edits.length === 0) return 'nothing drifted here, or all of it was adopted or dropped'
+      const rows = edits.map(each => [
+        each.id,
+        duration(Date.now() - each.atMs),
+        each.path,
+        each.what,
+        each.size === null ? '-' : size(each.size),
+      ])
+      return `${table(['ID', 'AGO', 'PATH', 'DRIFT', 'KEPT'], rows, io.columns)}\nkeep one: fleet drift adopt ID   look: fleet drift show ID`
+    },
+  }
+}
+
+function adopt(edit: DriftEdit, io: Io) {
+  const project = findProject(io.cwd)
+  if (edit.base64 === null)
+    throw new CliError(`kept edit ${edit.id} of ${edit.path} (${edit.what}) left no file to adopt`, {
+      hint: `change its step by hand: ${edit.origin}`,
+    })
+  if (edit.source === null)
+    throw new CliError(
+      `${edit.path} is made from a template or a line, so an edited copy cannot replace it`,
+      {
+        hint: `look at it with: fleet drift show ${edit.id}; then change ${edit.origin}`,
+      },
+    )
+  const path = join(project.root, edit.source)
+  replaceFile(path, [content(edit)])
+  return {
+    json: { adopted: edit.id, path: edit.source },
+    text: () =>
+      `${edit.source} now has the edit of ${edit.path}\nnext: git diff; git commit -am '…'; fleet publish`,
+  }
+}
+
+const content = (edit: DriftEdit) => Buffer.from(edit.base64 ?? '', 'base64')
+
+function parse(text: string): DriftEdit {
+  try {
+    const value = JSON.parse(text) as DriftEdit
+    if (typeof value.id === 'string' && typeof value.path === 'string') return value
+  } catch {
+    // Falls through to the same answer.
+  }
+  throw new CliError('standard input: found no kept edit, expected what fleet drift show ID --json prints', {
+    exit: exits.badInput,
+  })
+}
