@@ -2,7 +2,7 @@
 // entry; whether it may follow, and who may sign it, is decided by chain.ts.
 import assert from 'node:assert'
 import { hex, utf8 } from './bytes.ts'
-import { type Cbor, type CborSource, decode, encode, isBytes, isList, isMap } from './cbor.ts'
+import { type CborMap, type CborSource, decodeMap, encode, isBytes, isList, isMap } from './cbor.ts'
 import { digest } from './crypto.ts'
 import { type Refusal, refused } from './errors.ts'
 import {
@@ -274,9 +274,9 @@ export function envelopeMap({ tag, cosigs, trust, pack }: Envelope): CborSource 
   }
 }
 
-/** Reads an envelope's shape and bounds; what is in it is opened by `openEntry`. */
-export function readEnvelope(value: Cbor | undefined): Envelope | Refusal {
-  const { tag, cosigs = [], trust, pack } = isMap(value) ? value : {}
+/** The envelope that a decoded CBOR map holds, by shape and bounds; what is in it is opened by `openEntry`. */
+export function envelopeOf(map: CborMap | undefined): Envelope | Refusal {
+  const { tag, cosigs = [], trust, pack } = map ?? {}
   if (!isBytes(tag) || tag.length > entryBytesMax)
     return refused(
       'MALFORMED',
@@ -300,7 +300,7 @@ export function encodeEnvelope(envelope: Envelope): Uint8Array {
 }
 
 export function decodeEnvelope(bytes: Uint8Array): Envelope | Refusal {
-  return readEnvelope(decode(bytes))
+  return envelopeOf(decodeMap(bytes))
 }
 
 /** Whether a value may be an SSHSIG blob: a byte string of bounded size. */

@@ -2,7 +2,7 @@
 // it; what it brings about is decided where rollouts are.
 import assert from 'node:assert'
 import { hex, utf8 } from './bytes.ts'
-import { type Cbor, type CborSource, isBytes, isList, isMap } from './cbor.ts'
+import { type CborMap, type CborSource, isBytes, isList } from './cbor.ts'
 import { checkThreshold, signerKeys, signerOf } from './cosign.ts'
 import { digest } from './crypto.ts'
 import { cosigsMax, type EntryId, type FleetId, isSignatureBlob } from './entry.ts'
@@ -168,9 +168,9 @@ export function orderMap({ order, cosigs }: OrderEnvelope): CborSource {
   return { order, cosigs: cosigs.length > 0 ? cosigs : undefined }
 }
 
-/** Reads an order's envelope; what is in it is opened by `openOrder`. */
-export function readOrderEnvelope(value: Cbor | undefined): OrderEnvelope | Refusal {
-  const { order, cosigs = [] } = isMap(value) ? value : {}
+/** The envelope that a decoded CBOR map holds; what is in it is opened by `openOrder`. */
+export function orderEnvelopeOf(map: CborMap | undefined): OrderEnvelope | Refusal {
+  const { order, cosigs = [] } = map ?? {}
   if (!isBytes(order) || order.length > orderBytesMax)
     return refused(
       'MALFORMED',

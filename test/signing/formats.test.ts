@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { hex, text, utf8 } from '../../signing/bytes.ts'
-import { decode, encode } from '../../signing/cbor.ts'
+import { decode, decodeMap, encode } from '../../signing/cbor.ts'
 import { createChain } from '../../signing/chain.ts'
 import { openDelegation, sealDelegation, writeDelegation } from '../../signing/delegation.ts'
 import {
@@ -32,8 +32,8 @@ import {
   type Order,
   type OrderId,
   openOrder,
+  orderEnvelopeOf,
   orderMap,
-  readOrderEnvelope,
   sealOrder,
   writeOrder,
 } from '../../signing/order.ts'
@@ -152,7 +152,7 @@ const formats: Record<string, Format> = {
     made: encode(
       orderMap({ order: seal(orders[1]!), cosigs: [signSshsig(bert, 'fleet', writeOrder(orders[1]!))] }),
     ),
-    read: bytes => readOrderEnvelope(decode(bytes)),
+    read: bytes => orderEnvelopeOf(decodeMap(bytes)),
   },
   delegation: {
     made: sealDelegation(delegation, signSshsig(anna, 'fleet', delegation)),

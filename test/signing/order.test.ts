@@ -1,7 +1,7 @@
 // Orders: each kind comes back, who may give it, and what is refused.
 import { describe, expect, test } from 'vitest'
 import { text, utf8 } from '../../signing/bytes.ts'
-import { decode, encode } from '../../signing/cbor.ts'
+import { decodeMap, encode } from '../../signing/cbor.ts'
 import type { EntryId, FleetId } from '../../signing/entry.ts'
 import { isRefusal } from '../../signing/errors.ts'
 import type { Time } from '../../signing/fields.ts'
@@ -11,10 +11,10 @@ import {
   type Order,
   type OrderId,
   openOrder,
+  orderEnvelopeOf,
   orderIdOf,
   orderMap,
   orderNamespace,
-  readOrderEnvelope,
   sealOrder,
   writeOrder,
 } from '../../signing/order.ts'
@@ -111,7 +111,7 @@ test('envelopes come back, and bad ones are refused', () => {
   const payload = writeOrder(orders[0]!)
   const order = sealOrder(payload, signSshsig(anna, 'fleet', payload))
   for (const cosigs of [[], [signSshsig(bert, 'fleet', payload)]])
-    expect(readOrderEnvelope(decode(encode(orderMap({ order, cosigs }))))).toEqual({ order, cosigs })
+    expect(orderEnvelopeOf(decodeMap(encode(orderMap({ order, cosigs }))))).toEqual({ order, cosigs })
   for (const value of [
     undefined,
     null,
@@ -121,5 +121,5 @@ test('envelopes come back, and bad ones are refused', () => {
     { order, cosigs: [1] },
     { order, cosigs: order },
   ])
-    expect(readOrderEnvelope(value)).toMatchObject({ code: 'MALFORMED' })
+    expect(orderEnvelopeOf(value as never)).toMatchObject({ code: 'MALFORMED' })
 })
