@@ -33,8 +33,19 @@ export interface Tree {
   readonly files: ReadonlyMap<string, SourceFile>
 }
 
+/** File by file, as they first come; in a file from top to bottom. */
+export function inOrder<P extends Problem>(problems: readonly P[]): readonly P[] {
+  const files = [...new Set(problems.map(each => each.file))]
+  return [...problems].sort(
+    (a, b) => files.indexOf(a.file) - files.indexOf(b.file) || a.line - b.line || a.column - b.column,
+  )
+}
+
 /** What is wrong in texts that the operator wrote: one line each, exit 2. */
-export function badInput(problems: readonly Problem[], shown = problems.map(formatProblem)): CliError {
+export function badInput(
+  problems: readonly Problem[],
+  shown = inOrder(problems).map(formatProblem),
+): CliError {
   return new CliError(`${count(shown.length, 'problem')}; nothing was changed\n${shown.join('\n')}`, {
     exit: exits.badInput,
   })

@@ -2,7 +2,7 @@
 import { formatRosterProblem, type RosterProblem } from '../../node/host/steps/check-roster.ts'
 import { type CommandSpec, exits } from '../command.ts'
 import { TreeDeclaration } from '../declaration.ts'
-import { findProject, readTree, readTrustOf } from '../project.ts'
+import { findProject, inOrder, readTree, readTrustOf } from '../project.ts'
 import { count } from '../render.ts'
 
 export const spec: CommandSpec = {
@@ -17,10 +17,10 @@ export const spec: CommandSpec = {
     const trust = readTrustOf(tree)
     const roster = trust.kind === 'ok' ? trust.value.roster : []
     const ofTrust = trust.kind === 'ok' ? [] : trust.problems
-    const problems: RosterProblem[] = [
+    const problems = inOrder<RosterProblem>([
       ...new TreeDeclaration(tree, roster).check(),
       ...ofTrust.map(each => ({ ...each, hosts: [], everywhere: true })),
-    ]
+    ])
     const hosts = roster.map(each => each.name)
     return {
       exit: problems.length > 0 ? exits.badInput : exits.ok,

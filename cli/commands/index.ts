@@ -22,6 +22,12 @@ export const commands: readonly CommandEntry[] = [
     summary: 'find what is wrong in the declaration, for every host',
     load: () => at(import('./check.ts')),
   },
+  { name: 'plan', summary: 'show what apply would do here', load: () => at(import('./plan.ts')) },
+  {
+    name: 'apply',
+    summary: 'bring this machine, or a directory, to the declared state',
+    load: () => at(import('./apply.ts')),
+  },
   {
     name: 'diff',
     summary: 'show what going from one revision to another would do',

@@ -1,0 +1,113 @@
+// `fleet apply`: brings this machine, or a directory, to the declared state by itself: no network, no agent, no signature.
+import type { RunOutcome } from '../../node/host/main.ts'
+import type { StepPlan } from '../../node/host/plan.ts'
+import { type CommandSpec, exits, type Io } from '../command.ts'
+import {
+  changeHeading,
+  changeRow,
+  changeView,
+  type Local,
+  localOptions,
+  notKeptLine,
+  openLocal,
+  readLocal,
+} from '../local.ts'
+import { count, paint, short, table } from '../render.ts'
+
+export const spec: CommandSpec = {
+  args: [['[rev]', 'a commit, branch or tag (default: the files as they are now)']],
+  options: [
+    ...localOptions,
+    ['--keep-failed', 'leave what could be done when a step fails (default: take all of it back)'],
+  ],
+  about:
+    'All or nothing: a step that fails takes back the steps before it. What stood at a target is saved, and comes back when its step leaves the declaration. Changes this machine itself only if it is on the roster or you say --root /. Where an agent runs, publish instead.',
+  examples: ['fleet apply --root /tmp/try', 'fleet apply HEAD~1 --root /tmp/try --keep-failed'],
+  json: true,
+  async run([rev], options, io) {
+    const local = await readLocal(rev, options, io, { change: true })
+    const engine = openLocal(local, options)
+    try {
+      const recovered = await engine.recover()
+      if (recovered.undone) io.progress('a run that was cut short has been taken back')
+      const plans = engine.plan(local.steps)
+      const about = { id: local.tree.source ?? 'worktree', label: labelOf(local), facts: local.facts }
+      const outcome = await engine.run(
+        local.steps,
+        about,
+        { read: local.payload },
+        { keepFailed: options['keepFailed'] === true },
+      )
+      const failed = outcome.notKept.length > 0 || outcome.dirty.length > 0
+      return {
+        exit: failed ? exits.failed : exits.ok,
+        json: view(local, plans, outcome),
+        text: () => render(plans, outcome, io),
+      }
+    } finally {
+      engine.close()
+    }
+  },
+}
+
+const labelOf = ({ tree }: Local) =>
+  tree.source === undefined ? 'uncommitted files' : `commit ${short(tree.source)}`
+
+/** Steps that the run changed. */
+function changed(plans: readonly StepPlan[], outcome: RunOutcome): readonly StepPlan[] {
+  const done = new Set(outcome.repaired.map(step => step.id))
+  return plans.filter(each => done.has(each.step.id))
+}
+
+/** Stable. */
+function view(local: Local, plans: readonly StepPlan[], outcome: RunOutcome) {
+  return {
+    host: local.host,
+    root: local.root,
+    outcome: outcome.kind,
+    kept: outcome.kept.length,
+    changes: changed(plans, outcome).map(changeView),
+    notKept: outcome.notKept.map(({ step, reason }) => ({
+      step: step.id,
+      file: step.origin.file,
+      line: step.origin.line,
+      reason,
+    })),
+    undone: outcome.undone.map(step => step.id),
+    leftBehind: outcome.leftBehind,
+    dirty: outcome.dirty,
+  }
+}
+
+function render(plans: readonly StepPlan[], outcome: RunOutcome, io: Io): string {
+  const lines: string[] = []
+  const changes = changed(plans, outcome)
+  if (changes.length > 0)
+    lines.push(
+      table(
+        changeHeading,
+        changes.map(each => changeRow(each, io.colour)),
+        io.columns,
+      ),
+    )
+  for (const { step, reason } of outcome.notKept)
+    lines.push(paint(`not kept: ${notKeptLine(step, reason)}`, 'red', io.colour))
+  for (const path of outcome.leftBehind) lines.push(`left behind, since something else is in it: ${path}`)
+  for (const { code, path, detail } of outcome.dirty)
+    lines.push(paint(`could not be taken back: ${path ?? ''} ${code}: ${detail}`, 'red', io.colour))
+  lines.push(sentence(outcome, changes.length))
+  return lines.join('\n')
+}
+
+function sentence({ kind, kept, notKept, undone, dirty }: RunOutcome, changed: number): string {
+  switch (kind) {
+    case 'unchanged':
+      return `nothing to do: ${count(kept.length, 'step')} kept`
+    case 'applied':
+      return `${count(changed, 'step')} changed, ${kept.length} kept${notKept.length > 0 ? `, ${notKept.length} not kept` : ''}`
+    case 'wait':
+      return 'nothing was changed'
+    case 'failed':
+      return `${count(undone.length, 'step')} taken back${dirty.length > 0 ? '' : ': all is as it was before'}`
+  }
+}

@@ -1,0 +1,80 @@
+// `fleet plan`: what `fleet apply` would do here, step by step. Looks only.
+import { describe } from '../../node/host/act.ts'
+import { ordered, type StepPlan } from '../../node/host/plan.ts'
+import { type CommandSpec, exits, type Io } from '../command.ts'
+import {
+  changeHeading,
+  changeRow,
+  changeView,
+  localOptions,
+  lookLocal,
+  notKeptLine,
+  readLocal,
+} from '../local.ts'
+import { count, paint, table } from '../render.ts'
+
+export const spec: CommandSpec = {
+  args: [['[rev]', 'a commit, branch or tag (default: the files as they are now)']],
+  options: [...localOptions, ['--acts', 'show what is done to each path']],
+  about:
+    'Compares what is declared with this machine, or the directory that --root names, and with what was applied before. Changes nothing and needs no agent. Exit 0: nothing to do; 4: something would change; 1: something cannot be done.',
+  examples: ['fleet plan --root /tmp/try', 'fleet plan HEAD~1 --host web1 --acts'],
+  json: true,
+  async run([rev], options, io) {
+    const local = await readLocal(rev, options, io)
+    const plans = await lookLocal(local, options, engine => engine.plan(local.steps))
+    const changes = plans.filter(each => each.acts.length > 0)
+    const impossible = plans.filter(each => each.reason !== undefined)
+    return {
+      exit: impossible.length > 0 ? exits.failed : changes.length > 0 ? exits.wouldChange : exits.ok,
+      json: {
+        host: local.host,
+        root: local.root,
+        kept: plans.length - changes.length - impossible.length,
+        changes: changes.map(each => ({
+          ...changeView(each),
+          acts: each.acts.map(({ act }) => describe(act)),
+        })),
+        impossible: impossible.map(each => ({ ...changeView(each), reason: each.reason })),
+      },
+      text: () => render(plans, changes, options['acts'] === true, io),
+    }
+  },
+}
+
+function render(plans: readonly StepPlan[], changes: readonly StepPlan[], acts: boolean, io: Io): string {
+  const impossible = plans.filter(each => each.reason !== undefined)
+  const kept = plans.length - changes.length - impossible.length
+  const lines: string[] = []
+  if (acts)
+    lines.push(
+      ...ordered(plans).map(({ plan, planned }) => `${plan.undoClass.padEnd(12)}  ${describe(planned.act)}`),
+    )
+  else if (changes.length > 0)
+    lines.push(
+      table(
+        changeHeading,
+        changes.map(each => changeRow(each, io.colour)),
+        io.columns,
+      ),
+    )
+  for (const { step, reason } of impossible)
+    if (reason) lines.push(paint(`cannot: ${notKeptLine(step, reason)}`, 'red', io.colour))
+  const oneWay = changes.filter(each => each.undoClass === 'one-way')
+  if (oneWay.length > 0)
+    lines.push(
+      paint(
+        `${count(oneWay.length, 'step')} cannot be taken back: ${oneWay.map(each => each.step.id).join(', ')}`,
+        'red',
+        io.colour,
+      ),
+    )
+  const parts = [`${count(changes.length, 'step')} to change`, `${kept} kept`]
+  if (impossible.length > 0) parts.push(`${impossible.length} impossible`)
+  return [
+    ...lines,
+    changes.length + impossible.length === 0
+      ? `nothing to do: ${count(kept, 'step')} kept`
+      : parts.join(', '),
+  ].join('\n')
+}
