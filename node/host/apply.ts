@@ -300,8 +300,8 @@ export async function revert(
       await pace()
     }
     for (const index of open.started) {
-      const { reload, timeoutMs } = open.intents[index]!
-      if (!reload || !concerns(index)) continue
+      const { reload, undo, timeoutMs } = open.intents[index]!
+      if (!reload || undo || !concerns(index)) continue
       await command(machine, { kind: 'run', argv: reload, timeoutMs: timeoutMs! }).catch(error =>
         dirty.push(reasonFrom(error)),
       )

@@ -3,6 +3,7 @@
 import * as fs from 'node:fs'
 import { setImmediate as breathe } from 'node:timers/promises'
 import { type Applying, apply, type NotKept, type Payloads, reasonFrom, repair, revert } from './apply.ts'
+import { type WatchEvent, watch } from './driver.ts'
 import type { Reason } from './errors.ts'
 import {
   type About,
@@ -23,6 +24,7 @@ import type { Step } from './steps/step.ts'
 import { basename, dirname, join, type Stat, type System } from './system.ts'
 import { readList } from './verbs/values.ts'
 import { declaredPaths, openView } from './view.ts'
+import type { Watched } from './watch.ts'
 
 export interface EngineOptions {
   /** Every target lies inside it; `/` for the machine itself. Must exist. */
@@ -88,6 +90,8 @@ export interface Engine {
   audit(payloads: Payloads): Promise<AuditOutcome>
   /** The same for some steps, by id. */
   look(ids: Iterable<string>, payloads: Payloads): Promise<AuditOutcome>
+  /** Repairs by events until closed, an audit first; call again after each run, for the list of targets is fixed. */
+  watch(payloads: Payloads, onEvent: (event: WatchEvent) => void): { close(): void }
   /** Kept edits, newest last. */
   readonly drift: {
     list(): readonly DriftEntry[]
@@ -380,6 +384,16 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
     note({ kind: 'owed', ids: [] })
   }
 
+  const lookAt = (ids: Iterable<string>, payloads: Payloads) => {
+    const wanted = new Set(ids)
+    return alone(() =>
+      look(
+        state.held.filter(held => wanted.has(held.step.id)),
+        payloads,
+      ),
+    )
+  }
+
   return {
     recover: () =>
       alone(async () => {
@@ -392,15 +406,21 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
     plan: steps => planWith(steps, state.held, state.runs + 1),
     run: (...args) => alone(() => run(...args)),
     audit: payloads => alone(() => look(state.held, payloads)),
-    look: (ids, payloads) => {
-      const wanted = new Set(ids)
-      return alone(() =>
-        look(
-          state.held.filter(held => wanted.has(held.step.id)),
-          payloads,
-        ),
-      )
-    },
+    look: lookAt,
+    watch: (payloads, onEvent) =>
+      watch(
+        {
+          now,
+          where: real.where,
+          look: ids => lookAt(ids, payloads),
+          audit: () => alone(() => look(state.held, payloads)),
+          settle: () => drift.settle(now()),
+          targetOf,
+          isTemporary,
+        },
+        state.held.flatMap(({ step }) => watchedOf(step) ?? []),
+        onEvent,
+      ),
     drift: { list: drift.list, read: drift.read, drop: drift.drop, settle: () => drift.settle(now()) },
     pause: (path, untilMs, reason) => {
       const others = state.pauses.filter(each => each.path !== path && each.untilMs > now())
@@ -440,6 +460,13 @@ function sameLook(a: Stat | null, b: Stat | null): boolean {
     a.dev === b.dev &&
     a.kind === b.kind
   )
+}
+
+function watchedOf(step: Step): Watched | undefined {
+  const path = targetOf(step)
+  return path === undefined
+    ? undefined
+    : { id: step.id, path, exclusive: step.options['exclusive'] !== undefined }
 }
 
 function dirtyReason(dirty: readonly Reason[]): Reason {
