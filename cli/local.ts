@@ -103,7 +103,7 @@ export function openLocal({ root, state }: Local, options: Options): Engine {
     if (error instanceof HostError && error.code === 'STATE_LOCKED')
       throw new CliError(error.message, {
         code: error.code,
-        hint: 'where an agent runs, it applies what is published: fleet status',
+        hint: 'where an agent runs, it applies what is published; to look at all of it now: fleet apply --agent',
       })
     throw error
   }

@@ -1,7 +1,9 @@
 // `fleet apply`: brings this machine, or a directory, to the declared state by itself: no network, no agent, no signature.
 import type { RunOutcome } from '../../node/host/main.ts'
 import type { StepPlan } from '../../node/host/plan.ts'
-import { type CommandSpec, exits, type Io } from '../command.ts'
+import type { StepCounts } from '../../node/report.ts'
+import { ask } from '../client.ts'
+import { type Answer, CliError, type CommandSpec, exits, type Io, type Options } from '../command.ts'
 import {
   changeHeading,
   changeRow,
@@ -18,13 +20,22 @@ export const spec: CommandSpec = {
   args: [['[rev]', 'a commit, branch or tag (default: the files as they are now)']],
   options: [
     ...localOptions,
+    [
+      '--agent',
+      'ask the agent of this host instead: look at all that is in force, repair it, retry what failed',
+    ],
     ['--keep-failed', 'leave what could be done when a step fails (default: take all of it back)'],
   ],
   about:
     'All or nothing: a step that fails takes back the steps before it. What stood at a target is saved, and comes back when its step leaves the declaration. Changes this machine itself only if it is on the roster or you say --root /. Where an agent runs, publish instead.',
-  examples: ['fleet apply --root /tmp/try', 'fleet apply HEAD~1 --root /tmp/try --keep-failed'],
+  examples: [
+    'fleet apply --root /tmp/try',
+    'fleet apply HEAD~1 --root /tmp/try --keep-failed',
+    'fleet apply --agent',
+  ],
   json: true,
   async run([rev], options, io) {
+    if (options['agent'] === true) return askAgent(rev, options, io)
     const local = await readLocal(rev, options, io, { change: true })
     const engine = openLocal(local, options)
     try {
@@ -48,6 +59,22 @@ export const spec: CommandSpec = {
       engine.close()
     }
   },
+}
+
+/** What is in force there is what was published: it can be looked at again, not replaced. */
+async function askAgent(rev: string | undefined, options: Options, io: Io): Promise<Answer> {
+  if (rev !== undefined || options['root'] !== undefined)
+    throw new CliError('found --agent beside a revision or --root, expected it alone', {
+      exit: exits.badInput,
+      hint: 'an agent applies what is published: fleet publish',
+    })
+  const { declared, kept, repaired, notKept } = await ask<StepCounts>(options, io, { ask: 'apply' })
+  return {
+    exit: notKept > 0 ? exits.failed : exits.ok,
+    json: { declared, kept, repaired, notKept },
+    text: () =>
+      `${count(declared, 'step')} in force: ${kept} kept, ${repaired} repaired, ${notKept} not kept${notKept > 0 ? ' (fleet status says which)' : ''}`,
+  }
 }
 
 const labelOf = ({ tree }: Local) =>

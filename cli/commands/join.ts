@@ -10,13 +10,14 @@ import { utf8 } from '../../signing/bytes.ts'
 import { isRefusal } from '../../signing/errors.ts'
 import { type Join, readJoin } from '../../signing/join.ts'
 import { peerIdOf, writePublicLine } from '../../signing/keys.ts'
+import { stateFolder, stateOption } from '../client.ts'
 import { CliError, type CommandSpec, exits, type Options, textOption } from '../command.ts'
 import { short } from '../render.ts'
 
 export const spec: CommandSpec = {
   args: [['<string>', 'the join string of the fleet: fleet1.… (operators: fleet key join)']],
   options: [
-    ['--state <dir>', "the agent's state folder (default: $FLEET_STATE, else /var/lib/fleet)"],
+    stateOption,
     ['--root <dir>', 'fill this directory instead of /'],
     ['--listen <host:port>', `listen here (default: ${defaults.listen})`],
     ['--name <name>', "the host's name (default: its host name)"],
@@ -32,7 +33,7 @@ export const spec: CommandSpec = {
     const joining = readJoin(string)
     if (isRefusal(joining))
       throw new CliError(joining.detail, { exit: exits.badInput, hint: 'operators: fleet key join' })
-    const state = resolve(io.cwd, textOption(options, 'state') ?? io.env['FLEET_STATE'] ?? '/var/lib/fleet')
+    const state = resolve(io.cwd, stateFolder(options, io))
     const known = readHostKey(state)
     // A second join says the same line again: the key's comment is the name of the first.
     const name = (textOption(options, 'name') ?? (known?.comment || hostname())).toLowerCase()
