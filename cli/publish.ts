@@ -102,7 +102,7 @@ async function release(
   if (newest?.never?.some(each => each === content) && !wish.allow.includes(content))
     throw new CliError('this content is on the never list: a rollback took it back', {
       exit: exits.badInput,
-      hint: 'change something, or publish it all the same: fleet publish --allow',
+      hint: 'git revert what was bad first; or only trust/: fleet publish --trust; or all the same: fleet publish --allow',
     })
   const parent = newest?.object
   const commit = made.release.commit

@@ -95,6 +95,8 @@ export const limits = {
   heartbeatMsPerHost: 100,
   /** ms between syncs with a random peer, ± half of it (DESIGN section 6). */
   syncMs: 30_000,
+  /** The same for an operator's laptop, which stays for seconds, with all its neighbours. */
+  guestSyncMs: 250,
   /** Peers told of a new head at once; the rest hear it by gossip, or at the next sync. */
   headsFanout: 4,
   /** Bytes of one part of a pack, and parts asked for ahead: with 256 KiB in flight a 10 ms line carries 25 MB/s. */

@@ -60,9 +60,13 @@ export interface Spread {
   headsOf(peer: PeerId): Heads | undefined
 }
 
-export function createSpread(holdings: Holdings, random: () => number, nowMs: number): Spread {
+/**
+ * `guest`: a laptop that stays for seconds, and wants to see the hosts take what it brought: it syncs with all of them, often.
+ */
+export function createSpread(holdings: Holdings, random: () => number, nowMs: number, guest = false): Spread {
   const neighbours = new Map<PeerId, Neighbour>()
-  let syncMs = nowMs + nextSync(random)
+  const nextSync = () => (guest ? limits.guestSyncMs : limits.syncMs * (0.5 + random()))
+  let syncMs = nowMs + nextSync()
   let batchMs = Number.POSITIVE_INFINITY
 
   const send = (to: PeerId, message: Message): Send => ({ kind: 'send', to, message })
@@ -175,9 +179,9 @@ export function createSpread(holdings: Holdings, random: () => number, nowMs: nu
       case 'tick': {
         const sends = nowMs >= batchMs ? flush(nowMs) : []
         if (nowMs >= syncMs) {
-          syncMs = nowMs + nextSync(random)
-          const [peer] = shuffled([...neighbours.keys()], random)
-          if (peer !== undefined) sends.push(send(peer, heads(false)))
+          syncMs = nowMs + nextSync()
+          const peers = shuffled([...neighbours.keys()], random).slice(0, guest ? limits.connectionsMax : 1)
+          sends.push(...peers.map(peer => send(peer, heads(false))))
         }
         return sends
       }
@@ -192,8 +196,6 @@ export function createSpread(holdings: Holdings, random: () => number, nowMs: nu
     headsOf: peer => neighbours.get(peer)?.heads,
   }
 }
-
-const nextSync = (random: () => number) => limits.syncMs * (0.5 + random())
 
 function same(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, index) => byte === b[index])

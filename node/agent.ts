@@ -116,7 +116,7 @@ export class Agent {
     this.#reporter = options.reporter
     this.#failed = new Set(options.failed)
     this.#inForce = options.inForce
-    this.#spread = createSpread(this.#holdings(), options.random, nowMs)
+    this.#spread = createSpread(this.#holdings(), options.random, nowMs, options.role === 'operator')
     const { held, log, quarantined, random } = options
     const holders = (sequence: number) => this.#spread.holders(sequence)
     this.#supply = new Supply({ log, held, holders, random, quarantined })

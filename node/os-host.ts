@@ -5,7 +5,7 @@ import { isTrust } from './content.ts'
 import type { DriftEdit, DriftView, StatusView, WhyView } from './control.ts'
 import type { NotKept, Payloads } from './host/apply.ts'
 import type { Reason } from './host/errors.ts'
-import { type Engine, openEngine, type RunOutcome } from './host/main.ts'
+import { type AuditOutcome, type Engine, openEngine, type RunOutcome } from './host/main.ts'
 import { declare } from './host/steps/declare.ts'
 import { withGround } from './host/steps/ground.ts'
 import { decodeText } from './host/steps/lex.ts'
@@ -70,9 +70,10 @@ class Host implements RunningHost {
   readonly #rendered = new Map<string, Uint8Array>()
   #notKept: readonly NotKept[] = []
   #repairs = 0
-  #contested = 0
+  /** Path -> until when it is left alone. */
+  readonly #contested = new Map<string, number>()
   #auditTimer: NodeJS.Timeout | undefined
-  #unwatch: (() => void) | undefined
+  #watch: { close(): void } | undefined
 
   constructor(options: HostOptions, ports: HostPorts, engine: Engine) {
     this.#options = options
@@ -93,12 +94,54 @@ class Host implements RunningHost {
   }
 
   begin(): void {
+    this.#listen()
     this.#armAudit()
+  }
+
+  /** Watches what is in force now; called again after each run. */
+  #listen(): void {
+    const { log } = this.#options
+    this.#watch?.close()
+    this.#watch = this.#engine.watch(this.#payloads, event => {
+      switch (event.kind) {
+        case 'looked':
+          this.#looked(event.outcome, event.atMs)
+          return
+        case 'contested':
+          this.#contested.set(event.path, event.untilMs)
+          log('warn', 'contested', { path: event.path, untilMs: event.untilMs })
+          this.#tell()
+          return
+        case 'deaf':
+          log('warn', 'directory cannot be watched; audits must do', {
+            path: event.directory,
+            errno: event.errno,
+          })
+          return
+        case 'failed':
+          log('error', 'repair failed', { message: event.error.message })
+      }
+    })
+  }
+
+  #looked(outcome: AuditOutcome, atMs: number): void {
+    const { log, now } = this.#options
+    const repaired = outcome.repaired.length
+    this.#repairs += repaired
+    // A look sees only some steps: those it did not look at keep their verdict.
+    const looked = new Set(
+      [...outcome.repaired, ...outcome.notKept.map(each => each.step)].map(step => step.id),
+    )
+    this.#notKept = [...this.#notKept.filter(each => !looked.has(each.step.id)), ...outcome.notKept]
+    if (repaired === 0 && outcome.notKept.length === 0) return
+    const steps = outcome.repaired.slice(0, 5).map(stepText)
+    log('info', 'drift repaired', { repaired, notKept: outcome.notKept.length, steps, ms: now() - atMs })
+    this.#tell()
   }
 
   async close(): Promise<void> {
     clearTimeout(this.#auditTimer)
-    this.#unwatch?.()
+    this.#watch?.close()
     this.#engine.close()
   }
 
@@ -113,6 +156,7 @@ class Host implements RunningHost {
       const about = { id: entry.id, label: `${entry.sequence} ${entry.subject}`, facts }
       const outcome = await this.#engine.run(declared.steps, about, this.#payloads)
       this.#take(outcome.notKept)
+      this.#listen()
       return this.#report(outcome, declared.steps.length)
     } catch (error) {
       const { code, message } = error as { code?: string; message: string }
@@ -210,8 +254,14 @@ class Host implements RunningHost {
   }
 
   #tell(): void {
-    const kept = this.#engine.drift.list().length
-    this.#ports.report({ repairs: this.#repairs, kept, contested: this.#contested }, this.#notKept.length)
+    const now = this.#options.now()
+    for (const [path, untilMs] of this.#contested) if (untilMs <= now) this.#contested.delete(path)
+    const drift = {
+      repairs: this.#repairs,
+      kept: this.#engine.drift.list().length,
+      contested: this.#contested.size,
+    }
+    this.#ports.report(drift, this.#notKept.length)
   }
 
   notKept(): StatusView['notKept'] {

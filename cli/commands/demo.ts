@@ -111,11 +111,11 @@ async function story(stage: Stage, real: boolean, io: Io): Promise<void> {
   if (!same) throw new CliError('the rollback did not restore the first state')
   tell.detail('every path, mode, owner and byte of all five is as it was after the first release')
 
-  tell.step('a sixth host comes late', 'fleet join … ; fleet enroll … ; fleet publish ; fleet agent')
+  tell.step('a sixth host comes late', 'fleet join … ; fleet enroll … ; fleet publish --trust ; fleet agent')
   const late = await stage.host('h6')
   await enroll(stage, late, joinString)
   await commit(stage, 'Enroll h6')
-  await stage.fleet(['publish', '-m', 'h6 joins', '--peers', '3'])
+  await stage.fleet(['publish', '--trust', '-m', 'h6 joins', '--peers', '3'])
   const began = performance.now()
   stage.start(late)
   await until('h6 to converge', () =>

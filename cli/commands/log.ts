@@ -22,8 +22,8 @@ function render(entries: readonly LogView[], columns: number, colour: boolean): 
     short(each.id),
     new Date(each.issuedMs).toISOString().slice(0, 16).replace('T', ' '),
     each.signer ?? 'unknown',
-    each.refusal ? paint(`refused ${each.refusal.code}`, 'red', colour) : each.mark,
-    each.refusal ? each.refusal.detail : each.subject,
+    each.refusal ? paint('refused', 'red', colour) : each.mark,
+    each.refusal ? `${each.refusal.code}: ${each.refusal.detail}` : each.subject,
   ])
   return table(['SEQ', 'KIND', 'ID', 'SIGNED', 'BY', 'MARK', 'SUBJECT'], rows, columns)
 }

@@ -31,6 +31,7 @@ export const spec: CommandSpec = {
     'Publishes the commit HEAD, and trust/ before it when that has changed. Works from a laptop with no agent: it joins the\nfleet, asks for the head, refuses when behind, signs, waits until hosts hold it, and leaves.',
   options: [
     ...publishOptions,
+    ['--trust', 'publish only trust/: hosts and operators, no release'],
     ['--allow', 'publish content that a rollback took back'],
     ['--force', 'also when behind'],
   ],
@@ -54,6 +55,7 @@ export const spec: CommandSpec = {
     const published = await publish({
       ...(await common(project, tree, options, io)),
       wish: async laptop => {
+        if (options['trust'] === true) return undefined
         if (options['force'] !== true) await refuseWhenBehind(project, laptop, tree)
         const never = laptop.peer.entries.terms()?.never ?? []
         const allow = options['allow'] === true ? never : []
