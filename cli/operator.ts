@@ -95,6 +95,15 @@ export async function operatorOf(
   })
 }
 
+/** Fails when a private key would lie in a repository, and so be published to every host. */
+export function refusePublished(path: string, root: string): void {
+  if (path.startsWith(`${root}/`) && !path.startsWith(`${root}/.git/`))
+    throw new CliError(`the private key ${path} lies in the repository, which every host gets`, {
+      exit: exits.badInput,
+      hint: 'keep it elsewhere, for example in ~/.config/fleet',
+    })
+}
+
 export interface MadeKey extends PrivateKey {
   /** The content of its file. */
   readonly file: string

@@ -51,23 +51,30 @@ export function badInput(
   })
 }
 
+/** The folder with fleet.toml that `cwd` lies in, if there is one. */
+export function projectRoot(cwd: string): string | undefined {
+  for (let root = resolve(cwd); ; root = dirname(root)) {
+    if (fs.existsSync(join(root, settingsFile))) return root
+    if (root === dirname(root)) return undefined
+  }
+}
+
 /** The project that `cwd` lies in; fails when there is none, or when fleet.toml has problems. */
 export function findProject(cwd: string): Project {
-  for (let root = resolve(cwd); ; root = dirname(root)) {
-    const path = join(root, settingsFile)
-    if (fs.existsSync(path)) {
-      const { text, problems } = decodeText(settingsFile, new Uint8Array(fs.readFileSync(path)))
-      const parsed = parseSettings(text)
-      const all = [...problems, ...parsed.problems]
-      if (all.length > 0) throw badInput(all)
-      return { root, settings: parsed.settings }
-    }
-    if (root === dirname(root))
-      throw new CliError(`there is no ${settingsFile} in ${resolve(cwd)} or above`, {
-        exit: exits.badInput,
-        hint: 'go to the repository of your fleet, or make one: fleet init my-fleet',
-      })
-  }
+  const root = projectRoot(cwd)
+  if (root === undefined)
+    throw new CliError(`there is no ${settingsFile} in ${resolve(cwd)} or above`, {
+      exit: exits.badInput,
+      hint: 'go to the repository of your fleet, or make one: fleet init my-fleet',
+    })
+  const { text, problems } = decodeText(
+    settingsFile,
+    new Uint8Array(fs.readFileSync(join(root, settingsFile))),
+  )
+  const parsed = parseSettings(text)
+  const all = [...problems, ...parsed.problems]
+  if (all.length > 0) throw badInput(all)
+  return { root, settings: parsed.settings }
 }
 
 /** What only the operator's machine knows of the fleet (genesis, entries kept for later); not part of the content. */
@@ -103,10 +110,13 @@ async function readWorktree(root: string): Promise<ReadonlyMap<string, SourceFil
     const stat = fs.lstatSync(full, { throwIfNoEntry: false })
     if (stat === undefined) continue // tracked, and deleted since
     if (stat.isDirectory())
-      throw new CliError(`${path} is a repository of its own; a release holds files only`, {
-        exit: exits.badInput,
-        hint: 'copy its files in, or add it to .gitignore',
-      })
+      throw new CliError(
+        `${path.replace(/\/$/, '')} is a repository of its own; a release holds files only`,
+        {
+          exit: exits.badInput,
+          hint: 'copy its files in, or add it to .gitignore',
+        },
+      )
     if (!stat.isFile() && !stat.isSymbolicLink())
       throw new CliError(`${path} is neither a file nor a symbolic link`, { exit: exits.badInput })
     total += stat.size

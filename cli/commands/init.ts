@@ -23,6 +23,7 @@ import {
   passphraseOption,
   readKey,
   readText,
+  refusePublished,
 } from '../operator.ts'
 import { findProject } from '../project.ts'
 import { starterFiles, starterTrust } from '../starter.ts'
@@ -51,13 +52,14 @@ export const spec: CommandSpec = {
       })
     refuseInside(root)
     const key = await findKey(options, io)
+    refusePublished(key.path, root)
     const author = authorOf(existsSync(root) ? root : io.cwd, io)
     const principal = /^[A-Za-z0-9._@+-]{1,128}$/.test(author.email) ? author.email : 'operator'
     const operator: Operator = { principal, namespaces: ['git', 'fleet'], key: key.key, comment: '' }
     const trust = starterTrust(operator)
     const genesis = makeGenesis(name, trust, seedSigner(key.seed), author, Date.now())
 
-    const files = new Map<string, string | Uint8Array>(starterFiles(name, keySetting(key.path, root, io)))
+    const files = new Map<string, string | Uint8Array>(starterFiles(name, keySetting(key.path, io)))
     for (const [file, bytes] of Object.entries(trust)) files.set(`trust/${file}`, bytes)
     const paths = [...files.keys()]
     refuseExisting(root, [...paths, genesisFile], 'fleet init makes new fleets only; choose another folder')
@@ -138,14 +140,10 @@ async function findKey(
 }
 
 /** What fleet.toml says of the key: nothing when it is found without. */
-function keySetting(path: string, root: string, io: Io): string | undefined {
+function keySetting(path: string, io: Io): string | undefined {
   if ([keyPathDefault(io), keyPathSsh(io)].includes(path)) return undefined
   const home = io.env['HOME'] ?? homedir()
-  return path.startsWith(`${home}/`)
-    ? `~/${relative(home, path)}`
-    : relative(root, path).startsWith('..')
-      ? path
-      : relative(root, path)
+  return path.startsWith(`${home}/`) ? `~/${relative(home, path)}` : path
 }
 
 /** A release is a whole repository: its top is the fleet's. */

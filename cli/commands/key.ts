@@ -20,8 +20,9 @@ import {
   makeKey,
   passphraseOf,
   passphraseOption,
+  refusePublished,
 } from '../operator.ts'
-import { findProject, readTree, trustOf } from '../project.ts'
+import { findProject, projectRoot, readTree, trustOf } from '../project.ts'
 
 export const spec: CommandSpec = {
   args: [
@@ -31,7 +32,7 @@ export const spec: CommandSpec = {
   options: [['--out <file>', 'new: where to (default: ~/.config/fleet/key)'], passphraseOption],
   about:
     'Keys are OpenSSH Ed25519 keys: ssh-keygen makes and reads them too. Yours is the first of ~/.config/fleet/key ($XDG_CONFIG_HOME) and ~/.ssh/id_ed25519, unless fleet.toml names another under [keys].',
-  examples: ['fleet key show', 'fleet key new --out ./bob.key', 'fleet key join'],
+  examples: ['fleet key show', 'fleet key new --out ~/bob.key', 'fleet key join'],
   json: true,
   async run([action, file], options, io) {
     if (action === 'new' && file === undefined) return make(options, io)
@@ -51,6 +52,8 @@ async function make(options: Options, io: Io): Promise<Answer> {
   const given = textOption(options, 'out')
   const path = given === undefined ? keyPathDefault(io) : resolve(io.cwd, given)
   refuseExisting(io.cwd, [path, `${path}.pub`], 'name another file: fleet key new --out FILE')
+  const project = projectRoot(io.cwd)
+  if (project !== undefined) refusePublished(path, project)
   const made = await makeKey(keyComment(), passphraseOf(options, io))
   await allOrNothing(files => {
     files.file(path, made.file, 0o600)
