@@ -2,22 +2,15 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { Io } from '../../cli/command.ts'
 import { spec } from '../../cli/commands/apply.ts'
 import { serveControl } from '../../node/os-socket.ts'
+import { testIo } from './io.ts'
 
 let state = ''
 beforeEach(() => (state = mkdtempSync(join(tmpdir(), 'fleet-apply-'))))
 afterEach(() => rmSync(state, { recursive: true, force: true }))
 
-const io: Io = {
-  colour: false,
-  columns: 80,
-  cwd: tmpdir(),
-  env: {},
-  progress: () => {},
-  stopped: () => new Promise(() => {}),
-}
+const io = testIo(tmpdir())
 
 test('--agent asks the agent to look at all that is in force', async () => {
   const control = await serveControl(join(state, 'control.sock'), async ask => {

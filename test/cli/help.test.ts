@@ -1,4 +1,6 @@
 // Every command says how it is used, and what it says is true: examples parse.
+import { execFileSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { describe, expect, test } from 'vitest'
 import type { CommandSpec } from '../../cli/command.ts'
@@ -31,4 +33,18 @@ describe.each(commands)('fleet $name', ({ name, summary, load }) => {
   test('its summary is a phrase that fits the list', () => {
     expect(summary).toMatch(/^[a-z][^\n]{1,60}[^.]$/)
   })
+})
+
+test('fleet --help lists every command, fleet COMMAND --help its options and examples', () => {
+  const fleet = (...args: string[]) =>
+    execFileSync(process.execPath, [fileURLToPath(new URL('../../cli/main.ts', import.meta.url)), ...args], {
+      encoding: 'utf8',
+    })
+  const list = fleet('--help')
+  for (const { name, summary } of commands) expect(list).toContain(`\n  ${name.padEnd(13)}  ${summary}\n`)
+  const help = fleet('plan', '--help')
+  expect(help).toContain('Usage: fleet plan [options] [rev]')
+  expect(help).toContain('--root <dir>')
+  expect(help).toContain('Examples:\n  fleet plan --root /tmp/try')
+  for (const line of help.split('\n')) expect(line.length).toBeLessThanOrEqual(80)
 })

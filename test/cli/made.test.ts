@@ -2,9 +2,9 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { Io } from '../../cli/command.ts'
 import { spec } from '../../cli/commands/init.ts'
 import { allOrNothing, refuseExisting } from '../../cli/made.ts'
+import { testIo } from './io.ts'
 
 let folder = ''
 beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'fleet-made-'))))
@@ -35,15 +35,7 @@ test('fleet init: neither a key nor a repository when a file cannot be made', as
   mkdirSync(root)
   // A file where a folder has to be: seen only while the files are made.
   writeFileSync(join(root, 'trust'), '')
-  const io: Io = {
-    colour: false,
-    columns: 80,
-    cwd: folder,
-    env: { HOME: folder, PATH: process.env['PATH'] },
-    progress: () => {},
-    stopped: () => new Promise(() => {}),
-  }
-  await expect(spec.run(['shop'], {}, io)).rejects.toThrow()
+  await expect(spec.run(['shop'], {}, testIo(folder))).rejects.toThrow()
   expect(readdirSync(root)).toEqual(['trust'])
   expect(existsSync(join(folder, '.config'))).toBe(false)
 })
