@@ -82,11 +82,11 @@ export class Stage {
     this.#agents.set(host.name, child)
   }
 
-  async stop(name: string): Promise<void> {
+  async stop(name: string, signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
     const child = this.#agents.get(name)
     this.#agents.delete(name)
-    if (child === undefined || child.exitCode !== null) return
-    child.kill('SIGTERM')
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    child.kill(signal)
     const late = setTimeout(() => child.kill('SIGKILL'), 5_000)
     await ended(child)
     clearTimeout(late)
@@ -162,6 +162,7 @@ async function collect(stream: NodeJS.ReadableStream): Promise<string> {
 
 function ended(child: ChildProcess): Promise<number> {
   if (child.exitCode !== null) return Promise.resolve(child.exitCode)
+  if (child.signalCode !== null) return Promise.resolve(1)
   return new Promise((resolve, reject) => {
     child.once('error', reject)
     child.once('close', code => resolve(code ?? 1))
