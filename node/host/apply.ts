@@ -231,7 +231,7 @@ async function finishStaging(
       throw new StepError('INVALID', act.path, `${act.validate.join(' ')}: ${ran.output.trim()}`)
   }
   const files = live.flatMap(({ planned, intent }) => {
-    const saved = intent.saved === undefined ? [] : ['saved/.']
+    const saved = (intent.saved ?? intent.keeps) ? ['saved/.', ...(intent.keeps ? [intent.keeps] : [])] : []
     return planned.act.kind === 'put' ? [intent.temp!, ...saved] : saved
   })
   machine.flush([...new Set(files)])

@@ -23,6 +23,8 @@ export interface Intent {
   readonly saved?: string
   /** The temporary file or link that will take the place of `path`. */
   readonly temp?: string
+  /** A file written into the state directory as an original. */
+  readonly keeps?: string
   /** For `restore`: what returns, in the state directory. */
   readonly source?: string
   readonly drifted?: boolean

@@ -32,18 +32,19 @@ export interface Job {
 /** After the outcome is durable: what only the way back needed. `needed`: names of saved files still in force. */
 export function sweep(
   machine: System,
-  intents: readonly Pick<Intent, 'temp' | 'saved'>[],
+  intents: readonly Pick<Intent, 'temp' | 'saved' | 'keeps'>[],
   needed: ReadonlySet<string> = new Set(),
 ) {
-  for (const { temp, saved } of intents) {
+  for (const { temp, saved, keeps } of intents) {
     if (temp !== undefined && machine.lstat(temp) !== undefined) machine.removeTree(temp)
-    if (saved !== undefined && !needed.has(saved) && machine.lstat(saved) !== undefined)
-      machine.removeTree(saved)
+    for (const name of [saved, keeps])
+      if (name !== undefined && !needed.has(name) && machine.lstat(name) !== undefined)
+        machine.removeTree(name)
   }
 }
 
 export function intentOf(planned: Planned, name: string, home: (path: string) => string): Intent {
-  const { act, before, first, saved, drifted, reload } = planned
+  const { act, before, first, saved, drifted, reload, keeps } = planned
   if (act.kind === 'run')
     return {
       kind: 'run',
@@ -64,6 +65,7 @@ export function intentOf(planned: Planned, name: string, home: (path: string) =>
     ...(temporary ? { temp: join(home(act.path), name) } : {}),
     ...(act.kind === 'restore' ? { source: act.saved } : {}),
     ...(drifted ? { drifted } : {}),
+    ...(keeps ? { keeps: keeps.saved } : {}),
   }
 }
 
@@ -116,6 +118,8 @@ export function stage(machine: System, job: Job, bytes: Uint8Array | undefined):
       }
     } else if (!machine.link(act.path, saved)) machine.copy(act.path, saved)
   }
+  const { keeps } = job.planned
+  if (keeps) machine.create(keeps.saved, keeps.bytes, keeps.ownership)
   switch (act.kind) {
     case 'put':
       return madeOf(machine.create(temp!, bytes!, act.ownership))

@@ -34,6 +34,8 @@ export interface Planned {
   readonly first: boolean
   /** Where what it replaces is saved, in the state directory. */
   readonly saved?: string
+  /** A file that is saved as an original although it is on the machine at no time. */
+  readonly keeps?: { readonly saved: string; readonly bytes: Uint8Array; readonly ownership: Ownership }
   /** What it replaces was edited since fleet wrote it: a copy goes to the drift store first. */
   readonly drifted: boolean
   /** The new file takes over ACL and extended attributes of the old, which fleet did not make. */
@@ -97,6 +99,7 @@ export function plan({ declared, held, view, run, trusted, owed = false }: PlanI
   const plans: StepPlan[] = []
   const touched: string[] = []
   let count = 0
+  const saveAs = () => `saved/${run}-${count++}`
 
   const add = (
     acts: Planned[],
@@ -116,16 +119,25 @@ export function plan({ declared, held, view, run, trusted, owed = false }: PlanI
     touched.push(act.path)
     if (earlier) {
       const { act: old } = earlier.planned
-      const replaceable = act.kind === 'put' || act.kind === 'link'
+      const replaceable = act.kind === 'put' || act.kind === 'link' || act.kind === 'remove'
+      const was = earlier.planned.before
       // A file that changes its step, or gets two lines, changes once: nobody sees it missing or half done.
       if (
         replaceable &&
-        (old.kind === 'put' || old.kind === 'link' || old.kind === 'remove' || old.kind === 'restore') &&
-        earlier.planned.before?.kind !== 'directory'
+        old.kind !== 'run' &&
+        old.kind !== 'mkdir' &&
+        old.kind !== 'rmdir' &&
+        was?.kind !== 'directory' &&
+        (was !== null || act.kind !== 'remove')
       ) {
         earlier.acts.splice(earlier.acts.indexOf(earlier.planned), 1)
-        const carry = act.kind === 'put' && earlier.planned.before?.kind === 'file'
-        const planned = { ...earlier.planned, act, carry, drifted: earlier.planned.drifted || drifted }
+        const planned = {
+          ...earlier.planned,
+          act,
+          carry: act.kind === 'put' && was?.kind === 'file',
+          drifted: earlier.planned.drifted || drifted,
+          ...(was !== null && earlier.planned.saved === undefined ? { saved: saveAs() } : {}),
+        }
         acts.push(planned)
         firstAt.set(act.path, { acts, planned })
         return planned
@@ -142,7 +154,7 @@ export function plan({ declared, held, view, run, trusted, owed = false }: PlanI
       drifted: drifted && before !== null,
       carry: !made && act.kind === 'put' && before?.kind === 'file',
       reload: false,
-      ...(replaces ? { saved: `saved/${run}-${count++}` } : {}),
+      ...(replaces ? { saved: saveAs() } : {}),
     }
     acts.push(planned)
     firstAt.set(act.path, { acts, planned })
@@ -201,11 +213,24 @@ export function plan({ declared, held, view, run, trusted, owed = false }: PlanI
       const savedBefore = act.kind === 'run' ? undefined : view.savedAt(act.path)
       const wasPlanned = act.kind === 'run' ? undefined : firstAt.get(act.path)?.planned
       const before = act.kind === 'run' ? undefined : view.stat(act.path)
+      const content = act.kind === 'run' ? undefined : view.contentAt(act.path)
       const made = originals.some(one => one.was === 'absent' && act.kind !== 'run' && one.path === act.path)
-      const planned = add(acts, act, edited, false, made)
+      const planned = add(acts, act, edited && wasPlanned === undefined, false, made)
       if (!planned) continue
-      // A repair puts back what is held already; what it replaces is drift, not an original.
-      if (!same) after = remember(after, originalOf(planned, before, savedBefore, wasPlanned))
+      // A repair puts back what is held already; what it replaces is drift, not an original, unless it came back in
+      // this very run.
+      if (same && wasPlanned === undefined) continue
+      const original = originalOf(planned, before, savedBefore, wasPlanned)
+      if (original === 'predicted' && before && content?.kind === 'bytes') {
+        // What is to be kept exists only once LINE has left the file; it is written for us alone.
+        const saved = saveAs()
+        acts[acts.indexOf(planned)] = {
+          ...planned,
+          keeps: { saved, bytes: content.bytes, ownership: before },
+        }
+        firstAt.set((act as { path: string }).path, { acts, planned: acts.at(-1)! })
+        after = remember(after, { was: 'saved', path: (act as { path: string }).path, saved, stat: before })
+      } else if (original !== 'predicted') after = remember(after, original)
     }
     plans.push(stepPlan(step, acts.length > 0 || kind !== 'repair' ? kind : 'kept', acts, after))
   }
@@ -300,7 +325,7 @@ function originalOf(
   before: Stat | undefined,
   savedBefore: string | undefined,
   earlier: Planned | undefined,
-): Original | undefined {
+): Original | 'predicted' | undefined {
   switch (act.kind) {
     case 'run':
       return act.undo === undefined ? undefined : { was: 'command', undo: act.undo, timeoutMs: act.timeoutMs }
@@ -320,8 +345,9 @@ function originalOf(
     case 'remove': {
       if (act.kind === 'put' && act.original) return act.original
       if (before === undefined) return { was: 'absent', path: act.path }
-      const place = savedBefore ?? (earlier ? undefined : saved)
-      return place === undefined ? undefined : { was: 'saved', path: act.path, saved: place, stat: before }
+      const untouched = earlier === undefined || earlier.act.kind === 'modify'
+      const place = savedBefore ?? (untouched ? saved : undefined)
+      return place === undefined ? 'predicted' : { was: 'saved', path: act.path, saved: place, stat: before }
     }
     default:
       return undefined

@@ -23,6 +23,8 @@ export interface View extends Look {
   predict(act: Act): void
   /** Where the bytes of `path` will have come from, if a saved file is to return there. */
   savedAt(path: string): string | undefined
+  /** What an act planned so far will have put there. */
+  contentAt(path: string): Content | undefined
   /** Whether an act planned so far touches the path. */
   predicted(path: string): boolean
 }
@@ -104,6 +106,7 @@ export function openView(
     groupId: name => known(ids.group, name, machine.groupId),
     declared: path => declared.has(path),
     savedAt: path => layer.get(path)?.saved,
+    contentAt: path => layer.get(path)?.content,
     predicted: path => layer.has(path),
     predict: act => {
       if (act.kind === 'run') return
