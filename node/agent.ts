@@ -8,6 +8,7 @@ import {
   type Hello,
   type Malformed,
   type Message,
+  type StatusPair,
   type WantPack,
 } from '../gossip/message.ts'
 import { createSpread, type Holdings, type SpreadInput } from '../gossip/spread.ts'
@@ -56,6 +57,8 @@ export type Effect =
   /** Make durable: the counter of statuses may go up to here; entries that failed here. */
   | { readonly kind: 'reserve'; readonly counter: number }
   | { readonly kind: 'remember'; readonly failed: readonly string[] }
+  /** Keep a host's status for the next start; peers have it too. */
+  | { readonly kind: 'board'; readonly host: string; readonly pair: StatusPair }
   | Exclude<SupplyEffect, { kind: 'send' | 'complete' }>
   | { readonly kind: 'serve'; readonly to: PeerId; readonly want: WantPack }
   /** Run the release's steps. Answered by `ran`. */
@@ -245,8 +248,10 @@ export class Agent {
         const effects: Effect[] = []
         for (const pair of message.statuses) {
           const taken = this.#reporter.take(pair, nowMs)
-          if (taken.kind === 'new')
+          if (taken.kind === 'new') {
+            effects.push({ kind: 'board', host: taken.host, pair })
             effects.push(...this.#tell({ kind: 'status', host: taken.host, from }, nowMs))
+          }
           if (taken.kind === 'twins')
             effects.push(log('warn', 'two statuses under one counter', { host: taken.host }))
           if (taken.kind === 'bad') effects.push(log('warn', 'bad status', { from }))

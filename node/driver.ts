@@ -4,6 +4,9 @@ import type { Carrier, Contact, PeerId } from '../gossip/carrier.ts'
 import { limits } from '../gossip/limits.ts'
 import { encodeMessage, type WantPack } from '../gossip/message.ts'
 import { hex, utf8 } from '../signing/bytes.ts'
+import { encode } from '../signing/cbor.ts'
+import type { EntryId } from '../signing/entry.ts'
+import { writeFloor } from '../signing/floor.ts'
 import type { Admissions } from './admission.ts'
 import type { Agent, Effect, Input } from './agent.ts'
 import type { LogEntry } from './log.ts'
@@ -43,12 +46,10 @@ export const files = {
 export const keys = {
   entry: (sequence: number, id: string) => `entry/${String(sequence).padStart(16, '0')}/${id}`,
   fork: (id: string) => `fork/${id}`,
+  /** The last status of a host, by its key in hex. */
+  board: (host: string) => `board/${host}`,
   book: 'book',
 } as const
-
-export function floorText(sequence: number, id: string): Uint8Array {
-  return utf8(`fleet floor 1\nSequence: ${sequence}\nEntry: ${id}\n`)
-}
 
 /** What a host holds that the queue of effects may grow to before sends are dropped: sync heals those. */
 const queueMax = 10_000
@@ -155,7 +156,7 @@ export class Driver {
 
   /** A promise only where later effects lean on this one. */
   #perform(effect: Effect): Promise<void> | undefined {
-    const { carrier, durable, log, repository } = this.#ports
+    const { carrier, durable, log, repository, store } = this.#ports
     switch (effect.kind) {
       case 'send':
         carrier.send(effect.to, effect.bytes).catch(error => this.#failed('send', error))
@@ -169,6 +170,13 @@ export class Driver {
         return this.#keep(effect.entry)
       case 'keep-fork':
         return this.#keepFork(effect.entry)
+      case 'board':
+        store
+          .batch([{ type: 'put', key: keys.board(effect.host), value: encode(effect.pair) }], {
+            durable: false,
+          })
+          .catch(error => this.#failed('board', error))
+        return
       case 'reserve':
         return durable.write(files.counter, utf8(`${effect.counter}\n`))
       case 'remember':
@@ -210,7 +218,7 @@ export class Driver {
     await store.batch([{ type: 'put', key, value: entry.envelope }], { durable: true })
     if (entry.kind === 'trust') await this.#tag(entry)
     else if (repository.held().includes(entry.release?.commit ?? '')) await this.#tag(entry)
-    const floor = floorText(entry.sequence, entry.id)
+    const floor = writeFloor({ sequence: entry.sequence, id: entry.id as EntryId })
     await durable.write(files.floor, floor)
     await durable.write(files.secondFloor, floor)
   }
@@ -307,12 +315,22 @@ function treeOf({ trust }: LogEntry): ReadonlyMap<string, Uint8Array> | undefine
   ])
 }
 
-/** The address book as it lies in the store; anything else is an empty book. */
+/** The address book as it lies in the store; whatever is not of its shape is left out. */
 export function decodeBook(bytes: Uint8Array | undefined): Contact[] {
   try {
     const value: unknown = JSON.parse(new TextDecoder().decode(bytes ?? new Uint8Array()))
-    return Array.isArray(value) ? (value as Contact[]) : []
+    return Array.isArray(value) ? value.filter(isContact) : []
   } catch {
     return []
   }
+}
+
+function isContact(value: unknown): value is Contact {
+  const { peer, addresses, seenMs } = (value ?? {}) as Partial<Contact>
+  return (
+    typeof peer === 'string' &&
+    typeof seenMs === 'number' &&
+    Array.isArray(addresses) &&
+    addresses.every(each => typeof each === 'string' && each.length <= limits.addressChars)
+  )
 }

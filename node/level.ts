@@ -4,10 +4,11 @@ import assert from 'node:assert'
 import { mkdirSync, renameSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { ClassicLevel } from 'classic-level'
+import { Level } from 'level'
 import { NodeError } from './errors.ts'
 import { type Clock, type Opened, type Store, storeKey } from './ports.ts'
 
-type Database = ClassicLevel<string, Uint8Array>
+type Database = Level<string, Uint8Array>
 
 /**
  * Opens or makes the store in `folder`. Errors: STORE_LOCKED when another process has it open; STORE_FAILED when the
@@ -34,7 +35,7 @@ export async function openLevel(folder: string, clock: Clock): Promise<Opened<St
 }
 
 async function tryOpen(folder: string): Promise<{ database: Database } | { why: string }> {
-  const database: Database = new ClassicLevel(folder, { keyEncoding: 'utf8', valueEncoding: 'view' })
+  const database: Database = new Level(folder, { keyEncoding: 'utf8', valueEncoding: 'view' })
   try {
     await database.open()
     // LevelDB opens on its manifest alone: read once through, so that a missing table shows now, not in an hour.

@@ -7,11 +7,13 @@ import type { Carrier, PeerId } from '../gossip/carrier.ts'
 import { type Libp2pOptions, libp2pCarrier } from '../gossip/libp2p.ts'
 import { limits } from '../gossip/limits.ts'
 import { hex, text, unhex } from '../signing/bytes.ts'
+import { decode } from '../signing/cbor.ts'
 import type { Point } from '../signing/chain.ts'
 import { publicKeyOf } from '../signing/crypto.ts'
 import { openDelegation } from '../signing/delegation.ts'
-import type { EntryId, FleetId } from '../signing/entry.ts'
+import type { FleetId } from '../signing/entry.ts'
 import { isRefusal } from '../signing/errors.ts'
+import { higherFloor, readFloor } from '../signing/floor.ts'
 import { peerKey } from '../signing/keys.ts'
 import { readStatus, type Status, signStatus } from '../signing/status.ts'
 import { Admissions } from './admission.ts'
@@ -93,7 +95,7 @@ export async function openPeer(options: PeerOptions): Promise<Peer> {
   if (opened.note !== undefined) log('error', 'repository rebuilt', { note: opened.note })
   const repository = opened.port
 
-  const floor = await readFloor(durable, options.checkpoint, log)
+  const floor = await findFloor(durable, options.checkpoint, log)
   const entries = new EntryLog({
     fleet,
     language,
@@ -128,6 +130,10 @@ export async function openPeer(options: PeerOptions): Promise<Peer> {
     rostered: () => role === 'host' && entries.host(host) !== undefined,
     random,
   })
+  for (const [, value] of await store.range({ from: 'board/', before: 'board0', limit: limits.hosts })) {
+    const signed = readStatus(decode(value))
+    if (!isRefusal(signed)) board.take([signed.body, signed.signature], clock.now())
+  }
   let driver: Driver | undefined
   const side = await options.host?.({
     repository,
@@ -178,7 +184,7 @@ export async function openPeer(options: PeerOptions): Promise<Peer> {
         fleet: entries.fleet,
         agent: version,
         ...(options.delegation && { delegation: options.delegation }),
-        addrs: [],
+        addrs: carrier.addresses().slice(0, limits.addressesPerPeer),
       }),
       peersToShare: () =>
         carrier
@@ -248,7 +254,7 @@ function bootId(): Uint8Array {
 }
 
 /** The higher of the two floors; `lost` when neither can be read. */
-async function readFloor(
+async function findFloor(
   durable: Durable,
   checkpoint: Point | undefined,
   log: Log,
@@ -257,11 +263,7 @@ async function readFloor(
   for (const name of [files.floor, files.secondFloor]) {
     const kept = await durable.read(name)
     if (kept.kind === 'damaged') log('error', 'floor damaged', { detail: kept.detail })
-    const words = kept.kind === 'present' ? (text(kept.bytes) ?? '') : ''
-    const match = /^fleet floor 1\nSequence: ([1-9][0-9]{0,15})\nEntry: ([0-9a-f]{64})\n$/.exec(words)
-    if (!match) continue
-    const point = { sequence: Number(match[1]), id: match[2] as EntryId }
-    if (best === undefined || point.sequence > best.sequence) best = point
+    if (kept.kind === 'present') best = higherFloor(best, readFloor(kept.bytes))
   }
   return best === undefined ? { point: checkpoint, lost: true } : { point: best, lost: false }
 }

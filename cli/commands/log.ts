@@ -23,7 +23,13 @@ function render(entries: readonly LogView[], columns: number, colour: boolean): 
     new Date(each.issuedMs).toISOString().slice(0, 16).replace('T', ' '),
     each.signer ?? 'unknown',
     each.refusal ? paint('refused', 'red', colour) : each.mark,
-    each.refusal ? `${each.refusal.code}: ${each.refusal.detail}` : each.subject,
+    each.subject,
   ])
-  return table(['SEQ', 'KIND', 'ID', 'SIGNED', 'BY', 'MARK', 'SUBJECT'], rows, columns)
+  // The table cuts long words; a refusal is worth reading whole.
+  const refusals = entries.flatMap(({ sequence, refusal }) =>
+    refusal ? [`refused ${sequence}: ${refusal.detail} (${refusal.code})`] : [],
+  )
+  return [table(['SEQ', 'KIND', 'ID', 'SIGNED', 'BY', 'MARK', 'SUBJECT'], rows, columns), ...refusals].join(
+    '\n',
+  )
 }
