@@ -224,11 +224,13 @@ export function openMachine(root: string, state: string): Machine {
     },
     flush: paths => {
       if (paths.length > fsyncsMax) {
-        // One path of each directory is enough: the call syncs the whole file system it is on.
-        const directories = new Set(paths.map(path => where(dirname(path))))
-        const known = [...directories].filter(path => fs.existsSync(path))
-        for (let from = 0; from < known.length; from += 500)
-          tool(['sync', '-f', '--', ...known.slice(from, from + 500)], paths[0]!, 'IO_FAILED')
+        // One directory of each file system is enough: the call syncs all of it.
+        const systems = new Map<number, string>()
+        for (const path of new Set(paths.map(each => where(dirname(each))))) {
+          const stat = fs.statSync(path, { throwIfNoEntry: false })
+          if (stat) systems.set(stat.dev, path)
+        }
+        if (systems.size > 0) tool(['sync', '-f', '--', ...systems.values()], paths[0]!, 'IO_FAILED')
         return
       }
       for (const path of paths)
