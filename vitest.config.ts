@@ -16,7 +16,7 @@ export default defineConfig({
       : {}),
     projects: [
       project('tidy', ['test/tidy.test.ts']),
-      project('unit', ['test/{signing,gossip,node,cli,sim}/**/*.test.ts']),
+      project('unit', ['test/{signing,gossip,node,cli,sim,bench}/**/*.test.ts']),
       project('compliance', ['test/compliance/**/*.test.ts'], { testTimeout: 60_000 }),
       project('e2e', ['test/{e2e,golden}/**/*.test.ts'], { testTimeout: 120_000, hookTimeout: 120_000 }),
     ],
