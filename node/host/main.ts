@@ -277,7 +277,10 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
       if (drifted && was?.kind === 'directory' && saved && !needed.has(saved) && machine.lstat(saved))
         drift.adopt(saved, path!, now(), label())
     const gone = [...before.values()].flatMap(each => savedIn(each.originals)).map(saved => ({ saved }))
-    sweep(machine, [...intents, ...gone], needed)
+    // What took its target's place is no longer under its temporary name; only failures and removals leave some.
+    const clean = applied.notKept.length === 0
+    const rest = intents.filter(each => each.saved || each.keeps || each.kind === 'remove' || !clean)
+    sweep(machine, [...rest, ...gone], needed)
     index()
     const changed = plans.some(each => each.acts.length > 0)
     const repaired = plans
