@@ -2,7 +2,7 @@
 // minute. Each step says the command that a user would type; all of them are run, none is acted.
 import { appendFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { LogView, PeerView, StatusView } from '../../node/control.ts'
+import type { DriftView, LogView, PeerView, StatusView } from '../../node/control.ts'
 import { CliError, type CommandSpec, type Io } from '../command.ts'
 import { forge } from '../demo-forger.ts'
 import { type DemoTree, demoInput } from '../demo-input.ts'
@@ -263,8 +263,8 @@ async function handEdit(stage: Stage, tell: Narrator, host: DemoHost): Promise<v
   }
   tell.detail(`restored after ${(performance.now() - began).toFixed(1)} ms; the edit is not lost:`)
   const kept = await until('the edit to be kept', async () => {
-    const list = await ask<readonly { path: string }[]>(stage, host, 'drift')
-    return list?.some(each => each.path === '/etc/motd') ? true : undefined
+    const list = await ask<readonly DriftView[]>(stage, host, 'drift')
+    return list?.some(each => each.path === '/etc/motd' && each.size !== null) ? true : undefined
   })
   if (kept) {
     tell.detail(`$ fleet drift --state ${host.state}`)
