@@ -31,7 +31,8 @@ export interface DemoHost {
   readonly port: number
 }
 
-const bin = fileURLToPath(new URL('../bin/fleet', import.meta.url))
+/** What a person types for `fleet`. */
+export const fleetBin = fileURLToPath(new URL('../bin/fleet', import.meta.url))
 
 export class Stage {
   readonly folder: string
@@ -59,7 +60,7 @@ export class Stage {
     args: readonly string[],
     options: { cwd?: string; exits?: readonly number[] } = {},
   ): Promise<Ran> {
-    const child = spawn(bin, args, {
+    const child = spawn(fleetBin, args, {
       cwd: options.cwd ?? this.operator,
       env: this.#env,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -75,7 +76,7 @@ export class Stage {
   /** Starts an agent; it listens when its control socket answers. Its log lies beside its state. */
   start(host: DemoHost, extra: readonly string[] = []): void {
     const log = openSync(join(this.folder, host.name, 'agent.log'), 'a')
-    const child = spawn(bin, ['agent', '--state', host.state, ...extra], {
+    const child = spawn(fleetBin, ['agent', '--state', host.state, ...extra], {
       env: this.#env,
       stdio: ['ignore', log, log],
     })

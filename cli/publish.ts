@@ -27,6 +27,8 @@ export interface Publication {
   readonly trust: Trust
   /** Made once the head is known. Undefined: only trust. */
   readonly wish: (laptop: Laptop) => Promise<ReleaseWish | undefined>
+  /** Id of a sibling entry to be declared dead. */
+  readonly drops: string | undefined
   /** Hosts that must hold it before the laptop leaves; undefined: 3, or all that are reached. */
   readonly peers: number | undefined
   /** ms to wait for the first host, and for the hand-over. */
@@ -58,7 +60,8 @@ export async function publish(publication: Publication): Promise<Published> {
     const newer = entries.trustSequence()
     if (newer > known && trustChanged(entries, trust.files)) throw trustBehind(publication, laptop)
 
-    const words = { subject: `trust: ${count(trust.roster.length, 'host')}`, words: '' }
+    const { drops } = publication
+    const words = { subject: `trust: ${count(trust.roster.length, 'host')}`, words: '', drops }
     const common = () => ({ log: entries, signer, author: publication.author, nowMs: Date.now() })
     let trusted: MadeEntry | undefined
     if (trustChanged(entries, trust.files)) {
@@ -67,7 +70,7 @@ export async function publish(publication: Publication): Promise<Published> {
       io.progress(`entry ${trusted.sequence}: trust, ${count(trust.roster.length, 'host')}`)
     }
     const wish = await publication.wish(laptop)
-    const released = wish && (await release(laptop, common(), wish, io))
+    const released = wish && (await release(laptop, common(), trusted ? wish : { ...wish, drops }, io))
     const last = released ?? trusted
     if (last === undefined) return { trust: null, release: null, held: 0, reached: laptop.reached().length }
     const held = await handOver(publication, laptop, last.sequence, released !== undefined)
@@ -98,7 +101,7 @@ async function release(
     throw new CliError(`no host would take this: ${made.detail}`, { code: made.code, exit: exits.badInput })
   const newest = entries.terms()
   const content = contentOf(made)
-  if (newest?.content === content && wish.never.length === 0) return undefined
+  if (newest?.content === content && wish.never.length === 0 && wish.drops === undefined) return undefined
   if (newest?.never?.some(each => each === content) && !wish.allow.includes(content))
     throw new CliError('this content is on the never list: a rollback took it back', {
       exit: exits.badInput,

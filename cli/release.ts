@@ -34,6 +34,8 @@ export interface MadeEntry {
 export interface Words {
   readonly subject: string
   readonly words: string
+  /** Id of a sibling entry that this one declares dead: ends a fork. */
+  readonly drops?: string | undefined
 }
 
 interface Common {
@@ -55,7 +57,7 @@ export function trustChanged(log: EntryLog, files: TrustFiles): boolean {
 export function makeTrustEntry(
   { log, signer, author, nowMs }: Common,
   next: Trust,
-  { subject, words }: Words,
+  { subject, words, drops }: Words,
 ): MadeEntry {
   const old = log.trust()
   const kept = new Set(next.roster.map(host => hex(host.key)))
@@ -70,6 +72,7 @@ export function makeTrustEntry(
     trust: (old?.id ?? '') as EntryId,
     ...trustDigests(next.files),
     ...(removes > 0 && { removes }),
+    ...(drops !== undefined && { drops: drops as EntryId }),
   }
   return seal(entry, signer, { trust: next.files })
 }
@@ -135,6 +138,7 @@ export function makeReleaseEntry(
       small === undefined ? [full] : [{ digest: small.digest, size: small.size, base: small.base }, full],
     ...(never.length > 0 && { never: never as ContentDigest[] }),
     ...(wish.allow.length > 0 && { allow: [...wish.allow].sort() as ContentDigest[] }),
+    ...(wish.drops !== undefined && { drops: wish.drops as EntryId }),
     // Every release goes to all hosts at once: one stage, of all.
     stages: [Math.max(1, hosts)],
     soakSeconds: rollout.soakSeconds ?? (hosts < 40 ? 60 : 600),

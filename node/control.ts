@@ -40,6 +40,11 @@ export interface StatusView {
   readonly drift: { readonly repairs: number; readonly kept: number; readonly contested: number }
   readonly flags: readonly string[]
   readonly paused: { readonly untilMs: number; readonly reason: string } | null
+  readonly pausedPaths: readonly {
+    readonly path: string
+    readonly untilMs: number
+    readonly reason: string
+  }[]
   readonly peers: number
   readonly addresses: readonly string[]
   readonly fetching: readonly { readonly pack: string; readonly size: number; readonly offset: number }[]

@@ -92,6 +92,7 @@ async function answer(ask: Ask, peer: Peer, host: RunningHost, startedMs: number
     addresses: () => peer.carrier.addresses(),
     startedMs,
     notKept: () => host.notKept(),
+    pauses: () => host.pauses(),
   }
   try {
     switch (ask.ask) {

@@ -34,6 +34,8 @@ export interface HostOptions {
 /** The host's side, and what the control socket asks of it. */
 export interface RunningHost extends HostSide {
   notKept(): StatusView['notKept']
+  /** Paths that are paused now. */
+  pauses(): StatusView['pausedPaths']
   why(path: string): WhyView | null
   drift(): DriftView[]
   driftRead(id: string): DriftEdit | undefined
@@ -272,6 +274,15 @@ class Host implements RunningHost {
     }))
   }
 
+  pauses(): StatusView['pausedPaths'] {
+    const now = this.#options.now()
+    return this.#engine
+      .pauses()
+      .flatMap(({ path, untilMs, reason }) =>
+        path !== undefined && untilMs > now ? [{ path, untilMs, reason }] : [],
+      )
+  }
+
   why(path: string): WhyView | null {
     const found = this.#engine.why(path)
     if (found === undefined) return null
@@ -283,7 +294,7 @@ class Host implements RunningHost {
       made: step.origin.made ?? null,
       release: since.label,
       sinceMs: since.atMs,
-      original: originals.length > 0,
+      original: originals.some(each => each.was !== 'absent'),
     }
   }
 

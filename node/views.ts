@@ -20,6 +20,7 @@ export interface ViewPorts {
   readonly startedMs: number
   /** Steps not kept, of the last run and the audits since. */
   readonly notKept: () => StatusView['notKept']
+  readonly pauses: () => StatusView['pausedPaths']
 }
 
 export function statusView(ports: ViewPorts, nowMs: number): StatusView {
@@ -49,6 +50,7 @@ export function statusView(ports: ViewPorts, nowMs: number): StatusView {
     drift: { repairs, kept, contested },
     flags: own?.flags ?? [],
     paused: paused === undefined ? null : paused,
+    pausedPaths: ports.pauses(),
     peers: ports.connected().length,
     addresses: ports.addresses(),
     fetching: agent.fetching(),

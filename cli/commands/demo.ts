@@ -6,7 +6,7 @@ import type { DriftView, LogView, PeerView, StatusView } from '../../node/contro
 import { CliError, type CommandSpec, type Io } from '../command.ts'
 import { forge } from '../demo-forger.ts'
 import { type DemoTree, demoInput } from '../demo-input.ts'
-import { countFiles, type DemoHost, fingerprint, Stage, until } from '../demo-stage.ts'
+import { countFiles, type DemoHost, fingerprint, fleetBin, Stage, until } from '../demo-stage.ts'
 import { duration, paint } from '../render.ts'
 
 export const spec: CommandSpec = {
@@ -137,10 +137,12 @@ async function stay(stage: Stage, io: Io, interrupted: Promise<never>): Promise<
   const say = (line: string) => process.stdout.write(`${line}\n`)
   say('')
   say('The fleet stays up until Ctrl-C. Talk to it from another terminal:')
-  say(`  fleet peers --state ${join(stage.folder, 'h1', 'state')}`)
-  say(`  fleet status --state ${join(stage.folder, 'h3', 'state')}`)
-  say(`  echo oops >> ${join(stage.folder, 'h3', 'root/etc/motd')}   # and look again`)
-  say(`  cd ${stage.operator} && HOME=${join(stage.folder, 'home')} fleet publish -m 'my change'`)
+  const state = (host: string) => join(stage.folder, host, 'state')
+  say(`  ${fleetBin} peers --state ${state('h1')}`)
+  say(`  ${fleetBin} status --state ${state('h3')}`)
+  say(`  echo oops >> ${join(stage.folder, 'h3', 'root/etc/motd')}   # and look again: it is gone`)
+  say(`  ${fleetBin} drift --state ${state('h3')}`)
+  say(`  cd ${stage.operator} && HOME=${join(stage.folder, 'home')} ${fleetBin} publish -m 'my change'`)
   await interrupted.catch(() => io.progress('stopping'))
 }
 

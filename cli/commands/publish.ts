@@ -34,6 +34,7 @@ export const spec: CommandSpec = {
     ['--trust', 'publish only trust/: hosts and operators, no release'],
     ['--allow', 'publish content that a rollback took back'],
     ['--force', 'also when behind'],
+    ['--drops <id>', 'end a fork: declare this sibling entry dead (fleet log shows its id; --json in full)'],
   ],
   examples: ['fleet publish -m "nginx: longer timeouts"', 'fleet publish --peers 5'],
   json: true,
@@ -81,10 +82,20 @@ export async function common(project: Project, tree: Tree, options: Options, io:
     trust,
     signer: await operatorOf(project, trust, options, io),
     author: authorOf(project.root, io),
+    drops: dropsOf(options),
     peers: numberOption(options, 'peers', 1, 10_000),
     waitMs: (numberOption(options, 'wait', 1, 3_600) ?? 10) * 1000,
     io,
   }
+}
+
+function dropsOf(options: Options): string | undefined {
+  const id = textOption(options, 'drops')
+  if (id === undefined || /^[0-9a-f]{64}$/.test(id)) return id
+  throw new CliError(`--drops: found '${id}', expected an entry id of 64 hex digits`, {
+    exit: exits.badInput,
+    hint: 'fleet log --json shows them in full',
+  })
 }
 
 /** The message's first line, and the rest; else `subject`. */
