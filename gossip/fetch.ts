@@ -16,6 +16,8 @@ export type FetchInput =
   | { readonly kind: 'part'; readonly from: PeerId; readonly part: Part; readonly pack: string }
   | { readonly kind: 'no-pack'; readonly from: PeerId; readonly pack: string }
   | { readonly kind: 'down'; readonly peer: PeerId }
+  /** A peer said of itself what it holds: `holders` may name it now. */
+  | { readonly kind: 'holder' }
   /** The whole arrived and its digest is wrong. */
   | { readonly kind: 'bad'; readonly pack: string }
   /** Not wanted any more, or arrived well. */
@@ -169,6 +171,10 @@ export function createFetch(ports: {
         return []
       case 'down':
         return [...jobs.values()].filter(job => job.source === input.peer).flatMap(job => leave(job, nowMs))
+      case 'holder':
+        return [...jobs.values()]
+          .filter(job => job.source === undefined && job.offset < job.size)
+          .flatMap(job => ask(job, nowMs))
       case 'tick':
         return [...jobs.values()].flatMap(job => {
           if (job.offset === job.size) return []

@@ -68,6 +68,7 @@ export function createSpread(holdings: Holdings, random: () => number, nowMs: nu
   const nextSync = () => (guest ? limits.guestSyncMs : limits.syncMs * (0.5 + random()))
   let syncMs = nowMs + nextSync()
   let batchMs = Number.POSITIVE_INFINITY
+  let heldTold = 0
 
   const send = (to: PeerId, message: Message): Send => ({ kind: 'send', to, message })
 
@@ -163,6 +164,14 @@ export function createSpread(holdings: Holdings, random: () => number, nowMs: nu
         return onMessage(input.from, input.message)
       case 'changed': {
         const [ours] = holdings.head()
+        const held = holdings.held()
+        // Entries come by gossip too, but who holds a pack is said by heads alone: whoever waits for it is told.
+        if (held > heldTold) {
+          heldTold = held
+          return [...neighbours]
+            .filter(([, each]) => (each.heads?.held ?? 0) < held)
+            .map(([peer]) => send(peer, heads(false)))
+        }
         // Those known to be behind first: gossip has most likely reached the others.
         const order = shuffled([...neighbours], random).sort(
           ([, a], [, b]) => (a.heads?.head[0] ?? 0) - (b.heads?.head[0] ?? 0),

@@ -270,7 +270,10 @@ export class Agent {
         return this.#supplied(this.#supply.handle({ kind: 'no-pack', from, pack: hex(message.pack) }, nowMs))
       case 'heads':
         this.#heard.add(from)
-        return this.#tell({ kind: 'message', from, message }, nowMs)
+        return [
+          ...this.#tell({ kind: 'message', from, message }, nowMs),
+          ...this.#supplied(this.#supply.handle({ kind: 'holder' }, nowMs)),
+        ]
       default:
         return this.#tell({ kind: 'message', from, message }, nowMs)
     }

@@ -41,6 +41,16 @@ describe('fetch', () => {
     expect(first?.message.offset).toBe(100)
   })
 
+  test('with nobody to ask, the first who says that it holds the pack is asked at once', () => {
+    const holders: PeerId[] = []
+    const fetch = rig(holders)
+    expect(fetch.handle({ kind: 'want', pack: 'p', size, have: 0, from: a }, 0)).toEqual([])
+    expect(fetch.handle({ kind: 'holder' }, 1)).toEqual([])
+    holders.push(b)
+    expect(asks(fetch.handle({ kind: 'holder' }, 2))[0]).toMatchObject({ to: b, message: { offset: 0 } })
+    expect(fetch.handle({ kind: 'holder' }, 3)).toEqual([])
+  })
+
   test('a silent source is left for another, from the byte reached', () => {
     const fetch = rig([a, b])
     fetch.handle({ kind: 'want', pack: 'p', size, have: 0, from: a }, 0)

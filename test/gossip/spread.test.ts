@@ -56,6 +56,19 @@ describe('spread', () => {
     expect(kinds(spread.handle({ kind: 'up', peer: a }, 0))).toEqual(['a heads', 'a peers'])
   })
 
+  test('a pack that has come here is told once to every neighbour that lacks it', () => {
+    const many = Array.from({ length: limits.headsFanout * 2 }, (_, i) => `n${i}` as unknown as PeerId)
+    let held = 5
+    const spread = createSpread(holdings({ held: () => held }), half, 0)
+    for (const peer of many) {
+      spread.handle({ kind: 'up', peer }, 0)
+      spread.handle({ kind: 'message', from: peer, message: heads({ answer: true }) }, 0)
+    }
+    held = 6
+    expect(spread.handle({ kind: 'changed' }, 1).map(each => each.to)).toEqual(many)
+    expect(spread.handle({ kind: 'changed' }, 2)).toHaveLength(limits.headsFanout)
+  })
+
   const table: [string, Partial<Holdings>, Partial<Heads>, string[]][] = [
     ['equal heads are answered, nothing more', {}, {}, ['a heads']],
     ['an answer is not answered', {}, { answer: true }, []],
