@@ -93,6 +93,8 @@ export class EntryLog {
   readonly #entries = new Map<number, LogEntry>()
   readonly #forks = new Map<string, LogEntry>()
   readonly #refused = new Map<string, RefusedEntry>()
+  /** Accepted releases that cannot be taken, by id. Apart from what was refused, which anybody can fill with forgeries. */
+  readonly #condemned = new Map<string, Refusal>()
   /** Every key (hex) that was ever on a roster accepted here. */
   readonly #seen = new Set<string>()
   readonly #alsoAdmitted: ReadonlySet<string>
@@ -126,6 +128,8 @@ export class EntryLog {
         for (const [sequence, { id }] of this.#entries)
           if (verdict.dropped.includes(id as EntryId)) this.#entries.delete(sequence)
         this.#entries.set(entry.sequence, entry)
+        // A copy with a false signature has the same id, and may have come first.
+        this.#refused.delete(entry.id)
         if (entry.kind === 'trust') this.#readRoster()
         this.#forget()
         return { kind: 'accepted', entry, dropped: verdict.dropped }
@@ -155,14 +159,17 @@ export class EntryLog {
   /** Notes that an accepted release cannot be taken after all: its pack is not what was signed. */
   refuse(id: string, code: string, detail: string): void {
     const entry = this.byId(id)
-    if (entry !== undefined) this.#remember({ ...entry, code, detail })
+    if (entry === undefined) return
+    this.#condemned.set(id, { code, detail })
+    this.#remember({ ...entry, code, detail })
   }
 
   refused(): readonly RefusedEntry[] {
     return [...this.#refused.values()]
   }
+  /** Why an accepted release cannot be taken. */
   refusalOf(id: string): Refusal | undefined {
-    return this.#refused.get(id)
+    return this.#condemned.get(id)
   }
 
   head(): Point | undefined {
@@ -222,7 +229,7 @@ export class EntryLog {
 
   /** Why a release may not start here now, by the log alone. A blank host takes also what has expired. */
   hold(id: string, blank: boolean, nowMs: number): Refusal | undefined {
-    return this.#refused.get(id) ?? this.#chain.hold(id as EntryId, { now: nowMs, opened: blank })
+    return this.#condemned.get(id) ?? this.#chain.hold(id as EntryId, { now: nowMs, opened: blank })
   }
 
   frozen(): boolean {
@@ -264,7 +271,10 @@ export class EntryLog {
   /** Old releases leave memory; ids stay with the chain, trust entries stay all. */
   #forget(): void {
     const releases = this.entries().filter(each => each.kind === 'release')
-    for (const { sequence } of releases.slice(0, -limits.releasesKept)) this.#entries.delete(sequence)
+    for (const { sequence, id } of releases.slice(0, -limits.releasesKept)) {
+      this.#entries.delete(sequence)
+      this.#condemned.delete(id)
+    }
   }
 
   #entryOf({ entry, id, signature }: Opened, envelope: Uint8Array): LogEntry {

@@ -1,0 +1,41 @@
+// What a member of the fleet that lies, or holds a stolen key, can and cannot do to the others.
+import { expect, test } from 'vitest'
+import { joinSigned, signSshsig, splitSigned } from '../../signing/sshsig.ts'
+import { eve, type Made } from '../signing/fleet.ts'
+import { fleet } from './fleet.ts'
+import type { SimHost } from './rig.ts'
+
+/** The same entry, id included, under the signature of somebody else. */
+function resigned(made: Made): Made {
+  const { payload } = splitSigned(made.envelope.tag)!
+  const tag = joinSigned({ payload, blob: signSshsig(eve, 'git', payload) })
+  return { ...made, envelope: { ...made.envelope, tag } }
+}
+
+test('a copy under a false signature, which comes first, does not hide the release: they have one id', () => {
+  const { rig, all, next, publish, start } = fleet(2)
+  start()
+  const [a, b] = all as [SimHost, SimHost]
+  const made = next('a')
+  rig.send(b, a, resigned(made))
+  expect(b.log.refused()).toMatchObject([{ code: 'SIGNER_UNKNOWN', id: made.id }])
+  publish(a, made)
+  rig.run(10_000)
+  expect(b.applied).toEqual([2])
+  expect(b.log.refused()).toEqual([])
+})
+
+test('a flood of forged entries does not make a host forget that a release was condemned', () => {
+  const { rig, all, next, follow, start, packs } = fleet(2)
+  start()
+  const [a, b] = all as [SimHost, SimHost]
+  const made = next('bad pack')
+  follow({ ...made, envelope: { ...made.envelope, pack: packs.get(made.sequence)! } }, b)
+  rig.run(1_000)
+  expect(b.log.refusalOf(made.id)?.code).toBe('PACK_FORM')
+  for (let i = 0; i < 40; i++) rig.send(b, a, next(`junk ${i}`, {}, [eve]))
+  rig.run(10_000)
+  expect(b.log.refusalOf(made.id)?.code).toBe('PACK_FORM')
+  expect(b.logged.filter(each => each.event === 'pack refused')).toHaveLength(1)
+  expect(b.log.refused()).toHaveLength(32)
+})
