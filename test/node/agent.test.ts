@@ -155,6 +155,28 @@ describe('a fleet of agents', () => {
     expect(all[1]!.reporter.board.rows()).toHaveLength(2)
   })
 
+  test('a fork freezes both sides, is shown, and ends on both by an entry that drops one branch', () => {
+    const { rig, all, next, publish, packs, first } = fleet(4)
+    const [a, b, c, d] = all as [SimHost, SimHost, SimHost, SimHost]
+    for (const host of all) rig.submit(host, first)
+    rig.connect(a, b)
+    rig.connect(c, d)
+    // Two laptops sign entry 2 at the same time, each seen by one half of the fleet.
+    const theirs = next('theirs', {}, [bert])
+    rig.submit(c, theirs)
+    rig.handed(c, theirs.id, packs.get(2))
+    const ours = publish(a, next('ours'))
+    rig.run(20_000)
+    rig.connect(...all)
+    rig.run(60_000)
+    expect(all.map(host => host.log.frozen())).toEqual([true, true, true, true])
+    expect([a, c].map(host => host.log.release()?.id)).toEqual([ours.id, theirs.id])
+    const ending = publish(a, next('end', { drops: theirs.id }))
+    rig.run(60_000)
+    expect(all.map(host => host.log.frozen())).toEqual([false, false, false, false])
+    expect(all.map(host => host.agent.inForce)).toEqual(all.map(() => ending.id))
+  })
+
   test('CLONED: the own key heard above the own counter, more than three times', () => {
     const { rig, all, start } = fleet(2)
     start()
