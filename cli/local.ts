@@ -110,7 +110,11 @@ export function openLocal({ root, state }: Local, options: Options): Engine {
 }
 
 /** Opens the engine on a copy of what is remembered, so that looking leaves no trace and needs no lock. */
-export async function lookLocal<T>(local: Local, options: Options, look: (engine: Engine) => T): Promise<T> {
+export async function lookLocal<T>(
+  local: Local,
+  options: Options,
+  look: (engine: Engine) => T | Promise<T>,
+): Promise<T> {
   const copy = mkdtempSync(join(tmpdir(), 'fleet-plan-'))
   try {
     for (const name of ['journal', 'tag'])
@@ -121,7 +125,7 @@ export async function lookLocal<T>(local: Local, options: Options, look: (engine
     if (existsSync(join(local.state, 'saved'))) symlinkSync(join(local.state, 'saved'), join(copy, 'saved'))
     const engine = openLocal({ ...local, state: copy }, options)
     try {
-      return look(engine)
+      return await look(engine)
     } finally {
       engine.close()
     }

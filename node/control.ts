@@ -122,6 +122,8 @@ export interface DriftEdit {
   readonly what: string
   /** The edited file; null when nothing was left of it. */
   readonly base64: string | null
+  /** What is declared in its place; null when it is not known here, or no file. */
+  readonly declared: string | null
   /** The file of the repository that the step copies; null when it copies none. */
   readonly source: string | null
   /** `file:line` of the step. */

@@ -107,11 +107,11 @@ async function answer(ask: Ask, peer: Peer, host: RunningHost, startedMs: number
       case 'drift':
         return { ok: host.drift() }
       case 'drift-read': {
-        const edit = host.driftRead(ask.id)
+        const edit = await host.driftRead(ask.id)
         return edit === undefined ? unknownEdit(ask.id) : { ok: edit }
       }
       case 'drift-drop':
-        if (host.driftRead(ask.id) === undefined) return unknownEdit(ask.id)
+        if (!host.drift().some(each => each.id === ask.id)) return unknownEdit(ask.id)
         host.driftDrop(ask.id)
         return { ok: null }
       case 'pause':

@@ -38,7 +38,7 @@ export interface RunningHost extends HostSide {
   pauses(): StatusView['pausedPaths']
   why(path: string): WhyView | null
   drift(): DriftView[]
-  driftRead(id: string): DriftEdit | undefined
+  driftRead(id: string): Promise<DriftEdit | undefined>
   driftDrop(id: string): void
   pause(path: string, untilMs: number, reason: string): void
   unpause(path: string): void
@@ -308,16 +308,18 @@ class Host implements RunningHost {
     }))
   }
 
-  driftRead(id: string): DriftEdit | undefined {
+  async driftRead(id: string): Promise<DriftEdit | undefined> {
     const entry = this.#engine.drift.list().find(each => each.id === id)
     if (entry === undefined) return undefined
     const bytes = this.#engine.drift.read(id)
     const step = this.#engine.why(entry.path)?.step
+    const declared = step?.payload && (await this.#payloads.read(step.payload).catch(() => undefined))
     return {
       id,
       path: entry.path,
       what: entry.what,
-      base64: bytes === undefined ? null : Buffer.from(bytes).toString('base64'),
+      base64: base64(bytes),
+      declared: base64(declared),
       source: step?.verb === 'COPY' ? (step.payload?.path ?? null) : null,
       origin: step === undefined ? 'a step of an earlier release' : originText(step),
     }
@@ -338,6 +340,9 @@ class Host implements RunningHost {
     this.#engine.retry()
   }
 }
+
+const base64 = (bytes: Uint8Array | undefined) =>
+  bytes === undefined ? null : Buffer.from(bytes).toString('base64')
 
 /** `COPY files/x /etc/x`, as the language writes it, without options. */
 export function stepText({ verb, args }: Step): string {

@@ -266,11 +266,13 @@ async function handEdit(stage: Stage, tell: Narrator, host: DemoHost): Promise<v
   tell.detail(`restored after ${(performance.now() - began).toFixed(1)} ms; the edit is not lost:`)
   const kept = await until('the edit to be kept', async () => {
     const list = await ask<readonly DriftView[]>(stage, host, 'drift')
-    return list?.some(each => each.path === '/etc/motd' && each.size !== null) ? true : undefined
+    return list?.find(each => each.path === '/etc/motd' && each.size !== null)?.id
   })
   if (kept) {
     tell.detail(`$ fleet drift --state ${host.state}`)
     tell.detail((await stage.fleet(['drift', '--state', host.state])).stdout)
+    tell.detail(`$ fleet drift show ${kept} --state ${host.state}`)
+    tell.detail((await stage.fleet(['drift', 'show', kept, '--state', host.state])).stdout)
   }
 }
 

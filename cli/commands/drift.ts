@@ -6,6 +6,7 @@ import type { DriftEdit, DriftView } from '../../node/control.ts'
 import { replaceFile } from '../../node/os.ts'
 import { ask, stateOption } from '../client.ts'
 import { CliError, type CommandSpec, exits, type Io, type Options } from '../command.ts'
+import { diffText } from '../diff.ts'
 import { findProject } from '../project.ts'
 import { duration, size, table } from '../render.ts'
 
@@ -13,12 +14,12 @@ const actions = ['list', 'show', 'adopt', 'drop'] as const
 
 export const spec: CommandSpec = {
   about:
-    'list: what was kept. show ID: the edited file itself. adopt ID: put it into the repository you stand in, in place of\nthe file that the step copies. drop ID: forget it. With the agent on another machine:\n  ssh web1 fleet drift show ID --json | fleet drift adopt -',
+    'list: what was kept. show ID: how the edit differs from what is declared. adopt ID: put it into the repository you stand in, in place of\nthe file that the step copies. drop ID: forget it. With the agent on another machine:\n  ssh web1 fleet drift show ID --json | fleet drift adopt -',
   args: [
     ['[action]', 'list, show, adopt or drop (default: list)'],
     ['[id]', 'which one; - reads what `show --json` printed'],
   ],
-  options: [stateOption],
+  options: [stateOption, ['--whole', 'show: the edited file itself instead of the difference']],
   examples: ['fleet drift', 'fleet drift show 3', 'fleet drift adopt 3', 'fleet drift --json'],
   json: true,
   async run([action = 'list', id], options, io) {
@@ -38,7 +39,15 @@ export const spec: CommandSpec = {
       id === '-'
         ? parse(readFileSync(0, 'utf8'))
         : await ask<DriftEdit>(options, io, { ask: 'drift-read', id })
-    if (action === 'show') return { json: edit, text: () => content(edit).toString('utf8') }
+    if (action === 'show')
+      return {
+        json: edit,
+        text: () =>
+          options['whole'] === true
+            ? content(edit).toString('utf8')
+            : diffText(edit.path, bytesOf(edit.declared), bytesOf(edit.base64), io.colour) ||
+              `${edit.path}: ${edit.what}; its content did not change`,
+      }
     return adopt(edit, io)
   },
 }
@@ -83,7 +92,8 @@ function adopt(edit: DriftEdit, io: Io) {
   }
 }
 
-const content = (edit: DriftEdit) => Buffer.from(edit.base64 ?? '', 'base64')
+const bytesOf = (base64: string | null) => (base64 === null ? undefined : Buffer.from(base64, 'base64'))
+const content = (edit: DriftEdit) => bytesOf(edit.base64) ?? Buffer.alloc(0)
 
 function parse(text: string): DriftEdit {
   try {

@@ -1,11 +1,15 @@
 // `fleet plan`: what `fleet apply` would do here, step by step. Looks only.
-import { describe } from '../../node/host/act.ts'
+import { readFileSync } from 'node:fs'
+import { type Content, describe } from '../../node/host/act.ts'
+import type { Engine } from '../../node/host/main.ts'
 import { ordered, type StepPlan } from '../../node/host/plan.ts'
 import { type CommandSpec, exits, type Io } from '../command.ts'
+import { diffText } from '../diff.ts'
 import {
   changeHeading,
   changeRow,
   changeView,
+  type Local,
   localOptions,
   lookLocal,
   notKeptLine,
@@ -15,14 +19,26 @@ import { count, paint, table } from '../render.ts'
 
 export const spec: CommandSpec = {
   args: [['[rev]', 'a commit, branch or tag (default: the files as they are now)']],
-  options: [...localOptions, ['--acts', 'show what is done to each path']],
+  options: [
+    ...localOptions,
+    ['--acts', 'show what is done to each path'],
+    ['--diff', 'show how contents would change'],
+  ],
   about:
     'Compares what is declared with this machine, or the directory that --root names, and with what was applied before. Changes nothing and needs no agent. Exit 0: nothing to do; 4: something would change; 1: something cannot be done.',
-  examples: ['fleet plan --root /tmp/try', 'fleet plan HEAD~1 --host web1 --acts'],
+  examples: [
+    'fleet plan --root /tmp/try',
+    'fleet plan --diff --root /tmp/try',
+    'fleet plan HEAD~1 --host web1 --acts',
+  ],
   json: true,
   async run([rev], options, io) {
     const local = await readLocal(rev, options, io)
-    const plans = await lookLocal(local, options, engine => engine.plan(local.steps))
+    const wantsDiffs = options['diff'] === true
+    const { plans, diffs } = await lookLocal(local, options, async engine => {
+      const found = engine.plan(local.steps)
+      return { plans: found, diffs: wantsDiffs ? await diffsOf(engine, found, local, io) : [] }
+    })
     const changes = plans.filter(each => each.acts.length > 0)
     const impossible = plans.filter(each => each.reason !== undefined)
     return {
@@ -35,11 +51,36 @@ export const spec: CommandSpec = {
           ...changeView(each),
           acts: each.acts.map(({ act }) => describe(act)),
         })),
+        ...(wantsDiffs && { diffs }),
         impossible: impossible.map(each => ({ ...changeView(each), reason: each.reason })),
       },
-      text: () => render(plans, changes, options['acts'] === true, io),
+      text: () => [...diffs, render(plans, changes, options['acts'] === true, io)].join('\n'),
     }
   },
+}
+
+/** How the contents of files would change, in the order of the acts. */
+async function diffsOf(engine: Engine, plans: readonly StepPlan[], local: Local, io: Io): Promise<string[]> {
+  const diffs: string[] = []
+  for (const { planned } of ordered(plans)) {
+    const { act } = planned
+    if (act.kind !== 'put' && act.kind !== 'remove') continue
+    const before = planned.before?.kind === 'file' ? read(engine.where(act.path)) : undefined
+    const after = act.kind === 'remove' ? undefined : await contentOf(act.content, local)
+    if (before !== undefined || after !== undefined) diffs.push(diffText(act.path, before, after, io.colour))
+  }
+  return diffs.filter(diff => diff !== '')
+}
+
+const contentOf = async (content: Content, local: Local) =>
+  content.kind === 'bytes' ? content.bytes : local.payload(content.payload)
+
+function read(path: string): Uint8Array | undefined {
+  try {
+    return new Uint8Array(readFileSync(path))
+  } catch {
+    return undefined // gone since the look, or not ours to read: the plan says what is to be said
+  }
 }
 
 function render(plans: readonly StepPlan[], changes: readonly StepPlan[], acts: boolean, io: Io): string {
