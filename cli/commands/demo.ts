@@ -118,9 +118,11 @@ async function story(stage: Stage, real: boolean, io: Io): Promise<void> {
   await stage.fleet(['publish', '--trust', '-m', 'h6 joins', '--peers', '3'])
   const began = performance.now()
   stage.start(late)
-  await until('h6 to converge', () =>
-    countFiles(late.root) > 0 && fingerprint(late.root) === firstPrints[0] ? true : undefined,
-  )
+  await until('h6 to converge', async () => {
+    const status = await ask<StatusView>(stage, late, 'status')
+    return status !== undefined && ['APPLIED', 'HEALTHY'].includes(status.state) ? true : undefined
+  })
+  if (fingerprint(late.root) !== firstPrints[0]) throw new CliError('h6 differs from the other hosts')
   tell.detail(`h6 caught up ${duration(performance.now() - began)} after its process began`)
   hosts.push(late)
 

@@ -7,6 +7,7 @@ import { encodeEnvelope } from '../../signing/entry.ts'
 import type { Time } from '../../signing/fields.ts'
 import {
   anna,
+  bert,
   content,
   eve,
   files,
