@@ -13,6 +13,7 @@ import {
 } from '../gossip/message.ts'
 import { createSpread, type Holdings, type SpreadInput } from '../gossip/spread.ts'
 import { hex, unhex } from '../signing/bytes.ts'
+import type { Point } from '../signing/chain.ts'
 import type { Admissions } from './admission.ts'
 import type { LogLevel } from './config.ts'
 import type { EntryLog, LogEntry, ReleaseEntry, Taken } from './log.ts'
@@ -50,8 +51,8 @@ export type Effect =
   | { readonly kind: 'send'; readonly to: PeerId; readonly bytes: Uint8Array }
   | { readonly kind: 'publish'; readonly bytes: Uint8Array }
   | { readonly kind: 'verdict'; readonly verdict: Verdict }
-  /** Make durable, floor included, before the effects that follow are carried out. */
-  | { readonly kind: 'keep'; readonly entry: LogEntry }
+  /** Make durable, with the floor, before the effects that follow are carried out. The entry may lie below the floor. */
+  | { readonly kind: 'keep'; readonly entry: LogEntry; readonly floor: Point }
   /** A sibling of a fork: kept to be shown, never followed. */
   | { readonly kind: 'keep-fork'; readonly entry: LogEntry }
   /** Make durable: the counter of statuses may go up to here; entries that failed here. */
@@ -283,9 +284,9 @@ export class Agent {
   #taken(taken: Taken, from: PeerId | undefined, nowMs: number): Effect[] {
     switch (taken.kind) {
       case 'accepted': {
-        const { entry } = taken
+        const { entry, floor } = taken
         const effects: Effect[] = [
-          { kind: 'keep', entry },
+          { kind: 'keep', entry, floor },
           log('info', 'entry accepted', {
             sequence: entry.sequence,
             id: entry.id,

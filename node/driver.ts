@@ -5,7 +5,6 @@ import { limits } from '../gossip/limits.ts'
 import { encodeMessage, type WantPack } from '../gossip/message.ts'
 import { hex, utf8 } from '../signing/bytes.ts'
 import { encode } from '../signing/cbor.ts'
-import type { EntryId } from '../signing/entry.ts'
 import { writeFloor } from '../signing/floor.ts'
 import type { Admissions } from './admission.ts'
 import type { Agent, Effect, Input } from './agent.ts'
@@ -167,7 +166,7 @@ export class Driver {
       case 'verdict':
         return
       case 'keep':
-        return this.#keep(effect.entry)
+        return this.#keep(effect)
       case 'keep-fork':
         return this.#keepFork(effect.entry)
       case 'board':
@@ -212,15 +211,15 @@ export class Driver {
   }
 
   /** Entry first, floor last: a floor names only what is there. A release's tag follows when its commit is here. */
-  async #keep(entry: LogEntry): Promise<void> {
+  async #keep({ entry, floor }: Extract<Effect, { kind: 'keep' }>): Promise<void> {
     const { store, durable, repository } = this.#ports
     const key = keys.entry(entry.sequence, entry.id)
     await store.batch([{ type: 'put', key, value: entry.envelope }], { durable: true })
     if (entry.kind === 'trust') await this.#tag(entry)
     else if (repository.held().includes(entry.release?.commit ?? '')) await this.#tag(entry)
-    const floor = writeFloor({ sequence: entry.sequence, id: entry.id as EntryId })
-    await durable.write(files.floor, floor)
-    await durable.write(files.secondFloor, floor)
+    const text = writeFloor(floor)
+    await durable.write(files.floor, text)
+    await durable.write(files.secondFloor, text)
   }
 
   async #tag(entry: LogEntry): Promise<void> {

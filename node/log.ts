@@ -56,7 +56,13 @@ export interface LogEntry {
 export type ReleaseEntry = LogEntry & { readonly release: ReleaseTerms }
 
 export type Taken =
-  | { readonly kind: 'accepted'; readonly entry: LogEntry; readonly dropped: readonly string[] }
+  | {
+      readonly kind: 'accepted'
+      readonly entry: LogEntry
+      /** To be kept now: never lower than before, unless an entry ended our branch. */
+      readonly floor: Point
+      readonly dropped: readonly string[]
+    }
   | { readonly kind: 'known' }
   /** Its parent is not here yet. */
   | { readonly kind: 'ahead' }
@@ -132,7 +138,8 @@ export class EntryLog {
         this.#refused.delete(entry.id)
         if (entry.kind === 'trust') this.#readRoster()
         this.#forget()
-        return { kind: 'accepted', entry, dropped: verdict.dropped }
+        const floor = this.#chain.floor() ?? { sequence: entry.sequence, id: verdict.opened.id }
+        return { kind: 'accepted', entry, floor, dropped: verdict.dropped }
       }
       case 'known':
         return { kind: 'known' }

@@ -56,7 +56,7 @@ export interface ChainOptions {
   readonly fleet: FleetId
   /** Newest steps language that this agent knows. */
   readonly language: number
-  /** Newest entry ever accepted, else the checkpoint of the join string: nothing starts below it. */
+  /** Newest entry ever accepted, else the checkpoint of the join string: nothing starts before the log is there again. */
   readonly floor?: Point
 }
 
@@ -64,6 +64,8 @@ export interface Chain {
   /** `gap`: entries between may be missing, since the sender leaves out releases (sync, `whole` false). */
   accept(envelope: Envelope, options?: { readonly gap?: boolean }): Verdict
   head(): Point | undefined
+  /** What to keep as the floor: the head, or what was the head before entries were lost. */
+  floor(): Point | undefined
   /** The trust version in force; undefined before genesis. */
   trust(): TrustVersion | undefined
   /** A trust version by its entry's id. */
@@ -105,6 +107,8 @@ export function createChain({ fleet, language, floor }: ChainOptions): Chain {
   const versions: TrustVersion[] = [] // ascending
   const forks = new Map<EntryId, Fork>()
   const dropped = new Set<EntryId>()
+  /** Releases accepted long ago, whose bytes are gone: whoever sends them again must cost us nothing. */
+  const forgotten = new Set<EntryId>()
   let head: Point | undefined
   let floorHere = floor
   /** The never list in force; undefined when the release that says it was left out. */
@@ -117,7 +121,7 @@ export function createChain({ fleet, language, floor }: ChainOptions): Chain {
     const opened = openEntry(envelope.tag)
     if (isRefusal(opened)) return opened
     const { id, entry } = opened
-    if (held.has(id) || forks.has(id)) return { kind: 'known', id }
+    if (held.has(id) || forks.has(id) || forgotten.has(id)) return { kind: 'known', id }
     if (isGenesis(entry)) return acceptGenesis(opened, envelope)
     if (entry.fleet !== fleet) return refused('WRONG_FLEET', `found ${entry.fleet}; expected ${fleet}`)
     if (dropped.has(id)) return refused('DROPPED', id)
@@ -281,6 +285,7 @@ export function createChain({ fleet, language, floor }: ChainOptions): Chain {
     for (const [sequence, id] of gone) {
       ids.delete(sequence)
       held.delete(id)
+      forgotten.delete(id)
     }
     while ((newest()?.sequence ?? 0) >= from) versions.pop()
     for (const [id, each] of forks) if (each.sequence >= from) forks.delete(id)
@@ -304,8 +309,9 @@ export function createChain({ fleet, language, floor }: ChainOptions): Chain {
   ): Refusal | undefined {
     const entry = held.get(id)?.opened.entry
     if (entry?.kind !== 'release') return refused('BROKEN_CHAIN', `${id} is not a release of this log`)
-    if (floorHere && entry.sequence < floorHere.sequence)
-      return refused('BELOW_FLOOR', `found ${entry.sequence}; expected at least ${floorHere.sequence}`)
+    const reached = head?.sequence ?? 0
+    if (floorHere && reached < floorHere.sequence)
+      return refused('BELOW_FLOOR', `found a log up to ${reached}; expected at least ${floorHere.sequence}`)
     if (frozen()) return refused('FROZEN', listForks().map(describe).join('; '))
     if (entry.language > language)
       return refused('LANGUAGE_TOO_NEW', `found ${entry.language}; expected at most ${language}`)
@@ -356,12 +362,13 @@ export function createChain({ fleet, language, floor }: ChainOptions): Chain {
       .filter(each => each.entry.kind === 'release')
       .sort((a, b) => b.entry.sequence - a.entry.sequence)
     const stable = (releases[0] as Opened<Release> | undefined)?.entry.stable
-    for (const { id } of releases.slice(releasesKept)) if (id !== stable) held.delete(id)
+    for (const { id } of releases.slice(releasesKept)) if (id !== stable && held.delete(id)) forgotten.add(id)
   }
 
   return {
     accept,
     head: () => head,
+    floor: () => (floorHere && floorHere.sequence > (head?.sequence ?? 0) ? floorHere : head),
     trust: newest,
     trustOf: id => versions.find(each => each.id === id),
     entry: id => held.get(id)?.opened,

@@ -39,3 +39,17 @@ test('a flood of forged entries does not make a host forget that a release was c
   expect(b.logged.filter(each => each.event === 'pack refused')).toHaveLength(1)
   expect(b.log.refused()).toHaveLength(32)
 })
+
+test('an old entry that is sent again lowers no floor, and costs nothing', () => {
+  const { rig, all, next, publish, start } = fleet(2)
+  start()
+  const [a, b] = all as [SimHost, SimHost]
+  const old = publish(a, next('0'))
+  for (let i = 1; i <= 65; i++) publish(a, next(String(i)))
+  rig.run(5_000)
+  expect(b.disk.floor?.sequence).toBe(67)
+  const kept = b.disk.entries.length
+  rig.send(b, a, old)
+  expect(b.disk.floor?.sequence).toBe(67)
+  expect(b.disk.entries).toHaveLength(kept)
+})

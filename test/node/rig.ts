@@ -268,7 +268,7 @@ export class Rig {
         return
       case 'keep':
         disk.entries.push(effect.entry.envelope)
-        disk.floor = { sequence: effect.entry.sequence, id: effect.entry.id as Point['id'] }
+        disk.floor = effect.floor
         return
       case 'reserve':
         disk.counter = effect.counter

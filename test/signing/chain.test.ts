@@ -159,6 +159,7 @@ describe('every refusal', () => {
   test('REFUSE sequence not above its floor: a store that was lost starts nothing older', () => {
     const chain = chainOf([first, two], { floor: { sequence: 3, id: three.id } })
     expectRefusal(chain.hold(two.id, start), 'BELOW_FLOOR', 'expected at least 3')
+    expect(chain.floor()?.sequence).toBe(3)
     expect(chain.accept(three.envelope)).toMatchObject({ kind: 'accepted' })
     expect(chain.hold(three.id, start)).toBeUndefined()
   })
