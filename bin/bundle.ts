@@ -1,16 +1,16 @@
 // Writes dist/: the command line and the agent as few files as start fast. Commands stay separate chunks, so that
 // `fleet peers` does not load libp2p. classic-level stays outside, since it finds its native binary by its own path.
-import { rmSync, statSync, utimesSync } from 'node:fs'
+import { renameSync, rmSync, statSync, utimesSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-rmSync(`${root}dist`, { recursive: true, force: true })
+rmSync(`${root}dist.tmp`, { recursive: true, force: true })
 const started = new Date()
 await build({
   absWorkingDir: root,
   entryPoints: { fleet: 'cli/main.ts' },
-  outdir: 'dist',
+  outdir: 'dist.tmp',
   bundle: true,
   splitting: true,
   format: 'esm',
@@ -25,5 +25,8 @@ await build({
   logLevel: 'warning',
 })
 // A source saved while esbuild was at work must count as newer than the bundle.
-utimesSync(`${root}dist/fleet.js`, started, started)
+utimesSync(`${root}dist.tmp/fleet.js`, started, started)
+// Whole or not at all: somebody may run bin/fleet at this moment.
+rmSync(`${root}dist`, { recursive: true, force: true })
+renameSync(`${root}dist.tmp`, `${root}dist`)
 console.log(`dist/fleet.js ${Math.round(statSync(`${root}dist/fleet.js`).size / 1024)} KiB`)
