@@ -2,7 +2,7 @@
 // that being a peer of the fleet gives nobody a say.
 import { join } from 'node:path'
 import { libp2pCarrier } from '../gossip/libp2p.ts'
-import { encodeMessage } from '../gossip/message.ts'
+import { decodeMessage, encodeMessage } from '../gossip/message.ts'
 import { language, version } from '../node/config.ts'
 import { keys } from '../node/driver.ts'
 import { openLevel } from '../node/level.ts'
@@ -52,12 +52,15 @@ export async function forge(thief: DemoHost, targets: readonly DemoHost[]): Prom
       up: peer => {
         carrier
           .send(peer, encodeMessage({ t: 'entry', entry: entry.envelope }))
-          .then(() => reached.add(peer))
-          .then(() => reached.size >= targets.length && sent.resolve())
+          .then(() => carrier.send(peer, encodeMessage({ t: 'want', after: 0 })))
           .catch(sent.reject)
       },
       down: () => {},
-      message: () => {},
+      // Messages are read in order: whoever answers the question has read the forgery before it.
+      message: (peer, bytes) => {
+        if (decodeMessage(bytes).t === 'entries') reached.add(peer)
+        if (reached.size >= targets.length) sent.resolve()
+      },
       gossip: () => 'ignore',
       admit: () => 'member',
       hello: () => encodeMessage({ t: 'hello', v: 1, fleet, agent: version, addrs: [] }),

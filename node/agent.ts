@@ -255,7 +255,11 @@ export class Agent {
           }
           if (taken.kind === 'twins')
             effects.push(log('warn', 'two statuses under one counter', { host: taken.host }))
-          if (taken.kind === 'bad') effects.push(log('warn', 'bad status', { from }))
+          // Who passes on one that is not good has checked none: the rest is not looked at, nor told line by line.
+          if (taken.kind === 'bad') {
+            effects.push(log('warn', 'bad status', { from }))
+            break
+          }
         }
         return effects
       }

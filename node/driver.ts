@@ -96,6 +96,16 @@ export class Driver {
     this.feed({ kind: 'tick' })
   }
 
+  /** Gives back the tags of entries whose objects are held: a repository that was begun anew has lost them. */
+  async retag(entries: readonly LogEntry[]): Promise<void> {
+    const { repository } = this.#ports
+    const [held, tags] = [new Set(repository.held()), new Set<string>(repository.tags())]
+    for (const entry of entries) {
+      if (tags.has(tagRef(entry))) continue
+      if (entry.kind === 'trust' || held.has(entry.release?.commit ?? '')) await this.#tag(entry)
+    }
+  }
+
   /** Takes an input; its effects are carried out after those before them. */
   feed(input: Input): void {
     if (!this.#stopped) this.#decide(input)
@@ -223,7 +233,7 @@ export class Driver {
   }
 
   async #tag(entry: LogEntry): Promise<void> {
-    await this.#ports.repository.putTag(`refs/tags/fleet/${entry.sequence}`, entry.tag, treeOf(entry))
+    await this.#ports.repository.putTag(tagRef(entry), entry.tag, treeOf(entry))
   }
 
   async #keepFork(entry: LogEntry): Promise<void> {
@@ -303,6 +313,8 @@ export class Driver {
     this.feed({ kind: 'ran', entry: entry.id, report })
   }
 }
+
+const tagRef = ({ sequence }: LogEntry) => `refs/tags/fleet/${sequence}` as const
 
 /** The files of a trust entry's tree. */
 function treeOf({ trust }: LogEntry): ReadonlyMap<string, Uint8Array> | undefined {

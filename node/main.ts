@@ -209,6 +209,7 @@ export async function openPeer(options: PeerOptions): Promise<Peer> {
   })
   for (const each of entries.roster())
     if (each.peer !== carrier.self) carrier.learn(each.peer as PeerId, each.addresses)
+  await driver.retag(entries.entries())
   await driver.start()
   const running = driver
   return {

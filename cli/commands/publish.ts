@@ -1,7 +1,7 @@
 // `fleet publish`: sign what is committed, hand it to the fleet, leave.
 
 import { dirtyPaths, isAncestor } from '../../node/git-read.ts'
-import { formatProblem } from '../../node/host/steps/problem.ts'
+import { formatRosterProblem } from '../../node/host/steps/check-roster.ts'
 import {
   CliError,
   type CommandSpec,
@@ -14,7 +14,7 @@ import {
 import { TreeDeclaration } from '../declaration.ts'
 import type { Laptop } from '../laptop.ts'
 import { authorOf, keyOption, operatorOf, passphraseOption } from '../operator.ts'
-import { badInput, findProject, type Project, readTree, type Tree, trustOf } from '../project.ts'
+import { badInput, findProject, inOrder, type Project, readTree, type Tree, trustOf } from '../project.ts'
 import { type Published, pendingSince, publish } from '../publish.ts'
 import { count } from '../render.ts'
 
@@ -49,7 +49,7 @@ export const spec: CommandSpec = {
     const tree = await readTree(project, { rev: 'HEAD' })
     const trust = trustOf(tree)
     const problems = new TreeDeclaration(tree, trust.roster).check()
-    if (problems.length > 0) throw badInput(problems, problems.map(formatProblem))
+    if (problems.length > 0) throw badInput(problems, inOrder(problems).map(formatRosterProblem))
     const since = pendingSince(project)
     if (since !== undefined) io.progress(`a publication was kept since ${since}; it is signed anew now`)
     const words = wordsOf(options, `commit ${tree.source?.slice(0, 10)}`)

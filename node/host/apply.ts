@@ -208,7 +208,7 @@ async function fetch(payloads: Payloads, payload: Payload, path: string): Promis
 async function finishStaging(
   { machine, withoutXattrs }: Applying,
   jobs: readonly Job[],
-  failed: ReadonlyMap<StepPlan, Reason>,
+  failed: Map<StepPlan, Reason>,
   pace: () => Promise<void>,
 ) {
   const live = jobs.filter(job => !failed.has(job.plan))
@@ -222,19 +222,24 @@ async function finishStaging(
     }
     await pace()
   }
-  for (const { planned, intent } of live) {
+  for (const { plan, planned, intent } of live) {
     const { act } = planned
     if (act.kind !== 'put' || !act.validate) continue
-    const ran = await machine.run(act.validate, validateTimeoutMs, intent.temp!)
-    if (ran.timedOut) throw new StepError('COMMAND_TIMEOUT', act.path, `validate= took more than 60 s`)
-    if (ran.code !== 0)
-      throw new StepError('INVALID', act.path, `${act.validate.join(' ')}: ${ran.output.trim()}`)
+    await validate(machine, act.path, act.validate, intent.temp!).catch(error =>
+      failed.set(plan, reasonFrom(error)),
+    )
   }
   const files = live.flatMap(({ planned, intent }) => {
     const saved = (intent.saved ?? intent.keeps) ? ['saved/.', ...(intent.keeps ? [intent.keeps] : [])] : []
     return planned.act.kind === 'put' ? [intent.temp!, ...saved] : saved
   })
   machine.flush([...new Set(files)])
+}
+
+async function validate(machine: System, path: string, argv: readonly string[], temp: string) {
+  const ran = await machine.run(argv, validateTimeoutMs, temp)
+  if (ran.timedOut) throw new StepError('COMMAND_TIMEOUT', path, `validate= took more than 60 s`)
+  if (ran.code !== 0) throw new StepError('INVALID', path, `${argv.join(' ')}: ${ran.output.trim()}`)
 }
 
 async function command(machine: System, act: Extract<Act, { kind: 'run' }>) {
