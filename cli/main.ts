@@ -64,6 +64,10 @@ function define(program: Command, name: string, summary: string, spec: CommandSp
   const command = program
     .command(name)
     .description(spec.about === undefined ? summary : `${summary}\n\n${spec.about}`)
+  command.configureOutput({
+    outputError: (text, write) =>
+      write(`fleet: ${text.replace(/^error: /, '').trimEnd()}\n  fleet ${name} --help\n`),
+  })
   for (const [arg, doc] of spec.args ?? []) command.argument(arg, doc)
   for (const [flags, doc, standard] of spec.options ?? []) {
     if (flags.includes('...>'))

@@ -11,7 +11,7 @@ import { CliError, type CommandSpec, exits, type Options, textOption } from '../
 
 export const spec: CommandSpec = {
   about:
-    'Takes signed releases from peers, applies them, keeps them enforced, and passes them on. Settings: config.toml of the\nstate folder, written by fleet join. Writes one JSON object a line to standard error.',
+    'Takes signed releases from peers, applies them, keeps them enforced, and passes them on. Settings: config.toml of the state folder, written by fleet join. Writes one JSON object a line to standard error.',
   options: [stateOption, ['--log-level <level>', `${logLevels.join(', ')} (default: info)`]],
   examples: ['fleet agent', 'fleet agent --state /tmp/h1/state --log-level debug'],
   async run(_args, options, io) {

@@ -11,7 +11,7 @@ import { duration, paint } from '../render.ts'
 
 export const spec: CommandSpec = {
   about:
-    'Starts five agents as processes of their own on loopback, each with its own key, state and root directory in a temporary\nfolder; publishes, drifts, repairs, rolls back, lets a late host catch up, and shows a forged release refused.',
+    'Starts five agents as processes of their own on loopback, each with its own key, state and root directory in a temporary folder; publishes, drifts, repairs, rolls back, lets a late host catch up, and shows a forged release refused.',
   options: [
     ['--keep', 'leave the fleet up at the end, and say how to talk to it'],
     [

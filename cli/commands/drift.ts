@@ -13,8 +13,14 @@ import { duration, size, table } from '../render.ts'
 const actions = ['list', 'show', 'adopt', 'drop'] as const
 
 export const spec: CommandSpec = {
-  about:
-    'list: what was kept. show ID: how the edit differs from what is declared. adopt ID: put it into the repository you stand in, in place of\nthe file that the step copies. drop ID: forget it. With the agent on another machine:\n  ssh web1 fleet drift show ID --json | fleet drift adopt -',
+  about: [
+    'list       what was kept',
+    'show ID    how the edit differs from what is declared',
+    'adopt ID   put it into the repository here, over the file that the step copies',
+    'drop ID    forget it',
+    'With the agent on another machine:',
+    '  ssh web1 fleet drift show ID --json | fleet drift adopt -',
+  ].join('\n'),
   args: [
     ['[action]', 'list, show, adopt or drop (default: list)'],
     ['[id]', 'which one; - reads what `show --json` printed'],

@@ -28,7 +28,7 @@ export const publishOptions = [
 
 export const spec: CommandSpec = {
   about:
-    'Publishes the commit HEAD, and trust/ before it when that has changed. Works from a laptop with no agent: it joins the\nfleet, asks for the head, refuses when behind, signs, waits until hosts hold it, and leaves.',
+    'Publishes the commit HEAD, and trust/ before it when that has changed. Works from a laptop with no agent: it joins the fleet, asks for the head, refuses when behind, signs, waits until hosts hold it, and leaves.',
   options: [
     ...publishOptions,
     ['--trust', 'publish only trust/: hosts and operators, no release'],

@@ -11,7 +11,7 @@ import { common, publishOptions, render, wordsOf } from './publish.ts'
 
 export const spec: CommandSpec = {
   about:
-    "Publishes SEQ's content with today's trust as a new release; the content of the newest release goes on the never list,\nso that no host takes it again by accident. Hosts undo by their journals.",
+    "Publishes SEQ's content with today's trust as a new release; the content of the newest release goes on the never list, so that no host takes it again by accident. Hosts undo by their journals.",
   args: [['<sequence>', 'the release to go back to (fleet log lists them)']],
   options: publishOptions,
   examples: ['fleet rollback 41', 'fleet rollback 41 -m "back: new TLS settings broke clients"'],
