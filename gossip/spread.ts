@@ -8,6 +8,8 @@ import type { Heads, Message, StatusPair } from './message.ts'
 /** What this host holds, all checked. Ids and roots are 32 bytes. */
 export interface Holdings {
   head(): readonly [sequence: number, id: Uint8Array]
+  /** The id of our branch at a sequence, as far as it is known. */
+  idAt(sequence: number): Uint8Array | undefined
   trustSequence(): number
   /** Sequence of the newest release whose pack is installed; 0: none. */
   held(): number
@@ -87,12 +89,12 @@ export function createSpread(holdings: Holdings, random: () => number, nowMs: nu
     if (neighbour === undefined) return []
     neighbour.heads = theirs
     const sends: Send[] = theirs.answer ? [] : [send(from, heads(true))]
-    const [ours, id] = holdings.head()
+    const [ours] = holdings.head()
     const [their, theirId] = theirs.head
+    const id = holdings.idAt(their)
     if (their > ours) sends.push(send(from, { t: 'want', after: ours }))
-    // The same height with another id is a fork: the sibling is asked for, so that both sides can see it.
-    else if (their === ours && ours > 0 && !same(id, theirId))
-      sends.push(send(from, { t: 'want', after: ours - 1 }))
+    // Another id at one height is a fork: the sibling is asked for, so that both sides see it, and what may end it.
+    else if (id !== undefined && !same(id, theirId)) sends.push(send(from, { t: 'want', after: their - 1 }))
     if (!same(theirs.orders, holdings.ordersRoot())) sends.push(send(from, { t: 'want-orders' }))
     // Both sides see the difference; the one that answers opens, so that digests cross only once.
     if (theirs.answer && !same(theirs.board, holdings.boardRoot()))

@@ -2,77 +2,16 @@
 // chance, no IO: the simulator runs this very code. driver.ts turns effects into deeds and deeds into inputs.
 import type { PeerId, Verdict } from '../gossip/carrier.ts'
 import { limits } from '../gossip/limits.ts'
-import {
-  decodeMessage,
-  encodeMessage,
-  type Hello,
-  type Malformed,
-  type Message,
-  type StatusPair,
-  type WantPack,
-} from '../gossip/message.ts'
+import { decodeMessage, encodeMessage, type Hello, type Malformed, type Message } from '../gossip/message.ts'
 import { createSpread, type Holdings, type SpreadInput } from '../gossip/spread.ts'
 import { hex, unhex } from '../signing/bytes.ts'
-import type { Point } from '../signing/chain.ts'
 import type { Admissions } from './admission.ts'
 import type { LogLevel } from './config.ts'
-import type { EntryLog, LogEntry, ReleaseEntry, Taken } from './log.ts'
-import type { Installed } from './ports.ts'
-import type { Reporter, RunReport } from './report.ts'
+import type { Effect, Input } from './effects.ts'
+import type { EntryLog, ReleaseEntry, Taken } from './log.ts'
+import type { Reporter } from './report.ts'
 import { type Decision, decide } from './rollout.ts'
 import { Supply, type SupplyEffect } from './supply.ts'
-
-export type Input =
-  | { readonly kind: 'up'; readonly peer: PeerId }
-  | { readonly kind: 'down'; readonly peer: PeerId }
-  /** Bytes of a direct message, or of one gossiped; a gossiped one is answered by a `verdict`. */
-  | { readonly kind: 'message'; readonly from: PeerId; readonly bytes: Uint8Array; readonly gossip: boolean }
-  /** An entry made on this machine, or brought by a file. */
-  | { readonly kind: 'submit'; readonly envelope: Uint8Array }
-  /** The bytes of `pack` are complete in quarantine, and this came of installing them. */
-  | { readonly kind: 'installed'; readonly entry: string; readonly pack: string; readonly result: Installed }
-  | { readonly kind: 'ran'; readonly entry: string; readonly report: RunReport }
-  /** What drift repair found since the last such input. */
-  | { readonly kind: 'host'; readonly drift: DriftCounts; readonly notKept: number }
-  | { readonly kind: 'pause'; readonly untilMs: number; readonly reason: string }
-  | { readonly kind: 'unpause' }
-  /** An operator asked for another try here. */
-  | { readonly kind: 'retry' }
-  | { readonly kind: 'tick' }
-
-/** Totals since the agent started: repairs made, kept edits in the store, targets given up as contested. */
-export interface DriftCounts {
-  readonly repairs: number
-  readonly kept: number
-  readonly contested: number
-}
-
-export type Effect =
-  | { readonly kind: 'send'; readonly to: PeerId; readonly bytes: Uint8Array }
-  | { readonly kind: 'publish'; readonly bytes: Uint8Array }
-  | { readonly kind: 'verdict'; readonly verdict: Verdict }
-  /** Make durable, with the floor, before the effects that follow are carried out. The entry may lie below the floor. */
-  | { readonly kind: 'keep'; readonly entry: LogEntry; readonly floor: Point }
-  /** A sibling of a fork: kept to be shown, never followed. */
-  | { readonly kind: 'keep-fork'; readonly entry: LogEntry }
-  /** Make durable: the counter of statuses may go up to here; entries that failed here. */
-  | { readonly kind: 'reserve'; readonly counter: number }
-  | { readonly kind: 'remember'; readonly failed: readonly string[] }
-  /** Keep a host's status for the next start; peers have it too. */
-  | { readonly kind: 'board'; readonly host: string; readonly pair: StatusPair }
-  | Exclude<SupplyEffect, { kind: 'send' | 'complete' }>
-  | { readonly kind: 'serve'; readonly to: PeerId; readonly want: WantPack }
-  /** Run the release's steps. Answered by `ran`. */
-  | { readonly kind: 'apply'; readonly entry: LogEntry }
-  /** Who may connect has changed. */
-  | { readonly kind: 'recheck' }
-  | { readonly kind: 'learn'; readonly peer: string; readonly addresses: readonly string[] }
-  | {
-      readonly kind: 'log'
-      readonly level: LogLevel
-      readonly event: string
-      readonly data?: Readonly<Record<string, unknown>>
-    }
 
 export interface AgentOptions {
   readonly log: EntryLog
@@ -236,15 +175,8 @@ export class Agent {
         return [log('warn', 'malformed message', { from, reason: message.reason })]
       case 'entry':
         return this.#taken(this.#log.take(message.entry, { gap: false }), from, nowMs)
-      case 'entries': {
-        const effects: Effect[] = []
-        for (const envelope of message.entries) {
-          const taken = this.#log.take(envelope, { gap: !message.whole })
-          effects.push(...this.#taken(taken, from, nowMs))
-          if (taken.kind === 'refused' || taken.kind === 'ahead') break
-        }
-        return effects
-      }
+      case 'entries':
+        return this.#entries(from, message, nowMs)
       case 'statuses': {
         const effects: Effect[] = []
         for (const pair of message.statuses) {
@@ -284,6 +216,34 @@ export class Agent {
     }
   }
 
+  /** A part of a neighbour's log: the next part is asked for, or the one before where it is of another branch. */
+  #entries(from: PeerId, { entries, whole }: Extract<Message, { t: 'entries' }>, nowMs: number): Effect[] {
+    const before = this.#log.head()?.sequence ?? 0
+    const effects: Effect[] = []
+    for (const [at, envelope] of entries.entries()) {
+      const taken = this.#log.take(envelope, { gap: !whole })
+      if (taken.kind !== 'ahead') effects.push(...this.#taken(taken, from, nowMs))
+      if (at === 0 && whole) effects.push(...this.#askBefore(from, taken))
+      if (taken.kind === 'refused' || taken.kind === 'ahead') break
+    }
+    const head = this.#log.head()?.sequence ?? 0
+    if (head > before && (this.headOf(from) ?? 0) > head)
+      effects.push(...this.#send(from, { t: 'want', after: head }))
+    return effects
+  }
+
+  /**
+   * The first entry of a part is of another branch: where the branches part lies what both sides must see, and perhaps the entry
+   * that ends the fork. Goes back 1, 3, 7 … entries from our head: always below the part before, so this ends.
+   */
+  #askBefore(from: PeerId, first: Taken): Effect[] {
+    if (first.kind !== 'ahead' && first.kind !== 'fork') return []
+    const sequence = first.kind === 'ahead' ? first.sequence : first.entry.sequence
+    const head = this.#log.head()?.sequence ?? 0
+    if (sequence < 2 || sequence > head + 1) return []
+    return this.#send(from, { t: 'want', after: Math.max(0, 2 * sequence - 3 - head) })
+  }
+
   /** What follows from the log's answer about one entry. */
   #taken(taken: Taken, from: PeerId | undefined, nowMs: number): Effect[] {
     switch (taken.kind) {
@@ -312,7 +272,10 @@ export class Agent {
         // The parent is not here yet: ask for the chain, gossip will not offer this again.
         return from === undefined
           ? []
-          : this.#send(from, { t: 'want', after: this.#log.head()?.sequence ?? 0 })
+          : this.#send(from, {
+              t: 'want',
+              after: Math.max(0, Math.min(this.#log.head()?.sequence ?? 0, taken.sequence - 2)),
+            })
       case 'fork':
         this.#reporter.changed()
         return [
@@ -465,6 +428,10 @@ export class Agent {
       head: () => {
         const head = this.#log.head()
         return head === undefined ? [0, noId] : [head.sequence, unhex(head.id, 32) ?? noId]
+      },
+      idAt: sequence => {
+        const id = this.#log.idAt(sequence)
+        return id === undefined ? undefined : unhex(id, 32)
       },
       trustSequence: () => this.#log.trustSequence(),
       held: () => this.#supply.newestHeld(),

@@ -65,7 +65,7 @@ export type Taken =
     }
   | { readonly kind: 'known' }
   /** Its parent is not here yet. */
-  | { readonly kind: 'ahead' }
+  | { readonly kind: 'ahead'; readonly sequence: number }
   | { readonly kind: 'fork'; readonly entry: LogEntry; readonly frozen: boolean }
   | ({
       readonly kind: 'refused'
@@ -144,7 +144,7 @@ export class EntryLog {
       case 'known':
         return { kind: 'known' }
       case 'missing-parent':
-        return { kind: 'ahead' }
+        return { kind: 'ahead', sequence: verdict.sequence }
       case 'fork': {
         const opened = openEntry(envelope.tag)
         if (isRefusal(opened)) return { kind: 'known' }
@@ -181,6 +181,10 @@ export class EntryLog {
 
   head(): Point | undefined {
     return this.#chain.head()
+  }
+  /** The id of our branch at a place. */
+  idAt(sequence: number): string | undefined {
+    return this.#chain.idAt(sequence)
   }
   trust(): TrustVersion | undefined {
     return this.#chain.trust()

@@ -48,7 +48,12 @@ export type Verdict =
     }
   | { readonly kind: 'known'; readonly id: EntryId }
   /** It may follow once `wants` is here. Its signature is checked only when the trust version that it names is known. */
-  | { readonly kind: 'missing-parent'; readonly id: EntryId; readonly wants: EntryId }
+  | {
+      readonly kind: 'missing-parent'
+      readonly id: EntryId
+      readonly sequence: number
+      readonly wants: EntryId
+    }
   | { readonly kind: 'fork'; readonly fork: Fork }
   | Refusal
 
@@ -111,6 +116,8 @@ export function createChain({ fleet, language, floor }: ChainOptions): Chain {
   const forgotten = new Set<EntryId>()
   let head: Point | undefined
   let floorHere = floor
+  /** Sequence of the newest entry with Drops: the threshold stands behind all that it follows. */
+  let settled = 0
   /** The never list in force; undefined when the release that says it was left out. */
   let never: readonly ContentDigest[] | undefined = []
 
@@ -126,8 +133,7 @@ export function createChain({ fleet, language, floor }: ChainOptions): Chain {
     if (entry.fleet !== fleet) return refused('WRONG_FLEET', `found ${entry.fleet}; expected ${fleet}`)
     if (dropped.has(id)) return refused('DROPPED', id)
     const trust = versions.find(each => each.id === entry.trust)
-    if (!trust)
-      return { kind: 'missing-parent', id, wants: versions.length === 0 ? fleetEntry(fleet) : entry.trust }
+    if (!trust) return missingParent(opened, versions.length === 0 ? fleetEntry(fleet) : entry.trust)
     const signer = signerOf(opened.signature, opened.payload, trust.operators, 'git')
     if (isRefusal(signer)) return signer
     if (dropped.has(entry.previous)) {
@@ -193,7 +199,7 @@ export function createChain({ fleet, language, floor }: ChainOptions): Chain {
     }
     const beside = ids.get(sequence - 1)
     const linked = previous === head?.id || (gap && (beside === undefined || beside === previous))
-    if (!linked) return { kind: 'missing-parent', id, wants: previous }
+    if (!linked) return missingParent(opened, previous)
     const unwanted = entry.kind === 'release' ? checkNever(entry, previous === head?.id) : undefined
     return unwanted ?? take(place, place.next)
   }
@@ -214,8 +220,8 @@ export function createChain({ fleet, language, floor }: ChainOptions): Chain {
     }
     if (!isGenesis(entry) && entry.drops !== undefined) {
       dropped.add(entry.drops)
-      for (const [each, { theirs }] of forks)
-        if (theirs === entry.drops && forks.delete(each)) dropped.add(each)
+      settled = Math.max(settled, sequence)
+      for (const [each, fork] of forks) if (fork.sequence < settled && forks.delete(each)) dropped.add(each)
     }
     if (isHead) {
       const contiguous = isGenesis(entry) || entry.previous === head?.id
@@ -229,6 +235,10 @@ export function createChain({ fleet, language, floor }: ChainOptions): Chain {
 
   /** Remembers an entry of another branch: a sibling of ours, or what follows one. */
   function fork(id: EntryId, found: Fork): Verdict {
+    if (found.sequence < settled) {
+      dropped.add(id)
+      return refused('DROPPED', `${id}: entry ${settled} ended this fork`)
+    }
     // A withdrawn operator must not fill the list before somebody who counts forks.
     const idle = forks.size < forksMax ? undefined : [...forks].find(([, each]) => !counts(each))?.[0]
     if (idle !== undefined) forks.delete(idle)
@@ -279,9 +289,9 @@ export function createChain({ fleet, language, floor }: ChainOptions): Chain {
     return today && checkThreshold(today, keysIn(today.operators), 'git')
   }
 
-  /** Forgets our branch from a sequence on. */
+  /** Forgets our branch from a sequence on; not a floor whose entry is not here yet: it may be of the branch that follows. */
   function cut(from: number): readonly EntryId[] {
-    const gone = [...ids].filter(([sequence]) => sequence >= from)
+    const gone = [...ids].filter(([sequence, id]) => sequence >= from && (held.has(id) || forgotten.has(id)))
     for (const [sequence, id] of gone) {
       ids.delete(sequence)
       held.delete(id)
@@ -289,7 +299,9 @@ export function createChain({ fleet, language, floor }: ChainOptions): Chain {
     }
     while ((newest()?.sequence ?? 0) >= from) versions.pop()
     for (const [id, each] of forks) if (each.sequence >= from) forks.delete(id)
-    head = floorHere = undefined
+    head = undefined
+    if (gone.some(([, id]) => id === floorHere?.id)) floorHere = undefined
+    settled = Math.max(0, ...[...held.values()].map(each => dropsAt(each.opened.entry)))
     return gone.map(([, id]) => id)
   }
 
@@ -383,6 +395,15 @@ export function createChain({ fleet, language, floor }: ChainOptions): Chain {
 /** The genesis entry's id is the fleet's. */
 function fleetEntry(fleet: FleetId): EntryId {
   return fleet as string as EntryId
+}
+
+/** The sequence of an entry that ends a fork, else 0. */
+function dropsAt(entry: Entry): number {
+  return !isGenesis(entry) && entry.drops !== undefined ? entry.sequence : 0
+}
+
+function missingParent({ id, entry }: Opened, wants: EntryId): Verdict {
+  return { kind: 'missing-parent', id, sequence: entry.sequence, wants }
 }
 
 function describe({ sequence, ours, theirs, signers }: Fork): string {

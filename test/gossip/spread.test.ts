@@ -12,6 +12,7 @@ const status = (n: number): StatusPair => [new Uint8Array(100).fill(n), new Uint
 function holdings(over: Partial<Holdings> = {}): Holdings {
   return {
     head: () => [5, id(5)],
+    idAt: sequence => (sequence >= 1 && sequence <= 5 ? id(sequence) : undefined),
     trustSequence: () => 1,
     held: () => 5,
     after: sequence => ({

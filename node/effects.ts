@@ -1,0 +1,61 @@
+// What the agent's core takes and what it wants done: the whole of its contact with the world. driver.ts performs it.
+import type { PeerId, Verdict } from '../gossip/carrier.ts'
+import type { StatusPair, WantPack } from '../gossip/message.ts'
+import type { Point } from '../signing/chain.ts'
+import type { LogLevel } from './config.ts'
+import type { LogEntry } from './log.ts'
+import type { Installed } from './ports.ts'
+import type { RunReport } from './report.ts'
+import type { SupplyEffect } from './supply.ts'
+
+export type Input =
+  | { readonly kind: 'up'; readonly peer: PeerId }
+  | { readonly kind: 'down'; readonly peer: PeerId }
+  /** Bytes of a direct message, or of one gossiped; a gossiped one is answered by a `verdict`. */
+  | { readonly kind: 'message'; readonly from: PeerId; readonly bytes: Uint8Array; readonly gossip: boolean }
+  /** An entry made on this machine, or brought by a file. */
+  | { readonly kind: 'submit'; readonly envelope: Uint8Array }
+  /** The bytes of `pack` are complete in quarantine, and this came of installing them. */
+  | { readonly kind: 'installed'; readonly entry: string; readonly pack: string; readonly result: Installed }
+  | { readonly kind: 'ran'; readonly entry: string; readonly report: RunReport }
+  /** What drift repair found since the last such input. */
+  | { readonly kind: 'host'; readonly drift: DriftCounts; readonly notKept: number }
+  | { readonly kind: 'pause'; readonly untilMs: number; readonly reason: string }
+  | { readonly kind: 'unpause' }
+  /** An operator asked for another try here. */
+  | { readonly kind: 'retry' }
+  | { readonly kind: 'tick' }
+
+/** Totals since the agent started: repairs made, kept edits in the store, targets given up as contested. */
+export interface DriftCounts {
+  readonly repairs: number
+  readonly kept: number
+  readonly contested: number
+}
+
+export type Effect =
+  | { readonly kind: 'send'; readonly to: PeerId; readonly bytes: Uint8Array }
+  | { readonly kind: 'publish'; readonly bytes: Uint8Array }
+  | { readonly kind: 'verdict'; readonly verdict: Verdict }
+  /** Make durable, with the floor, before the effects that follow are carried out. The entry may lie below the floor. */
+  | { readonly kind: 'keep'; readonly entry: LogEntry; readonly floor: Point }
+  /** A sibling of a fork: kept to be shown, never followed. */
+  | { readonly kind: 'keep-fork'; readonly entry: LogEntry }
+  /** Make durable: the counter of statuses may go up to here; entries that failed here. */
+  | { readonly kind: 'reserve'; readonly counter: number }
+  | { readonly kind: 'remember'; readonly failed: readonly string[] }
+  /** Keep a host's status for the next start; peers have it too. */
+  | { readonly kind: 'board'; readonly host: string; readonly pair: StatusPair }
+  | Exclude<SupplyEffect, { kind: 'send' | 'complete' }>
+  | { readonly kind: 'serve'; readonly to: PeerId; readonly want: WantPack }
+  /** Run the release's steps. Answered by `ran`. */
+  | { readonly kind: 'apply'; readonly entry: LogEntry }
+  /** Who may connect has changed. */
+  | { readonly kind: 'recheck' }
+  | { readonly kind: 'learn'; readonly peer: string; readonly addresses: readonly string[] }
+  | {
+      readonly kind: 'log'
+      readonly level: LogLevel
+      readonly event: string
+      readonly data?: Readonly<Record<string, unknown>>
+    }

@@ -1,0 +1,93 @@
+// Two operators publish at one moment: what hosts on either branch see, and how it ends.
+import { describe, expect, test } from 'vitest'
+import { content, type Made, release } from '../signing/fleet.ts'
+import { fleet, later } from './fleet.ts'
+import type { SimHost } from './rig.ts'
+
+/** Two halves of a fleet, each with a branch of its own from entry 2 on, then connected. */
+function forked(left: number, right: number) {
+  const ctx = fleet(4)
+  const { rig, all, first, packs } = ctx
+  for (const host of all) rig.submit(host, first)
+  const base = ctx.next('base')
+  for (const host of all) {
+    rig.submit(host, base)
+    rig.handed(host, base.id, packs.get(2))
+  }
+  const firsts: Made[] = []
+  const branch = (hosts: readonly SimHost[], name: string, length: number) => {
+    let previous: Made = base
+    for (let i = 0; i < length; i++) {
+      previous = release(
+        { fleet: first, previous, trust: first },
+        { expires: later, content: content(`${name}${i}`) },
+      )
+      if (i === 0) firsts.push(previous)
+      for (const host of hosts) rig.submit(host, previous)
+    }
+    return previous
+  }
+  const heads = [branch(all.slice(0, 2), 'left', left), branch(all.slice(2), 'right', right)] as const
+  // What was gossiped meanwhile is lost.
+  rig.run(100)
+  let messages = 0
+  const feed = rig.feed.bind(rig)
+  rig.feed = (host, input) => {
+    if (input.kind === 'message') messages++
+    return feed(host, input)
+  }
+  return { ...ctx, heads, lost: () => firsts[1]!.id, count: () => messages }
+}
+
+describe('a fork', () => {
+  test.each([
+    [1, 1],
+    [1, 2],
+    [1, 5],
+    [4, 9],
+  ])('with branches of %i and %i entries is seen on both sides, without a flood of questions', (l, r) => {
+    const { rig, all, heads, count } = forked(l, r)
+    rig.connect(...all)
+    rig.run(100_000)
+    expect(all.map(host => host.log.frozen())).toEqual([true, true, true, true])
+    expect(all.map(host => host.log.head()?.id)).toEqual([heads[0].id, heads[0].id, heads[1].id, heads[1].id])
+    expect(count()).toBeLessThan(600)
+  })
+
+  test.each([
+    [1, 1],
+    [1, 4],
+    [4, 1],
+    [2, 6],
+  ])('of %i and %i entries ends on both sides by an entry that drops one, found by sync alone', (l, r) => {
+    const { rig, all, first, heads, lost } = forked(l, r)
+    rig.connect(...all)
+    rig.run(100_000)
+    let previous: Made = release(
+      { fleet: first, previous: heads[0], trust: first },
+      { drops: lost(), expires: later, content: content('end') },
+    )
+    // Only one host hears of it, and no gossip runs: the others must find it.
+    rig.send(all[0]!, all[1]!, previous)
+    rig.run(300_000)
+    for (let i = 0; i < 2; i++) {
+      previous = release(
+        { fleet: first, previous, trust: first },
+        { expires: later, content: content(`on ${i}`) },
+      )
+      rig.send(all[0]!, all[1]!, previous)
+    }
+    rig.run(300_000)
+    expect(all.map(host => host.log.head()?.id)).toEqual(Array(4).fill(previous.id))
+    expect(all.map(host => host.log.frozen())).toEqual([false, false, false, false])
+    for (const host of all) rig.restart(host)
+    rig.connect(...all)
+    previous = release(
+      { fleet: first, previous, trust: first },
+      { expires: later, content: content('after') },
+    )
+    rig.send(all[0]!, all[1]!, previous)
+    rig.run(100_000)
+    expect(all.map(host => host.log.head()?.id)).toEqual(Array(4).fill(previous.id))
+  })
+})
