@@ -21,6 +21,7 @@ export interface AgentOptions {
   readonly role: 'host' | 'operator'
   /** Id of the entry in force, from the host's journal. */
   readonly inForce: string | undefined
+  readonly paused?: { readonly untilMs: number; readonly reason: string } | undefined
   readonly failed: readonly string[]
   /** Release commits whose pack is installed. */
   readonly held: ReadonlySet<string>
@@ -59,6 +60,7 @@ export class Agent {
     this.#reporter = options.reporter
     this.#failed = new Set(options.failed)
     this.#inForce = options.inForce
+    this.#paused = options.paused
     this.#spread = createSpread(this.#holdings(), options.random, nowMs, options.role === 'operator')
     const { held, log, quarantined, random } = options
     const holders = (sequence: number) => this.#spread.holders(sequence)

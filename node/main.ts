@@ -64,6 +64,8 @@ export interface HostSide {
     | { readonly entry: string; readonly declared: number; readonly notKept: number }
     | undefined
   readonly dirty: boolean
+  /** The whole host is paused, since before the agent started. */
+  readonly paused: { readonly untilMs: number; readonly reason: string } | undefined
   close(): Promise<void>
 }
 
@@ -173,6 +175,7 @@ export async function openPeer(options: PeerOptions): Promise<Peer> {
       random,
       role,
       inForce: side?.inForce?.entry,
+      paused: side?.paused,
       failed: await readLines(durable, files.failed),
       held: new Set(repository.held()),
       // A new host has no floor either, but nothing else: it goes by the checkpoint of its join string.

@@ -114,13 +114,17 @@ async function answer(ask: Ask, peer: Peer, host: RunningHost, startedMs: number
         if (!host.drift().some(each => each.id === ask.id)) return unknownEdit(ask.id)
         host.driftDrop(ask.id)
         return { ok: null }
-      case 'pause':
-        if (ask.path !== undefined) host.pause(ask.path, now + ask.forMs, ask.reason)
-        else peer.driver.feed({ kind: 'pause', untilMs: now + ask.forMs, reason: ask.reason })
+      case 'pause': {
+        const untilMs = now + ask.forMs
+        host.pause(ask.path, untilMs, ask.reason)
+        if (ask.path === undefined) peer.driver.feed({ kind: 'pause', untilMs, reason: ask.reason })
         return { ok: null }
+      }
       case 'unpause':
-        if (ask.path !== undefined) host.unpause(ask.path)
-        else peer.driver.feed({ kind: 'unpause' })
+        host.unpause(ask.path)
+        if (ask.path === undefined) peer.driver.feed({ kind: 'unpause' })
+        // What drifted meanwhile was seen and let be; no event tells of it again.
+        await host.audit()
         return { ok: null }
       case 'apply': {
         host.retry()

@@ -40,8 +40,9 @@ export interface RunningHost extends HostSide {
   drift(): DriftView[]
   driftRead(id: string): Promise<DriftEdit | undefined>
   driftDrop(id: string): void
-  pause(path: string, untilMs: number, reason: string): void
-  unpause(path: string): void
+  /** Undefined path: the whole host. */
+  pause(path: string | undefined, untilMs: number, reason: string): void
+  unpause(path: string | undefined): void
   /** Repairs everything now. */
   audit(): Promise<StepCounts>
   retry(): void
@@ -93,6 +94,10 @@ class Host implements RunningHost {
 
   get dirty(): boolean {
     return this.#engine.dirty().length > 0
+  }
+
+  get paused(): HostSide['paused'] {
+    return this.#engine.pauses().find(each => each.path === undefined)
   }
 
   begin(): void {
@@ -330,10 +335,10 @@ class Host implements RunningHost {
     this.#tell()
   }
 
-  pause(path: string, untilMs: number, reason: string): void {
+  pause(path: string | undefined, untilMs: number, reason: string): void {
     this.#engine.pause(path, untilMs, reason)
   }
-  unpause(path: string): void {
+  unpause(path: string | undefined): void {
     this.#engine.unpause(path)
   }
   retry(): void {

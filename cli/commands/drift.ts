@@ -51,8 +51,7 @@ export const spec: CommandSpec = {
         text: () =>
           options['whole'] === true
             ? content(edit).toString('utf8')
-            : diffText(edit.path, bytesOf(edit.declared), bytesOf(edit.base64), io.colour) ||
-              `${edit.path}: ${edit.what}; its content did not change`,
+            : difference(edit, io) || `${edit.path}: ${edit.what}; no content was changed`,
       }
     return adopt(edit, io)
   },
@@ -76,11 +75,20 @@ async function list(options: Options, io: Io) {
   }
 }
 
+const difference = ({ path, what, declared, base64 }: DriftEdit, io: Io) =>
+  what === 'attributes' || (declared ?? base64) === null
+    ? ''
+    : diffText(path, bytesOf(declared), bytesOf(base64), io.colour)
+
 function adopt(edit: DriftEdit, io: Io) {
   const project = findProject(io.cwd)
   if (edit.base64 === null)
     throw new CliError(`kept edit ${edit.id} of ${edit.path} (${edit.what}) left no file to adopt`, {
       hint: `change its step by hand: ${edit.origin}`,
+    })
+  if (edit.what === 'foreign')
+    throw new CliError(`${edit.path} is not declared, so there is no file that it could change`, {
+      hint: `to declare it: fleet drift show ${edit.id} --whole > files/NAME; then COPY files/NAME ${edit.path}`,
     })
   if (edit.source === null)
     throw new CliError(

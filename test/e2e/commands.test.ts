@@ -1,0 +1,243 @@
+// What a person reads of a running agent, word for word: each command as text and as one line of JSON, in 80 columns,
+// without colours where none are wanted. What differs from run to run is replaced by its name.
+import { execFileSync } from 'node:child_process'
+import { appendFileSync, chmodSync, existsSync, rmSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { DriftView, StatusView } from '../../node/control.ts'
+import { Fleet, until } from './fleet.ts'
+
+let fleet: Fleet
+const bin = fileURLToPath(new URL('../../bin/fleet', import.meta.url))
+
+beforeAll(async () => {
+  fleet = await Fleet.begin(['db1', 'web1'])
+  fleet.write(
+    'site.steps',
+    'COPY files/motd /etc/motd\nMKDIR /etc/app mode=0750 exclusive\n#@ app.ts:7:1\nCOPY files/app.conf /etc/app/app.conf mode=0640\nLINK /etc/app/now -> app.conf\nTEMPLATE files/motd.tmpl /etc/issue\n',
+  )
+  await fleet.release('first', { 'files/motd': 'hello\n', 'files/app.conf': 'port = 80\n' })
+  await fleet.converged(3, 'db1', 'web1')
+  await until('db1 to hear of web1', async () => {
+    const web1 = (await fleet.peers('db1'))?.find(each => each.name === 'web1')
+    return web1?.release === 3 && ['APPLIED', 'HEALTHY'].includes(web1.state) ? true : undefined
+  })
+})
+afterAll(() => fleet?.close())
+
+const patterns: readonly (readonly [RegExp, string])[] = [
+  [/12D3KooW[A-Za-z0-9]{44}/g, '[PEER]'],
+  [/\b[0-9a-f]{10}\b/g, '[SHORT]'],
+  [/\b[0-9]+ (ms|s|min)\b/g, '[AGO]'],
+  [/\b20[0-9-]{8} [0-9:]{5}\b/g, '[TIME]'],
+  [/127\.0\.0\.1:[0-9]+/g, '[ADDRESS]'],
+  // A host is healthy once it has soaked.
+  [/\b(APPLIED|HEALTHY)\b/g, '[WELL]'],
+]
+const normal = (text: string) => patterns.reduce((now, [pattern, name]) => now.replace(pattern, name), text)
+/** Tables are made of what is measured, so blanks are counted no further than to two. */
+const loose = (text: string) => normal(text).replace(/ {2,}/g, '  ')
+
+/** What a command about db1 prints, which must fit the terminal and have no colours. */
+async function says(exit: number, ...args: string[]): Promise<string> {
+  const ran = await fleet.run([...args, '--state', fleet.host('db1').state], { exits: [exit] })
+  const [shown, silent] =
+    exit === 0 || ran.stderr === '' ? [ran.stdout, ran.stderr] : [ran.stderr, ran.stdout]
+  expect(silent).toBe('')
+  expect(shown).not.toContain('\u001b')
+  return shown
+}
+async function json<T>(exit: number, ...args: string[]): Promise<T> {
+  const ran = await fleet.run([...args, '--json', '--state', fleet.host('db1').state], { exits: [exit] })
+  expect(ran.stdout).toMatch(/^[^\n]*\n$/)
+  return JSON.parse(ran.stdout) as T
+}
+const fits = (text: string) => {
+  for (const line of text.trimEnd().split('\n')) expect(line.length, line).toBeLessThanOrEqual(80)
+}
+
+test('fleet status', async () => {
+  expect(normal(await says(0, 'status'))).toBe(`host      db1  [PEER]
+fleet     [SHORT]  agent 0.1.0, up [AGO]
+release   3  first  ([SHORT])
+state     [WELL]
+steps     6 declared: 0 kept, 6 repaired, 0 not kept
+drift     0 repairs, 0 kept edits, 0 contested
+log       head 3 ([SHORT])
+trust     entry 2: 2 hosts, 1 operator
+peers     1 connected, listening on [ADDRESS]
+`)
+  expect(await json<StatusView>(0, 'status')).toMatchObject({
+    ...{
+      host: { name: 'db1' },
+      release: { sequence: 3, subject: 'first' },
+      paused: null,
+      notKept: [],
+      peers: 1,
+    },
+  })
+})
+
+test('fleet peers', async () => {
+  const shown = await says(0, 'peers')
+  fits(shown)
+  expect(loose(shown)).toBe(`HOST  RELEASE  STATE  NOT KEPT  REPAIRS  HEARD  NOTES
+db1 (you)  3  [WELL]  -  -  now
+web1  3  [WELL]  -  -  [AGO]
+release 3: on 2 of 2 hosts
+`)
+  expect(await json(0, 'peers')).toMatchObject([
+    { name: 'db1', you: true, release: 3, refused: null },
+    { name: 'web1', you: false, connected: true, release: 3, notKept: 0 },
+  ])
+})
+
+test('fleet log', async () => {
+  const shown = await says(0, 'log')
+  fits(shown)
+  expect(shown.split('\n').map(line => line.split(/ +/).slice(0, 2).join(' '))).toEqual([
+    ...['SEQ KIND', '1 trust', '2 trust', '3 release', ''],
+  ])
+  expect(shown).toMatch(/^3 .* head, in force +first$/m)
+  expect(await json(0, 'log')).toMatchObject([
+    { sequence: 1, kind: 'trust', refusal: null },
+    { sequence: 2, kind: 'trust', subject: 'trust: 2 hosts', mark: '' },
+    { sequence: 3, kind: 'release', subject: 'first', mark: 'head, in force' },
+  ])
+})
+
+test('fleet why', async () => {
+  expect(normal(await says(0, 'why', '/etc/app/app.conf'))).toBe(`COPY files/app.conf /etc/app/app.conf
+  written in  site.steps:4 (from app.ts:7:1)
+  by release  3 first
+  since       [TIME] UTC
+`)
+  expect(await json(0, 'why', '/etc/app/app.conf')).toMatchObject({
+    origin: 'site.steps:4',
+    made: 'app.ts:7:1',
+  })
+  expect(await says(1, 'why', '/etc/passwd')).toBe(
+    '/etc/passwd is not managed: no step of the release in force is about it\n',
+  )
+  expect(await json(1, 'why', '/etc/passwd')).toBe(null)
+  expect(await says(2, 'why', 'etc')).toBe("fleet: found 'etc', expected an absolute path\n")
+})
+
+test('fleet drift: what was edited by hand is shown, and adopted', async () => {
+  expect(await says(0, 'drift')).toBe('nothing drifted here, or all of it was adopted or dropped\n')
+  expect(await json(0, 'drift')).toEqual([])
+  // One after another: the list is in the order of events.
+  const drifts: readonly (readonly [() => void, string, string])[] = [
+    [() => appendFileSync(fleet.at('db1', 'etc/motd'), 'by hand\n'), '/etc/motd', 'content'],
+    [() => rmSync(fleet.at('db1', 'etc/app/now')), '/etc/app/now', 'missing'],
+    [() => chmodSync(fleet.at('db1', 'etc/app/app.conf'), 0o777), '/etc/app/app.conf', 'attributes'],
+    [() => writeFileSync(fleet.at('db1', 'etc/app/extra'), 'extra\n'), '/etc/app/extra', 'foreign'],
+    [() => appendFileSync(fleet.at('db1', 'etc/issue'), 'x\n'), '/etc/issue', 'content'],
+  ]
+  for (const [edit, path, what] of drifts) {
+    edit()
+    await until(`${path} to be in the drift store`, async () =>
+      (await fleet.ask<readonly DriftView[]>('db1', { ask: 'drift' }))?.some(
+        each => each.path === path && each.what === what,
+      )
+        ? true
+        : undefined,
+    )
+  }
+  await until('the edits to be quiet, and stored', async () => {
+    const kept = await fleet.ask<readonly DriftView[]>('db1', { ask: 'drift' })
+    return kept?.filter(each => each.size !== null).length === 3 ? true : undefined
+  })
+  const list = await json<readonly DriftView[]>(0, 'drift')
+  expect(list.map(({ path, what }) => [path, what])).toEqual(drifts.map(([, path, what]) => [path, what]))
+  let shown = await says(0, 'drift')
+  fits(shown)
+  for (const { id } of list) shown = shown.replace(id, '[EDIT]')
+  expect(loose(shown)).toBe(`ID  AGO  PATH  DRIFT  KEPT
+[EDIT]  [AGO]  /etc/motd  content  14 B
+[EDIT]  [AGO]  /etc/app/now  missing  -
+[EDIT]  [AGO]  /etc/app/app.conf  attributes  -
+[EDIT]  [AGO]  /etc/app/extra  foreign  6 B
+[EDIT]  [AGO]  /etc/issue  content  ${list[4]!.size} B
+keep one: fleet drift adopt ID  look: fleet drift show ID
+`)
+  const [motd, link, mode, extra, issue] = list.map(each => each.id) as [
+    string,
+    string,
+    string,
+    string,
+    string,
+  ]
+  expect(await says(0, 'drift', 'show', motd)).toBe(
+    '--- /etc/motd\n+++ /etc/motd\n@@ -1,1 +1,2 @@\n hello\n+by hand\n',
+  )
+  expect(await says(0, 'drift', 'show', extra)).toBe(
+    '--- /dev/null\n+++ /etc/app/extra\n@@ -0,0 +1,1 @@\n+extra\n',
+  )
+  expect(await says(0, 'drift', 'show', link)).toBe('/etc/app/now: missing; no content was changed\n')
+  expect(await says(0, 'drift', 'show', mode)).toBe('/etc/app/app.conf: attributes; no content was changed\n')
+  expect(await says(1, 'drift', 'show', 'nope')).toBe('fleet: there is no kept edit nope\n')
+  expect(await json(0, 'drift', 'show', motd)).toMatchObject({ path: '/etc/motd', source: 'files/motd' })
+
+  expect(await says(1, 'drift', 'adopt', link)).toContain('change its step by hand: site.steps:5')
+  expect(await says(1, 'drift', 'adopt', extra)).toContain('/etc/app/extra is not declared')
+  expect(await says(1, 'drift', 'adopt', issue)).toContain('/etc/issue is made from a template or a line')
+  expect(await says(0, 'drift', 'adopt', motd)).toBe(
+    "files/motd now has the edit of /etc/motd\nnext: git diff; git commit -am '…'; fleet publish\n",
+  )
+  expect(fleet.read('files/motd')).toBe('hello\nby hand\n')
+  expect(await says(0, 'drift', 'drop', motd)).toBe(`kept edit ${motd} is forgotten\n`)
+  expect((await json<readonly DriftView[]>(0, 'drift')).map(each => each.id)).not.toContain(motd)
+})
+
+test('fleet pause and unpause: one path, then the whole host, also over a restart', async () => {
+  expect(normal(await says(0, 'pause', '/etc/motd', '--for', '30m', '--reason', 'trying'))).toBe(
+    'paused /etc/motd until [TIME] UTC; sooner: fleet unpause /etc/motd\n',
+  )
+  expect(await says(0, 'status')).toMatch(/^paused +\/etc\/motd for 30 min: trying$/m)
+  expect(await json(0, 'pause', '--for', '2h', '--reason', 'disk swap')).toMatchObject({
+    path: null,
+    reason: 'disk swap',
+  })
+  expect(await says(0, 'status')).toMatch(/^paused +for 2 h: disk swap {2}\(fleet unpause\)$/m)
+  expect(await says(2, 'pause', '--for', 'x')).toBe(
+    "fleet: --for: found 'x', expected a time such as 30m, 2h or 1d, at most 30d\n",
+  )
+  await fleet.stop('db1')
+  await fleet.start('db1')
+  expect((await fleet.status('db1'))!.paused).toMatchObject({ reason: 'disk swap' })
+  await until('web1 to hear of it', async () =>
+    (await fleet.peers('web1'))?.find(each => each.name === 'db1')?.flags.includes('PAUSED')
+      ? true
+      : undefined,
+  )
+  // Neither a release nor a repair happens, and both follow.
+  appendFileSync(fleet.at('db1', 'etc/issue'), 'while paused\n')
+  const next = await fleet.release('second', { 'files/app.conf': 'port = 81\n' })
+  await fleet.converged(next, 'web1')
+  await until('db1 to hold the entry', async () =>
+    (await fleet.status('db1'))?.head?.sequence === next ? true : undefined,
+  )
+  expect(await says(0, 'apply', '--agent')).toContain('0 repaired')
+  expect([fleet.cat('db1', 'etc/app/app.conf'), fleet.cat('db1', 'etc/issue')]).toEqual([
+    'port = 80\n',
+    expect.stringMatching(/while paused\n$/),
+  ])
+  expect(await says(0, 'unpause')).toBe('this host is kept again\n')
+  expect(await json(0, 'unpause', '/etc/motd')).toEqual({ path: '/etc/motd' })
+  await fleet.converged(next, 'db1')
+  expect(fleet.cat('db1', 'etc/app/app.conf')).toBe('port = 81\n')
+  await until('the repair', () => (fleet.cat('db1', 'etc/issue')!.endsWith('paused\n') ? undefined : true))
+  expect(await says(0, 'apply', '--agent')).toBe('6 steps in force: 6 kept, 0 repaired, 0 not kept\n')
+})
+
+test.skipIf(!existsSync('/usr/bin/script'))('colours on a terminal, and none with NO_COLOR', () => {
+  const command = `'${bin}' peers --state '${fleet.host('web1').state}'`
+  const onTerminal = (env: Record<string, string>) =>
+    execFileSync('script', ['-qec', command, '/dev/null'], {
+      encoding: 'utf8',
+      env: { PATH: process.env['PATH'], TERM: 'xterm', ...env },
+    })
+  expect(onTerminal({})).toContain('\u001b[32m')
+  expect(onTerminal({ NO_COLOR: '1' })).not.toContain('\u001b[')
+})
