@@ -30,6 +30,8 @@ export type FetchEffect =
   | { readonly kind: 'append'; readonly pack: string; readonly offset: number; readonly bytes: Uint8Array }
   | { readonly kind: 'complete'; readonly pack: string }
   | { readonly kind: 'discard'; readonly pack: string }
+  /** Everybody who might have it was asked in vain; it goes on asking unless it is dropped. */
+  | { readonly kind: 'nobody'; readonly pack: string }
 
 interface Job {
   readonly pack: string
@@ -79,9 +81,10 @@ export function createFetch(ports: {
     if (job.source === undefined) {
       const source = pick(job)
       if (source === undefined) {
+        const asked = job.failed.size > 0
         job.failed.clear()
         job.retryMs = nowMs + limits.packStallMs
-        return []
+        return asked ? [{ kind: 'nobody', pack: job.pack }] : []
       }
       job.source = source
       job.asked = job.offset
@@ -115,7 +118,8 @@ export function createFetch(ports: {
   function onPart(job: Job, from: PeerId, part: Part, nowMs: number): FetchEffect[] {
     // Late parts of an earlier source, and parts nobody asked for, are dropped: order matters to the hash.
     if (from !== job.source || part.offset !== job.offset) return []
-    if (part.size !== job.size || part.bytes.length === 0 || part.offset + part.bytes.length > job.size)
+    // Whole parts only: a byte now and then would look like progress for years.
+    if (part.size !== job.size || part.bytes.length !== Math.min(limits.packPartBytes, job.size - job.offset))
       return leave(job, nowMs)
     job.contributors.add(from)
     job.offset += part.bytes.length

@@ -380,11 +380,7 @@ export class Agent {
         cloned: this.#reporter.cloned,
         dirty: this.#reporter.dirty,
         refusal: target && this.#log.hold(target.id, this.#inForce === undefined, nowMs),
-        // All of them, where the fleet has fewer.
-        peersToHear: Math.max(
-          0,
-          Math.min(this.#options.peersToHear, this.#log.roster().length - 1) - this.#heard.size,
-        ),
+        peersToHear: this.#peersToHear(),
         failed: target !== undefined && this.#failed.has(target.id),
         held: target !== undefined && this.#supply.holds(target),
         retryMs: this.#retry?.atMs,
@@ -393,11 +389,18 @@ export class Agent {
     )
   }
 
+  /** Peers to hear still, all of them where the fleet has fewer. One is heard when all that it holds is here too. */
+  #peersToHear(): number {
+    const wanted = Math.min(this.#options.peersToHear, this.#log.roster().length - 1)
+    const head = this.#log.head()?.sequence ?? 0
+    const heard = [...this.#heard].filter(peer => (this.headOf(peer) ?? 0) <= head)
+    return Math.max(0, wanted - heard.length)
+  }
+
   #supplied(effects: readonly SupplyEffect[]): Effect[] {
-    return effects.flatMap((each): Effect[] => {
-      if (each.kind === 'send') return this.#send(each.to, each.message)
-      return each.kind === 'complete' ? [] : [each]
-    })
+    return effects.flatMap((each): Effect[] =>
+      each.kind === 'send' ? this.#send(each.to, each.message) : [each],
+    )
   }
 
   /** Says what has changed of this host, if it is time. */

@@ -46,7 +46,7 @@ export type Effect =
   | { readonly kind: 'remember'; readonly failed: readonly string[] }
   /** Keep a host's status for the next start; peers have it too. */
   | { readonly kind: 'board'; readonly host: string; readonly pair: StatusPair }
-  | Exclude<SupplyEffect, { kind: 'send' | 'complete' }>
+  | Exclude<SupplyEffect, { kind: 'send' }>
   | { readonly kind: 'serve'; readonly to: PeerId; readonly want: WantPack }
   /** Run the release's steps. Answered by `ran`. */
   | { readonly kind: 'apply'; readonly entry: LogEntry }

@@ -7,7 +7,7 @@ import type { EntryLog, LogEntry, ReleaseEntry } from './log.ts'
 import type { Installed } from './ports.ts'
 
 export type SupplyEffect =
-  | FetchEffect
+  | Exclude<FetchEffect, { kind: 'complete' | 'nobody' }>
   /** Prove and index a pack: inline bytes, or what lies in quarantine. */
   | { readonly kind: 'install'; readonly entry: LogEntry; readonly pack: string; readonly bytes?: Uint8Array }
   /** Releases that may go: all but these commits. */
@@ -32,7 +32,7 @@ export class Supply {
   readonly #options: SupplyOptions
   readonly #fetch: Fetch
   readonly #held: Set<string>
-  /** Entries for which only the full pack will do, since the base was not what it should be. */
+  /** Entries for which only the full pack will do: the base was not what it should be, or nobody has the smaller one. */
   readonly #fullOnly = new Set<string>()
   readonly #inlineTried = new Set<string>()
   #installing: string | undefined
@@ -110,8 +110,12 @@ export class Supply {
       this.#fetch.handle({ kind: 'drop', pack }, nowMs)
       this.#held.add(result.release.commit)
       const keep = log.releases(releasesHeld).map(each => each.release.commit)
-      const current = inForce === undefined ? undefined : log.byId(inForce)?.release?.commit
-      if (current !== undefined) keep.push(current)
+      if (inForce !== undefined) {
+        const current = log.byId(inForce)?.release?.commit
+        // An entry of a branch that was left, or that was lost: which commit repairs need is not known.
+        if (current === undefined) return { effects: [], condemned: false }
+        keep.push(current)
+      }
       for (const commit of this.#held) if (!keep.includes(commit)) this.#held.delete(commit)
       return { effects: [{ kind: 'prune', keep }], condemned: false }
     }
@@ -125,11 +129,20 @@ export class Supply {
   }
 
   #completed(effects: readonly FetchEffect[]): SupplyEffect[] {
-    return effects.map((each): SupplyEffect => {
-      const entry = each.kind === 'complete' ? this.#options.log.release() : undefined
-      if (each.kind !== 'complete' || entry === undefined) return each
-      this.#installing = entry.id
-      return { kind: 'install', entry, pack: each.pack }
+    const target = this.#options.log.release()
+    return effects.flatMap((each): SupplyEffect[] => {
+      if (each.kind === 'nobody') {
+        // Who came to the release another way has only the full pack, which any host can make.
+        const isDelta = target?.release.packs.some(
+          ({ digest, base }) => digest === each.pack && base !== 'none',
+        )
+        if (isDelta && target !== undefined) this.#fullOnly.add(target.id)
+        return []
+      }
+      if (each.kind !== 'complete') return [each]
+      if (target === undefined) return []
+      this.#installing = target.id
+      return [{ kind: 'install', entry: target, pack: each.pack }]
     })
   }
 }

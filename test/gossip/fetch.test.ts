@@ -71,6 +71,23 @@ describe('fetch', () => {
     expect(asks(fetch.handle({ kind: 'part', from: a, pack: 'p', part: lie }, 1))[0]).toMatchObject({ to: b })
   })
 
+  test('a source that sends a byte now and then is left: parts come whole', () => {
+    const fetch = rig([a, b])
+    fetch.handle({ kind: 'want', pack: 'p', size, have: 0, from: a }, 0)
+    const drop = fetch.handle({ kind: 'part', from: a, pack: 'p', part: part(bytes, 0, 1) }, 1)
+    expect(asks(drop)[0]).toMatchObject({ to: b, message: { offset: 0 } })
+  })
+
+  test('says when everybody was asked in vain', () => {
+    const fetch = rig([a, b])
+    fetch.handle({ kind: 'want', pack: 'p', size, have: 0, from: a }, 0)
+    expect(fetch.handle({ kind: 'no-pack', from: a, pack: 'p' }, 1)).not.toContainEqual({
+      kind: 'nobody',
+      pack: 'p',
+    })
+    expect(fetch.handle({ kind: 'no-pack', from: b, pack: 'p' }, 2)).toEqual([{ kind: 'nobody', pack: 'p' }])
+  })
+
   test('a wrong digest from one peer starts over with another; from several, with one alone', () => {
     const fetch = rig([a, b, c])
     fetch.handle({ kind: 'want', pack: 'p', size: 10, have: 0, from: a }, 0)

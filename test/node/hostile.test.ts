@@ -1,5 +1,7 @@
 // What a member of the fleet that lies, or holds a stolen key, can and cannot do to the others.
 import { expect, test } from 'vitest'
+import { hex } from '../../signing/bytes.ts'
+import { sha256 } from '../../signing/crypto.ts'
 import { joinSigned, signSshsig, splitSigned } from '../../signing/sshsig.ts'
 import { eve, type Made } from '../signing/fleet.ts'
 import { fleet } from './fleet.ts'
@@ -52,4 +54,17 @@ test('an old entry that is sent again lowers no floor, and costs nothing', () =>
   rig.send(b, a, old)
   expect(b.disk.floor?.sequence).toBe(67)
   expect(b.disk.entries).toHaveLength(kept)
+})
+
+test('a pack with a base that nobody serves does not hide the release: the full one is fetched', () => {
+  const { rig, all, next, publish, start } = fleet(3)
+  start()
+  const [a, , c] = all as [SimHost, SimHost, SimHost]
+  const base = publish(a, next('a'))
+  rig.run(5_000)
+  const commit = c.log.byId(base.id)?.release?.commit ?? ''
+  const full = { digest: hex(sha256(new Uint8Array(1000).fill('b'.charCodeAt(0)))), size: 1000, base: 'none' }
+  publish(a, next('b', { packs: [{ digest: 'd'.repeat(64), size: 10, base: commit }, full] }))
+  rig.run(60_000)
+  expect(c.applied).toEqual([2, 3])
 })
