@@ -2,11 +2,13 @@
 // whom to let in by the handlers, what is too much by limits.ts.
 
 import assert from 'node:assert'
-import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
+import { privateKeyFromRaw } from '@libp2p/crypto/keys'
 import type { TopicValidatorResult } from '@libp2p/gossipsub'
 import type { Connection, IdentifyResult, PrivateKey, StreamHandler } from '@libp2p/interface'
 import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
+import { concat } from '../signing/bytes.ts'
+import { publicKeyOf } from '../signing/crypto.ts'
 import { defaultPort, fromMultiaddr, isLoopback, peerIn, toMultiaddr } from './address.ts'
 import { Bucket } from './bucket.ts'
 import type { Carrier, Contact, Handlers, PeerId } from './carrier.ts'
@@ -57,6 +59,8 @@ interface Link {
 interface Neighbour {
   readonly links: Set<Link>
   readonly outbox: Outbox
+  /** When its last message came. */
+  heardMs: number
   /** Ends the one inbound message stream that is read. */
   endRead?: () => void
 }
@@ -66,7 +70,8 @@ const linksPerPeer = 3
 
 /** Fails with `ADDRESS_INVALID`. */
 export async function libp2pCarrier(options: Libp2pOptions): Promise<Carrier> {
-  return new Libp2pCarrier(options, await generateKeyPairFromSeed('Ed25519', options.key))
+  // Both halves: the platform derives the public one in no time, libp2p in 20 ms.
+  return new Libp2pCarrier(options, privateKeyFromRaw(concat(options.key, publicKeyOf(options.key))))
 }
 
 class Libp2pCarrier implements Carrier {
@@ -282,7 +287,7 @@ class Libp2pCarrier implements Carrier {
     else {
       const links = new Set([link])
       const live = () => [...links].findLast(each => each.connection.status === 'open')?.connection
-      this.#neighbours.set(peer, { links, outbox: new Outbox(live) })
+      this.#neighbours.set(peer, { links, outbox: new Outbox(live), heardMs: Date.now() })
       this.#segment?.peers(this.#neighbours.size)
       this.#handlers.up(peer, { inbound })
     }
@@ -294,9 +299,16 @@ class Libp2pCarrier implements Carrier {
   async #ask(link: Link): Promise<void> {
     if (link.asked) return
     link.asked = true
-    if (!(await isAlive(link.connection, limits.aliveMs))) link.connection.abort(new Error('no sign of life'))
+    if (!this.#isHeard(link) && !(await isAlive(link.connection, limits.aliveMs)))
+      link.connection.abort(new Error('no sign of life'))
     else if (this.#isMute(link)) link.connection.abort(new Error('no gossip'))
     link.asked = false
+  }
+
+  /** It has spoken since the last question, by this connection: there is no other. */
+  #isHeard({ peer }: Link): boolean {
+    const neighbour = this.#neighbours.get(peer)
+    return neighbour?.links.size === 1 && Date.now() - neighbour.heardMs < limits.askAliveMs
   }
 
   /** gossipsub never reopens a stream that broke. */
@@ -339,7 +351,10 @@ class Libp2pCarrier implements Carrier {
     neighbour.endRead?.()
     neighbour.endRead = () => stream.abort(new Error('another stream was opened'))
     const standing = this.#standings.of(peer)
-    const handle = (bytes: Uint8Array) => this.#handlers?.message(peer, bytes)
+    const handle = (bytes: Uint8Array) => {
+      neighbour.heardMs = Date.now()
+      return this.#handlers?.message(peer, bytes)
+    }
     await read(stream, () => standing.pause(Date.now()), handle).catch(error => stream.abort(error))
   }
 

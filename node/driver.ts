@@ -2,7 +2,7 @@
 // agent's decisions meet the world; it decides nothing itself.
 import type { Carrier, Contact, PeerId } from '../gossip/carrier.ts'
 import { limits } from '../gossip/limits.ts'
-import { encodeMessage, type WantPack } from '../gossip/message.ts'
+import { encodeMessage, type StatusPair, type WantPack } from '../gossip/message.ts'
 import { hex, utf8 } from '../signing/bytes.ts'
 import { encode } from '../signing/cbor.ts'
 import { writeFloor } from '../signing/floor.ts'
@@ -51,6 +51,8 @@ export const keys = {
   book: 'book',
 } as const
 
+/** ms between writes of the board to the store: each wakes a thread, which costs more than the bytes. */
+const keepRowsMs = 10_000
 /** What a host holds that the queue of effects may grow to before sends are dropped: sync heals those. */
 const queueMax = 10_000
 
@@ -62,6 +64,8 @@ export class Driver {
   #pumping = false
   #stopped = false
   #timer: NodeJS.Timeout | undefined
+  readonly #rows = new Map<string, StatusPair>()
+  #rowsTimer: NodeJS.Timeout | undefined
   #idle: (() => void)[] = []
 
   constructor(ports: DriverPorts) {
@@ -122,6 +126,7 @@ export class Driver {
     clearTimeout(this.#timer)
     await this.#ports.carrier.stop()
     await this.settled()
+    await this.#keepRows()
   }
 
   #decide(input: Input): readonly Effect[] {
@@ -166,7 +171,7 @@ export class Driver {
 
   /** A promise only where later effects lean on this one. */
   #perform(effect: Effect): Promise<void> | undefined {
-    const { carrier, durable, log, repository, store } = this.#ports
+    const { carrier, durable, log, repository } = this.#ports
     switch (effect.kind) {
       case 'send':
         carrier.send(effect.to, effect.bytes).catch(error => this.#failed('send', error))
@@ -181,11 +186,8 @@ export class Driver {
       case 'keep-fork':
         return this.#keepFork(effect.entry)
       case 'board':
-        store
-          .batch([{ type: 'put', key: keys.board(effect.host), value: encode(effect.pair) }], {
-            durable: false,
-          })
-          .catch(error => this.#failed('board', error))
+        this.#rows.set(effect.host, effect.pair)
+        this.#rowsTimer ??= setTimeout(() => void this.#keepRows(), keepRowsMs).unref()
         return
       case 'reserve':
         return durable.write(files.counter, utf8(`${effect.counter}\n`))
@@ -231,6 +233,18 @@ export class Driver {
     const text = writeFloor(floor)
     await durable.write(files.floor, text)
     await durable.write(files.secondFloor, text)
+  }
+
+  /** The board's news since the last time: what a crash takes with it, peers tell again. */
+  async #keepRows(): Promise<void> {
+    clearTimeout(this.#rowsTimer)
+    this.#rowsTimer = undefined
+    const rows = [...this.#rows].map(
+      ([host, pair]) => ({ type: 'put', key: keys.board(host), value: encode(pair) }) as const,
+    )
+    this.#rows.clear()
+    if (rows.length > 0)
+      await this.#ports.store.batch(rows, { durable: false }).catch(error => this.#failed('board', error))
   }
 
   async #tag(entry: LogEntry): Promise<void> {
