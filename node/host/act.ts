@@ -1,6 +1,7 @@
 // The small things that are done to a machine, and what is remembered so that each can be taken back. Verbs are many,
 // acts few: planner, journal, apply and undo know only these. Decides nothing.
 import type { Reason } from './errors.ts'
+import type { Sum } from './saved.ts'
 import type { Payload } from './steps/step.ts'
 import type { Ownership, Stat } from './system.ts'
 
@@ -55,7 +56,14 @@ export interface LineOriginal {
 /** What was before fleet: kept as long as the step is in force, and put back when it leaves. */
 export type Original =
   | { readonly was: 'absent'; readonly path: string }
-  | { readonly was: 'saved'; readonly path: string; readonly saved: string; readonly stat: Stat }
+  | {
+      readonly was: 'saved'
+      readonly path: string
+      readonly saved: string
+      readonly stat: Stat
+      /** Known once it is saved. */
+      readonly sum?: Sum
+    }
   | { readonly was: 'attributes'; readonly path: string; readonly ownership: Ownership }
   | LineOriginal
   | { readonly was: 'command'; readonly undo: readonly string[]; readonly timeoutMs: number }

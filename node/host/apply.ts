@@ -5,7 +5,7 @@ import { setImmediate as breathe } from 'node:timers/promises'
 import type { Act } from './act.ts'
 import { sha256 } from './digest.ts'
 import { type Reason, StepError } from './errors.ts'
-import type { Entry, Intent, Made, OpenRun } from './journal.ts'
+import { type Entry, type Intent, type Made, type OpenRun, type Sums, savedIn } from './journal.ts'
 import {
   check,
   comeBack,
@@ -20,6 +20,7 @@ import {
   temporaryPrefix,
 } from './perform.ts'
 import { ordered, type StepPlan } from './plan.ts'
+import { type Sum, sumOf } from './saved.ts'
 import type { Payload, Step } from './steps/step.ts'
 import type { Stat, System } from './system.ts'
 
@@ -47,6 +48,8 @@ export interface Applied {
   readonly ended?: 'prepare' | 'undone'
   readonly undone: readonly Step[]
   readonly dirty: readonly Reason[]
+  /** Of the originals that were saved. */
+  readonly sums: Sums
 }
 
 /** Longest stretch without giving the event loop a turn, in milliseconds. */
@@ -79,8 +82,18 @@ export async function apply(
     ...(ended === undefined ? {} : { ended }),
     undone:
       ended === 'undone' ? [...new Set(jobs.filter(job => done.has(job)).map(job => job.plan.step))] : [],
-    dirty: back?.dirty ?? [],
+    dirty: ended === undefined ? plans.flatMap(each => each.damaged) : (back?.dirty ?? []),
+    sums,
   })
+  const sums: Record<string, Sum> = {}
+  const originals = new Set(plans.flatMap(each => savedIn(each.originals)))
+  const sumUp = ({ saved, keeps }: Intent) => {
+    for (const name of [saved, keeps]) {
+      if (name === undefined || !originals.has(name) || name in sums) continue
+      const sum = sumOf(machine, name)
+      if (sum) sums[name] = sum
+    }
+  }
   const left: string[] = []
   const done = new Set<Job>()
   if (failed.size > 0 && !keepFailed) return outcome('prepare')
@@ -90,12 +103,13 @@ export async function apply(
   // Prepare: all that can fail without anything being changed.
   const made: Made[] = jobs.map(() => null)
   const pace = pacer()
-  const open = (): OpenRun => ({ run, intents, made, started: [...started] })
+  const open = (): OpenRun => ({ run, intents, made, sums, started: [...started] })
   const started = new Set<number>()
   for (const job of jobs) {
     if (failed.has(job.plan)) continue
     try {
       made[job.index] = stage(machine, job, await bytesOf(job, payloads))
+      sumUp(job.intent)
     } catch (error) {
       failed.set(job.plan, reasonFrom(error))
     }
@@ -112,7 +126,7 @@ export async function apply(
     note({ kind: 'undone', dirty: [] })
     return outcome('prepare')
   }
-  note({ kind: 'staged', made })
+  note({ kind: 'staged', made, sums })
 
   for (const job of jobs) {
     if (failed.has(job.plan)) continue
@@ -128,6 +142,8 @@ export async function apply(
         if (job.planned.drifted && job.planned.before && job.planned.before.kind !== 'directory')
           context.keepEdit(job.planned.act.path, job.planned.before, job.planned.act.kind)
         if (commit(machine, job) === 'left') left.push(job.planned.act.path)
+        // A removed directory is saved only now.
+        sumUp(job.intent)
       }
     } catch (error) {
       failed.set(job.plan, reasonFrom(error))
@@ -230,8 +246,13 @@ async function finishStaging(
     )
   }
   const files = live.flatMap(({ planned, intent }) => {
-    const saved = (intent.saved ?? intent.keeps) ? ['saved/.', ...(intent.keeps ? [intent.keeps] : [])] : []
-    return planned.act.kind === 'put' ? [intent.temp!, ...saved] : saved
+    const { act, before } = planned
+    const names: string[] = []
+    if (intent.saved && before?.kind === 'file') names.push(intent.saved)
+    if (intent.keeps) names.push(intent.keeps)
+    if (intent.saved || intent.keeps) names.push('saved/.')
+    if (act.kind === 'put' || (act.kind === 'restore' && act.stat.kind === 'file')) names.push(intent.temp!)
+    return names
   })
   machine.flush([...new Set(files)])
 }
@@ -298,7 +319,8 @@ export async function revert(
         if (intent.kind === 'run') {
           if (intent.undo && open.started.includes(index))
             await command(machine, { kind: 'run', argv: intent.undo, timeoutMs: intent.timeoutMs! })
-        } else if (intent.first && comeBack(context, intent, isOurs) === 'left') leftBehind.push(intent.path!)
+        } else if (intent.first && comeBack(context, intent, isOurs, open.sums) === 'left')
+          leftBehind.push(intent.path!)
       } catch (error) {
         dirty.push(reasonFrom(error))
       }

@@ -5,6 +5,7 @@ import type { Act, Original } from './act.ts'
 import { sha256 } from './digest.ts'
 import { HostError, type Reason } from './errors.ts'
 import type { Held } from './plan.ts'
+import type { Sum } from './saved.ts'
 import type { Stat } from './system.ts'
 
 /** What a run is: a release, or any other list of steps, with the facts that were frozen for it. */
@@ -44,14 +45,25 @@ export interface Pause {
 /** What will take a target's place: inode and modification time (ms); null where nothing will. */
 export type Made = readonly [ino: number, mtimeMs: number] | null
 
+/** Of originals saved by a run, by their names in the state directory. */
+export type Sums = Readonly<Record<string, Sum>>
+
+/** 2: originals have sums. Journals of version 1 are read; what they saved is known by its kind only. */
+export const version = 2
+
 export type Entry =
   | { readonly kind: 'begin'; readonly run: number; readonly intents: readonly Intent[] }
   /** Everything is prepared; from here on acts are done. */
-  | { readonly kind: 'staged'; readonly made: readonly Made[] }
+  | { readonly kind: 'staged'; readonly made: readonly Made[]; readonly sums: Sums }
   /** A command is about to run, or has ended. */
   | { readonly kind: 'started' | 'ended'; readonly index: number }
-  /** The run is in force. */
-  | { readonly kind: 'done'; readonly about: About; readonly held: readonly Held[] }
+  /** The run is in force; `dirty`: originals that could not come back. */
+  | {
+      readonly kind: 'done'
+      readonly about: About
+      readonly held: readonly Held[]
+      readonly dirty: readonly Reason[]
+    }
   /** The run was taken back; `dirty`: what could not be. */
   | { readonly kind: 'undone'; readonly dirty: readonly Reason[] }
   /** Targets were looked at and found right. */
@@ -65,12 +77,13 @@ export type Entry =
   | { readonly kind: 'retry' }
   /** Commands that a repair owes, by step id. */
   | { readonly kind: 'owed'; readonly ids: readonly string[] }
-  | { readonly kind: 'snapshot'; readonly version: 1; readonly state: State }
+  | { readonly kind: 'snapshot'; readonly version: 1 | typeof version; readonly state: State }
 
 export interface OpenRun {
   readonly run: number
   readonly intents: readonly Intent[]
   readonly made?: readonly Made[]
+  readonly sums?: Sums
   readonly started: readonly number[]
 }
 
@@ -91,7 +104,7 @@ export function advance(state: State, entry: Entry): State {
     case 'begin':
       return { ...state, runs: entry.run, open: { run: entry.run, intents: entry.intents, started: [] } }
     case 'staged':
-      return state.open ? { ...state, open: { ...state.open, made: entry.made } } : state
+      return state.open ? { ...state, open: { ...state.open, made: entry.made, sums: entry.sums } } : state
     case 'started':
       return state.open
         ? { ...state, open: { ...state.open, started: [...state.open.started, entry.index] } }
@@ -99,7 +112,12 @@ export function advance(state: State, entry: Entry): State {
     case 'ended':
       return state
     case 'done':
-      return closed({ ...state, about: entry.about, held: entry.held })
+      return closed({
+        ...state,
+        about: entry.about,
+        held: entry.held,
+        dirty: [...state.dirty, ...(entry.dirty ?? [])],
+      })
     case 'undone':
       return closed({ ...state, dirty: [...state.dirty, ...entry.dirty] })
     case 'seen': {
@@ -127,6 +145,13 @@ function closed({ open: _, ...state }: State): State {
 /** Names in the state directory that something in force still needs. */
 export function savedIn(originals: readonly Original[]): string[] {
   return originals.flatMap(each => (each.was === 'saved' ? [each.saved] : []))
+}
+
+export function withSums(originals: readonly Original[], sums: Sums): readonly Original[] {
+  return originals.map(each => {
+    const sum = each.was === 'saved' ? (each.sum ?? sums[each.saved]) : undefined
+    return sum ? { ...each, sum } : each
+  })
 }
 
 const encoder = new TextEncoder()
@@ -164,8 +189,11 @@ export function replay(bytes: Uint8Array): { state: State; size: number } {
       break
     }
     const entry = JSON.parse(frame.body) as Entry
-    if (entry.kind === 'snapshot' && entry.version !== 1)
-      throw new HostError('STATE_UNKNOWN', `found journal version ${entry.version}; expected 1`)
+    if (entry.kind === 'snapshot' && entry.version > version)
+      throw new HostError(
+        'STATE_UNKNOWN',
+        `found journal version ${entry.version}; expected ${version} or older`,
+      )
     state = advance(state, entry)
     at = frame.end
   }

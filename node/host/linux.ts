@@ -209,12 +209,12 @@ export function openMachine(root: string, state: string): Machine {
     },
     unlink: path => attempt(path, real => fs.unlinkSync(real)),
     rmdir: path => attempt(path, real => fs.rmdirSync(real)),
-    copy: (from, to) =>
-      tool(
-        ['cp', '-a', ...(uid === 0 ? ['--preserve=all'] : []), '-T', '--', real(from), real(to)],
-        from,
-        'ATTRIBUTES_LOST',
-      ),
+    copy: (from, to) => {
+      const all = uid === 0 ? ['--preserve=all'] : []
+      tool(['cp', '-a', ...all, '-T', '--', real(from), real(to)], from, 'ATTRIBUTES_LOST')
+      // A file is flushed with others; a tree has nobody who knows what is in it.
+      if (lstat(to)?.kind === 'directory') tool(['sync', '-f', '--', real(to)], from, 'IO_FAILED')
+    },
     removeTree: path => attempt(path, target => fs.rmSync(target, { recursive: true, force: true })),
     carry: pairs => {
       if (pairs.length === 0) return

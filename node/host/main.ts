@@ -8,12 +8,15 @@ import type { Reason } from './errors.ts'
 import {
   type About,
   advance,
+  blank,
   type Entry,
   encode,
   type Pause,
   replay,
   type State,
   savedIn,
+  version,
+  withSums,
 } from './journal.ts'
 import { openMachine } from './linux.ts'
 import { type DriftEntry, type DriftKind, openDrift } from './linux-drift.ts'
@@ -172,12 +175,15 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
     state = advance(state, entry)
     const frame = encode(entry)
     if (entry.kind === 'done' && size + frame.length > Math.max(journalBytesMin, 2 * snapshotSize)) {
-      const whole = encode({ kind: 'snapshot', version: 1, state })
+      const whole = encode({ kind: 'snapshot', version, state })
       machine.replace('journal', whole)
       size = snapshotSize = whole.length
     } else {
-      machine.append('journal', frame, durable)
-      size += frame.length
+      // Each journal begins by saying which version wrote it.
+      const whole =
+        size === 0 ? Buffer.concat([encode({ kind: 'snapshot', version, state: blank }), frame]) : frame
+      machine.append('journal', whole, durable)
+      size += whole.length
     }
   }
   const drift = openDrift(machine)
@@ -229,11 +235,12 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
       const homes = new Set([...byPath.keys()].map(dirname))
       for (const home of [...homes].filter(path => hasDirectory(machine, path)))
         for (const name of machine.list(home)) if (isTemporary(name)) machine.removeTree(join(home, name))
-      const needed = new Set(state.held.flatMap(held => savedIn(held.originals)))
-      if (state.dirty.length === 0)
-        for (const name of machine.list('saved'))
-          if (!needed.has(`saved/${name}`)) machine.removeTree(`saved/${name}`)
     }
+    // What is dirty may need it: it stays until an operator has looked.
+    const needed = new Set(state.held.flatMap(held => savedIn(held.originals)))
+    if (state.dirty.length === 0)
+      for (const name of machine.list('saved'))
+        if (!needed.has(`saved/${name}`)) machine.removeTree(`saved/${name}`)
     return { undone: open !== undefined, ...back }
   }
 
@@ -265,24 +272,26 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
     for (const each of plans) {
       const old = before.get(each.step.id)
       if (each.kind === 'undo' ? failed.has(each.step.id) : failed.has(each.step.id) && old) held.push(old!)
-      else if (each.kind !== 'undo' && !failed.has(each.step.id)) held.push(heldAfter(each, old, about))
+      else if (each.kind !== 'undo' && !failed.has(each.step.id))
+        held.push(heldAfter({ ...each, originals: withSums(each.originals, applied.sums) }, old, about))
       if (performance.now() - slice > sliceMs) {
         await breathe()
         slice = performance.now()
       }
     }
-    note({ kind: 'done', about, held })
+    note({ kind: 'done', about, held, dirty: applied.dirty })
     const needed = new Set(held.flatMap(each => savedIn(each.originals)))
     for (const { drifted, before: was, saved, path } of intents)
       if (drifted && was?.kind === 'directory' && saved && !needed.has(saved) && machine.lstat(saved))
         drift.adopt(saved, path!, now(), label())
     const gone = [...before.values()].flatMap(each => savedIn(each.originals)).map(saved => ({ saved }))
+    if (applied.dirty.length > 0) gone.length = 0
     // What took its target's place is no longer under its temporary name; only failures and removals leave some.
     const clean = applied.notKept.length === 0
     const rest = intents.filter(each => each.saved || each.keeps || each.kind === 'remove' || !clean)
     sweep(machine, [...rest, ...gone], needed)
     index()
-    const changed = plans.some(each => each.acts.length > 0)
+    const changed = plans.some(each => each.acts.length + each.damaged.length > 0)
     const repaired = plans
       .filter(each => each.kind !== 'kept' && !failed.has(each.step.id) && each.acts.length > 0)
       .map(each => each.step)

@@ -2,8 +2,9 @@
 // finds, so that it may be called again after a crash. When to call which is left to apply.ts.
 import type { Act } from './act.ts'
 import { StepError } from './errors.ts'
-import type { Intent, Made } from './journal.ts'
+import type { Intent, Made, Sums } from './journal.ts'
 import type { Planned, StepPlan } from './plan.ts'
+import { damageOf } from './saved.ts'
 import { basename, dirname, join, type Ownership, type Stat, type System } from './system.ts'
 
 /** Removed trees above this are not copied to another file system (DESIGN section 3). Bytes. */
@@ -226,6 +227,7 @@ export function comeBack(
   { machine, tag, keepEdit }: Setting,
   intent: Intent,
   isOurs: (path: string, stat: Stat) => boolean,
+  sums: Sums = {},
 ): 'done' | 'left' {
   const { kind, before, saved, temp } = intent
   const path = intent.path!
@@ -270,8 +272,9 @@ export function comeBack(
     machine.settle()
     return 'done'
   }
-  if (saved === undefined || machine.lstat(saved) === undefined)
-    throw new StepError('ORIGINAL_DAMAGED', path, 'found nothing saved')
+  const damage =
+    saved === undefined ? 'found nothing saved' : damageOf(machine, saved, before.kind, sums[saved])
+  if (saved === undefined || damage !== undefined) throw new StepError('ORIGINAL_DAMAGED', path, damage!)
   const back = join(dirname(path), `${basename(temp!)}-b`)
   if (machine.lstat(back) !== undefined) machine.unlink(back)
   if (!machine.link(saved, back)) machine.copy(saved, back)

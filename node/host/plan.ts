@@ -55,6 +55,8 @@ export interface StepPlan {
   readonly originals: readonly Original[]
   /** Paths that an undo leaves as they are. */
   readonly leftBehind: readonly string[]
+  /** Originals that cannot come back; the step leaves without them, and the host is DIRTY. */
+  readonly damaged: readonly Reason[]
   /** Why it cannot be kept; then there are no acts. */
   readonly reason?: Reason
 }
@@ -165,13 +167,15 @@ export function plan({ declared, held, view, run, trusted, owed = false }: PlanI
     const mine = heldById.get(step.id)!
     const acts: Planned[] = []
     const leftBehind: string[] = []
+    const damaged: Reason[] = []
     const edited = !trusted(mine) && drifted(ask(step, view))
     for (const original of [...mine.originals].reverse()) {
       const answer = takeBack(original, view)
       if (answer === 'left') leftBehind.push((original as { path: string }).path)
+      else if (isReason(answer)) damaged.push(answer)
       else for (const act of answer) add(acts, act, edited && original.was !== 'line')
     }
-    plans.push(stepPlan(step, 'undo', acts, [], leftBehind))
+    plans.push({ ...stepPlan(step, 'undo', acts, []), leftBehind, damaged })
   }
   // A step that leaves together with what it watches still owes its command.
   const reloads: StepPlan[] = []
@@ -255,17 +259,13 @@ export function ordered(plans: readonly StepPlan[]): { plan: StepPlan; planned: 
 /** What would be done, a line an act. */
 export function summary(plan: StepPlan): string {
   if (plan.reason) return `${plan.reason.code}: ${plan.reason.detail}`
-  return plan.acts.map(each => describe(each.act)).join('; ')
+  const damaged = plan.damaged.map(({ code, path }) => `${code} ${path}`)
+  return [...plan.acts.map(each => describe(each.act)), ...damaged].join('; ')
 }
 
-function stepPlan(
-  step: Step,
-  kind: StepKind,
-  acts: Planned[],
-  originals: readonly Original[],
-  leftBehind: readonly string[] = [],
-): StepPlan {
-  return { step, kind, acts, undoClass: specs.get(step.verb)?.undo(step) ?? 'one-way', originals, leftBehind }
+function stepPlan(step: Step, kind: StepKind, acts: Planned[], originals: readonly Original[]): StepPlan {
+  const undoClass = specs.get(step.verb)?.undo(step) ?? 'one-way'
+  return { step, kind, acts, undoClass, originals, leftBehind: [], damaged: [] }
 }
 
 /** The first act whose directory will not be there. */
@@ -290,8 +290,8 @@ function drifted(answer: Answer): boolean {
   return !isReason(answer) && answer.some(act => act.kind !== 'run' && act.kind !== 'mkdir')
 }
 
-/** The acts that put an original back; `left`: something that cannot be replaced stands there. */
-function takeBack(original: Original, view: View): readonly Act[] | 'left' {
+/** The acts that put an original back, or its damage; `left`: something that cannot be replaced stands there. */
+function takeBack(original: Original, view: View): Answer | 'left' {
   if (original.was === 'command') return [{ kind: 'run', argv: original.undo, timeoutMs: original.timeoutMs }]
   const { path } = original
   const now = view.stat(path)
@@ -300,9 +300,13 @@ function takeBack(original: Original, view: View): readonly Act[] | 'left' {
       if (now === undefined) return []
       if (now.kind !== 'directory') return [{ kind: 'remove', path }]
       return view.list(path).length === 0 ? [{ kind: 'rmdir', path }] : 'left'
-    case 'saved':
-      if (now !== undefined && (now.kind === 'directory' || original.stat.kind === 'directory')) return 'left'
-      return [{ kind: 'restore', path, saved: original.saved, stat: original.stat }]
+    case 'saved': {
+      const { saved, stat, sum } = original
+      const detail = view.damageOf(saved, stat.kind, sum)
+      if (detail !== undefined) return { code: 'ORIGINAL_DAMAGED', path, detail }
+      if (now !== undefined && (now.kind === 'directory' || stat.kind === 'directory')) return 'left'
+      return [{ kind: 'restore', path, saved, stat }]
+    }
     case 'attributes': {
       if (now === undefined) return []
       const ownership = lacking(now, original.ownership)

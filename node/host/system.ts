@@ -57,7 +57,7 @@ export interface System {
   link(from: string, to: string): boolean
   unlink(path: string): void
   rmdir(path: string): void
-  /** A whole tree or file with everything on it, across file systems. Throws ATTRIBUTES_LOST when that fails. */
+  /** A whole tree (durable) or file (not yet) with everything on it, across file systems. Throws ATTRIBUTES_LOST when that fails. */
   copy(from: string, to: string): void
   /** A tree of the engine's own making or one that is saved elsewhere; missing is fine. */
   removeTree(path: string): void

@@ -2,6 +2,7 @@
 // So a whole run is planned before anything is touched. Reads only.
 import type { Act, Content, Look } from './act.ts'
 import { sha256 } from './digest.ts'
+import { damageOf, type Sum } from './saved.ts'
 import { basename, dirname, join, type Stat, type System } from './system.ts'
 
 /** What the view reads from. */
@@ -25,6 +26,8 @@ export interface View extends Look {
   savedAt(path: string): string | undefined
   /** What an act planned so far will have put there. */
   contentAt(path: string): Content | undefined
+  /** As saved.ts says it of what lies in the state directory. */
+  damageOf(saved: string, kind: Stat['kind'], sum: Sum | undefined): string | undefined
   /** Whether an act planned so far touches the path. */
   predicted(path: string): boolean
 }
@@ -107,6 +110,7 @@ export function openView(
     declared: path => declared.has(path),
     savedAt: path => layer.get(path)?.saved,
     contentAt: path => layer.get(path)?.content,
+    damageOf: (saved, kind, sum) => damageOf(machine, saved, kind, sum),
     predicted: path => layer.has(path),
     predict: act => {
       if (act.kind === 'run') return

@@ -168,6 +168,65 @@ describe('undo', () => {
   })
 })
 
+describe('an original that is damaged is not put back, and the host is dirty', () => {
+  const before = { '/motd': 'old', '/alias': '-> motd', '/tree/a': 'a', '/tree/sub/b': 'b', '/other': 'old' }
+  const cases: [string, Step, (saved: string) => void][] = [
+    ['a file of other bytes', copy('/motd', 'new'), saved => fs.writeFileSync(saved, 'odd')],
+    ['a file that is gone', copy('/motd', 'new'), saved => fs.rmSync(saved)],
+    ['a file that was cut', absent('/motd'), saved => fs.truncateSync(saved, 1)],
+    [
+      'a link to elsewhere',
+      copy('/alias', 'new'),
+      saved => {
+        fs.rmSync(saved)
+        fs.symlinkSync('other', saved)
+      },
+    ],
+    ['a tree with another file', absent('/tree'), saved => fs.writeFileSync(`${saved}/sub/c`, 'c')],
+    ['a tree with other bytes', absent('/tree'), saved => fs.writeFileSync(`${saved}/sub/b`, 'c')],
+    ['a tree with another mode', absent('/tree'), saved => fs.chmodSync(`${saved}/a`, 0o600)],
+    ['what LINE left to COPY', copy('/other', 'new'), saved => fs.writeFileSync(saved, 'odd')],
+  ]
+  for (const [name, damaged, damage] of cases)
+    test(name, async () => {
+      const host = begin(before)
+      if (name.includes('LINE')) await host.run([line('/other', 'more')], about('0'), payloads)
+      await host.run([damaged, mkdir('/d')], about('1'), payloads)
+      const [saved, ...rest] = fs.readdirSync(`${here.state}/saved`)
+      expect(rest).toEqual([])
+      const path = damaged.args.at(-1)!
+      const present = here.walk()[path]
+      damage(`${here.state}/saved/${saved}`)
+      const found = fs.readdirSync(`${here.state}/saved`)
+      const outcome = await host.run([copy('/x', 'x')], about('2'), payloads)
+      expect(outcome).toMatchObject({
+        kind: 'applied',
+        notKept: [],
+        dirty: [{ code: 'ORIGINAL_DAMAGED', path }],
+      })
+      expect(here.walk()[path]).toBe(present)
+      expect(Object.keys(here.walk())).not.toContain('/d/')
+      host.close()
+      engine = here.open()
+      await engine.recover()
+      expect(engine.dirty()).toEqual(outcome.dirty)
+      expect(fs.readdirSync(`${here.state}/saved`)).toEqual(found)
+      expect((await engine.run([], about('3'), payloads)).kind).toBe('wait')
+      engine.retry()
+      expect(await engine.run([], about('3'), payloads)).toMatchObject({ kind: 'applied', dirty: [] })
+      await engine.recover()
+      expect(fs.readdirSync(`${here.state}/saved`)).toEqual([])
+    })
+
+  test('while a failed run is taken back', async () => {
+    const host = begin(before)
+    const odd = run(`printf odd > ${here.state}/saved/1-0; exit 1`, { shell: '' })
+    const outcome = await host.run([copy('/motd', 'new'), copy('/other', 'new'), odd], about('1'), payloads)
+    expect(outcome).toMatchObject({ kind: 'failed', dirty: [{ code: 'ORIGINAL_DAMAGED', path: '/motd' }] })
+    expect([here.read('/motd'), here.read('/other')]).toEqual(['new', 'old'])
+  })
+})
+
 test('one process at a time holds a state directory, and says who', () => {
   begin()
   expect(() => here.open()).toThrow(`process ${process.pid} holds`)

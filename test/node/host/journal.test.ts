@@ -1,14 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { advance, blank, type Entry, encode, replay } from '../../../node/host/journal.ts'
+import { advance, blank, type Entry, encode, replay, version } from '../../../node/host/journal.ts'
 
 const about = { id: '1', label: 'release 1' }
 const intent = { kind: 'put', path: '/a', before: null, first: true, temp: '/.t' } as const
 const entries: Entry[] = [
   { kind: 'begin', run: 1, intents: [intent] },
-  { kind: 'staged', made: [[7, 1.5]] },
+  { kind: 'staged', made: [[7, 1.5]], sums: {} },
   { kind: 'started', index: 0 },
-  { kind: 'done', about, held: [] },
+  { kind: 'done', about, held: [], dirty: [] },
   { kind: 'pauses', pauses: [{ path: '/a', untilMs: 5, reason: 'why' }] },
   { kind: 'owed', ids: ['RUN x'] },
   { kind: 'begin', run: 2, intents: [] },
@@ -27,7 +27,7 @@ describe('replay', () => {
 
   test('a run without an outcome is open', () => {
     const { state } = replay(join(frames.slice(0, 3)))
-    expect(state.open).toEqual({ run: 1, intents: [intent], made: [[7, 1.5]], started: [0] })
+    expect(state.open).toEqual({ run: 1, intents: [intent], made: [[7, 1.5]], sums: {}, started: [0] })
     expect(replay(join(frames.slice(0, 4))).state.open).toBe(undefined)
   })
 
@@ -61,6 +61,9 @@ describe('replay', () => {
 
   test('a snapshot stands for all before it', () => {
     const state = entries.reduce(advance, blank)
-    expect(replay(encode({ kind: 'snapshot', version: 1, state })).state).toEqual(state)
+    for (const each of [1, version] as const)
+      expect(replay(encode({ kind: 'snapshot', version: each, state })).state).toEqual(state)
+    const newer = { kind: 'snapshot', version: version + 1, state } as unknown as Entry
+    expect(() => replay(encode(newer))).toThrow(`expected ${version} or older`)
   })
 })
