@@ -142,8 +142,9 @@ export class Agent {
         this.#paused = { untilMs: input.untilMs, reason: input.reason }
         return [log('info', 'paused', { untilMs: input.untilMs, reason: input.reason })]
       case 'unpause':
-        this.#paused = undefined
-        return [log('info', 'unpaused')]
+        if (input.path === undefined) this.#paused = undefined
+        this.#retry = undefined
+        return [log('info', 'unpaused', { ...(input.path !== undefined && { path: input.path }) })]
       case 'retry':
         this.#retry = undefined
         this.#failed.clear()

@@ -21,7 +21,8 @@ export type Input =
   /** What drift repair found since the last such input. */
   | { readonly kind: 'host'; readonly drift: DriftCounts; readonly notKept: number }
   | { readonly kind: 'pause'; readonly untilMs: number; readonly reason: string }
-  | { readonly kind: 'unpause' }
+  /** A pause has ended; with `path` only that one's, which may be what a run waits for. */
+  | { readonly kind: 'unpause'; readonly path?: string }
   /** An operator asked for another try here. */
   | { readonly kind: 'retry' }
   | { readonly kind: 'tick' }

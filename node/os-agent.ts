@@ -122,7 +122,7 @@ async function answer(ask: Ask, peer: Peer, host: RunningHost, startedMs: number
       }
       case 'unpause':
         host.unpause(ask.path)
-        if (ask.path === undefined) peer.driver.feed({ kind: 'unpause' })
+        peer.driver.feed({ kind: 'unpause', ...(ask.path !== undefined && { path: ask.path }) })
         // What drifted meanwhile was seen and let be; no event tells of it again.
         await host.audit()
         return { ok: null }

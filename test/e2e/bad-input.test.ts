@@ -38,7 +38,7 @@ beforeAll(async () => {
   await fleet.converged(3, ...names)
 })
 afterAll(async () => {
-  await fleet?.stage.close(false)
+  await Promise.all(names.map(name => fleet?.kill(name)))
   for (const each of mounts) execFileSync('umount', [each])
   await fleet?.close()
 })

@@ -175,8 +175,10 @@ export class Fleet {
     return existsSync(file) ? readFileSync(file, 'utf8') : undefined
   }
 
-  close(): Promise<void> {
-    return this.stage.close(true)
+  /** Ends everything, without the courtesies of a stop. */
+  async close(): Promise<void> {
+    await Promise.all([...this.hosts.keys()].map(name => this.kill(name)))
+    await this.stage.close(true)
   }
 }
 
