@@ -87,7 +87,9 @@ export async function openLaptop({ project, trust, signer, io }: LaptopOptions):
     }
     return true
   }
-  const reached = () => peer.agent.holders(0).entry
+  const names = new Map(trust.roster.map(host => [peerIdOf(host.key) as string, host.name]))
+  const nameOf = (each: PeerId) => names.get(each) ?? each
+  const reached = () => peer.agent.heard()
   return {
     peer,
     reached,
@@ -95,24 +97,31 @@ export async function openLaptop({ project, trust, signer, io }: LaptopOptions):
       if (!(await until(ms, () => reached().length > 0))) return false
       // Whoever is connecting at this moment may know a newer head: half a second for those, not more.
       await until(500, () => reached().length >= Math.min(3, trust.roster.length))
-      const highest = () => Math.max(0, ...reached().map(each => peer.agent.headOf(each) ?? 0))
-      if (await until(ms, () => (peer.entries.head()?.sequence ?? 0) >= highest())) return true
-      throw new CliError(
-        `the fleet is at entry ${highest()}, but its entries did not arrive or were refused here`,
-        {
-          hint: 'FLEET_LOG=debug fleet publish says more',
-        },
-      )
+      const said = (each: PeerId) => peer.agent.headOf(each) ?? 0
+      const beyond = () => reached().filter(each => said(each) > (peer.entries.head()?.sequence ?? 0))
+      if (await until(ms, () => beyond().length === 0)) return true
+      const [first] = beyond()
+      if (first === undefined) return true
+      if (peer.entries.frozen() || beyond().length === reached().length)
+        throw new CliError(
+          `the fleet is at entry ${said(first)}, but its entries did not arrive or were refused here`,
+          { hint: 'fleet log on a host, or FLEET_LOG=debug fleet publish, says more' },
+        )
+      // One that says more than it hands over must not keep operators from publishing, least of all from withdrawing it.
+      for (const each of beyond())
+        io.progress(
+          `${nameOf(each)} says that it is at entry ${said(each)}, and hands nothing over: passed over`,
+        )
+      return true
     },
     async submit({ envelope, id }, installed) {
-      const before = peer.entries.refused().length
       peer.driver.feed({ kind: 'submit', envelope })
       if (installed !== undefined) {
         const { pack, release } = installed
         peer.driver.feed({ kind: 'installed', entry: id, pack, result: { kind: 'installed', release } })
       }
       await peer.driver.settled()
-      const refused = peer.entries.refused().slice(before).at(-1)
+      const refused = peer.entries.refused().find(each => each.id === id)
       if (refused !== undefined)
         throw new CliError(`the entry is refused: ${refused.detail}`, { code: refused.code })
     },
@@ -124,8 +133,17 @@ export async function openLaptop({ project, trust, signer, io }: LaptopOptions):
         if (now !== shown) show((shown = now))
         return now
       }
-      await until(ms, () => count() >= wanted)
-      return count()
+      await until(ms, () => count() >= wanted || peer.entries.frozen())
+      const [fork] = peer.entries.forks()
+      if (fork === undefined || !peer.entries.frozen()) return count()
+      const { ours, theirs, signers } = fork
+      throw new CliError(
+        `two operators published entry ${fork.sequence} at once: ${ours} by ${signers.ours}, ${theirs} by ${signers.theirs}; hosts start nothing new`,
+        {
+          code: 'FROZEN',
+          hint: `agree on one; then, where that one is the log's: fleet publish --drops ID-OF-THE-OTHER\n  to keep ours: fleet publish --drops ${theirs}`,
+        },
+      )
     },
     close: () => peer.stop(),
   }

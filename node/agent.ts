@@ -97,12 +97,21 @@ export class Agent {
   fetching(): readonly { pack: string; size: number; offset: number }[] {
     return this.#supply.progress()
   }
+  /** Connected peers that have said what they hold. */
+  heard(): readonly PeerId[] {
+    return [...this.#heard]
+  }
   /** Connected peers that hold the entry, and those that hold its pack too. */
   holders(sequence: number): { readonly entry: readonly PeerId[]; readonly pack: readonly PeerId[] } {
-    const peers = [...this.#heard]
+    // Another entry of the same sequence is not this one.
+    const agrees = (peer: PeerId) => {
+      const [theirs, id] = this.#spread.headsOf(peer)?.head ?? [0, noId]
+      const ours = this.#log.idAt(theirs)
+      return theirs >= sequence && (ours === undefined || ours === hex(id))
+    }
     return {
-      entry: peers.filter(peer => (this.#spread.headsOf(peer)?.head[0] ?? 0) >= sequence),
-      pack: this.#spread.holders(sequence),
+      entry: [...this.#heard].filter(agrees),
+      pack: this.#spread.holders(sequence).filter(agrees),
     }
   }
   headOf(peer: PeerId): number | undefined {

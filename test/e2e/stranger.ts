@@ -1,7 +1,7 @@
 // Somebody who speaks the fleet's protocols and means no good: a real libp2p peer under whatever key it is given. Sends
 // bytes and leaves; whether that did harm is for the tests to say.
 import { libp2pCarrier } from '../../gossip/libp2p.ts'
-import { encodeMessage } from '../../gossip/message.ts'
+import { encodeMessage, type Heads } from '../../gossip/message.ts'
 import { version } from '../../node/config.ts'
 import { readHostKey, readJoined } from '../../node/os-identity.ts'
 import { unhex } from '../../signing/bytes.ts'
@@ -51,4 +51,22 @@ export async function connect(
     },
     leave: () => carrier.stop(),
   }
+}
+
+/** Listens in the place of a host, under its stolen key, and says of itself whatever `heads` says; hands nothing over. */
+export async function impersonate(host: Host, heads: Heads): Promise<{ leave(): Promise<void> }> {
+  const { fleet } = (await readJoined(host.state))!
+  const { seed } = readHostKey(host.state)!
+  const carrier = await libp2pCarrier({ fleet, key: seed, listen: [`127.0.0.1:${host.port}`], seeds: [] })
+  const said = encodeMessage(heads)
+  await carrier.start({
+    up: peer => void carrier.send(peer, said),
+    down: () => {},
+    message: () => {},
+    gossip: () => 'ignore',
+    admit: () => 'member',
+    hello: () => encodeMessage({ t: 'hello', v: 1, fleet: unhex(fleet, 32)!, agent: version, addrs: [] }),
+    bookChanged: () => {},
+  })
+  return { leave: () => carrier.stop() }
 }
