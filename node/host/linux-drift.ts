@@ -1,14 +1,17 @@
 // The drift store: what people changed by hand and a repair replaced. The replaced inode gets a second name here at
-// once, so an editor that truncated first goes on writing into what is kept; digest and size are taken when it has
-// been quiet. Bounded: the oldest goes first.
+// once, durably and with its entry, so an editor that truncated first goes on writing into what is kept; digest and
+// size are taken when it has been quiet. Bounded: the oldest goes first.
 import { sha256 } from './digest.ts'
-import { basename, type Stat, type System } from './system.ts'
+import { copyTree } from './perform.ts'
+
+import type { Stat, System } from './system.ts'
 
 export type DriftKind = 'content' | 'attributes' | 'missing' | 'foreign'
 
 /** One kept edit. Without bytes for `attributes` and `missing`. */
 export interface DriftEntry {
   readonly id: string
+  /** `unknown` when damage to the disk left only the bytes. */
   readonly path: string
   readonly atMs: number
   readonly what: DriftKind
@@ -29,6 +32,7 @@ export interface DriftStore {
   /** Undefined: no such entry, or one without bytes. */
   read(id: string): Uint8Array | undefined
   drop(id: string): void
+  /** Durable when it returns: the target may be replaced. */
   keep(path: string, stat: Stat | null, what: DriftKind, atMs: number, label: string): void
   /** Takes over a tree that was moved into the state directory already. */
   adopt(saved: string, path: string, atMs: number, label: string): void
@@ -51,15 +55,16 @@ export function openDrift(machine: System): DriftStore {
     const body = JSON.stringify(entry)
     return new TextEncoder().encode(`${sha256(new TextEncoder().encode(body))} ${body}\n`)
   }
-  for (const name of machine.list('drift')) {
-    if (!name.endsWith('.json')) continue
-    const text = new TextDecoder().decode(machine.read(place(name), 65_536))
-    const body = text.slice(65, -1)
-    if (sha256(new TextEncoder().encode(body)) !== text.slice(0, 64)) continue
-    const entry = JSON.parse(body) as DriftEntry
+  const hasBytes = ({ what }: DriftEntry) => what === 'content' || what === 'foreign'
+  const add = (entry: DriftEntry) => {
     entries.set(entry.id, entry)
-    if (entry.size === undefined && entry.what !== 'missing' && entry.what !== 'attributes')
-      unquiet.add(entry.id)
+    if (entry.size === undefined && hasBytes(entry)) unquiet.add(entry.id)
+  }
+  const decode = (bytes: Uint8Array): DriftEntry | undefined => {
+    const text = new TextDecoder().decode(bytes)
+    const body = text.slice(65, -1)
+    if (sha256(new TextEncoder().encode(body)) !== text.slice(0, 64)) return undefined
+    return JSON.parse(body) as DriftEntry
   }
   const drop = (id: string) => {
     for (const path of [place(id), place(`${id}.json`)]) if (machine.lstat(path)) machine.removeTree(path)
@@ -80,14 +85,36 @@ export function openDrift(machine: System): DriftStore {
     while (entries.has(id))
     return id
   }
-  const record = (entry: DriftEntry) => {
-    entries.set(entry.id, entry)
-    machine.create(place(`${entry.id}.json`), encode(entry), { mode: 0o600, uid: undefined, gid: undefined })
-    if (entry.what === 'content' || entry.what === 'foreign') unquiet.add(entry.id)
+  /** The entry goes first: bytes without one could not be told from a leak. */
+  const record = (entry: DriftEntry, take: (to: string) => void = () => {}) => {
+    const index = place(`${entry.id}.json`)
+    machine.create(index, encode(entry), { mode: 0o600, uid: undefined, gid: undefined })
+    try {
+      take(place(entry.id))
+    } catch (error) {
+      drop(entry.id)
+      throw error
+    }
+    const bytes = entry.type === 'file' && hasBytes(entry) ? [place(entry.id)] : []
+    machine.flush([...bytes, index, 'drift/.'])
+    add(entry)
     bound()
   }
   const describe = (stat: Stat | null | undefined) =>
     stat ? { type: stat.kind, mode: stat.mode, uid: stat.uid, gid: stat.gid } : {}
+
+  const names = new Set(machine.list('drift'))
+  for (const name of names) {
+    if (!name.endsWith('.json')) continue
+    const entry = decode(machine.read(place(name), 65_536))
+    if (entry && (!hasBytes(entry) || names.has(entry.id))) add(entry)
+    else machine.unlink(place(name))
+  }
+  for (const name of names) {
+    if (/\.json(\.new)?$/.test(name) || entries.has(name)) continue
+    const stat = machine.lstat(place(name))!
+    record({ id: name, path: 'unknown', atMs: stat.mtimeMs, what: 'content', label: '', ...describe(stat) })
+  }
 
   return {
     list: () => [...entries.values()].sort((a, b) => a.atMs - b.atMs || (a.id < b.id ? -1 : 1)),
@@ -98,20 +125,21 @@ export function openDrift(machine: System): DriftStore {
     },
     drop,
     keep: (path, stat, what, atMs, label) => {
-      const id = identify(atMs)
-      if (stat && (what === 'content' || what === 'foreign')) {
-        if (stat.kind === 'directory') {
-          machine.rename(path, place(id))
+      const entry = { id: identify(atMs), path, atMs, what, label, ...describe(stat) }
+      record(entry, to => {
+        if (!stat || !hasBytes(entry)) return
+        if (stat.kind !== 'directory') {
+          if (!machine.link(path, to)) machine.copy(path, to)
+        } else if (stat.dev === machine.lstat('drift')!.dev) {
+          machine.rename(path, to)
           machine.settle()
-        } else if (!machine.link(path, place(id))) machine.copy(path, place(id))
-      }
-      record({ id, path, atMs, what, label, ...describe(stat) })
+        } else copyTree(machine, path, to)
+      })
     },
     adopt: (saved, path, atMs, label) => {
-      const id = identify(atMs)
-      const stat = machine.lstat(saved)
-      machine.rename(saved, place(id))
-      record({ id, path, atMs, what: 'foreign', label, ...describe(stat) })
+      const found = describe(machine.lstat(saved))
+      const entry: DriftEntry = { id: identify(atMs), path, atMs, what: 'foreign', label, ...found }
+      record(entry, to => machine.rename(saved, to))
     },
     settle: nowMs => {
       let next: number | undefined
@@ -140,7 +168,7 @@ export function openDrift(machine: System): DriftStore {
         const done = { ...entry, size: stat.size, ...(digest === undefined ? {} : { sha256: digest }) }
         entries.set(id, done)
         machine.flush(stat.kind === 'file' || stat.kind === 'directory' ? [place(id)] : [])
-        machine.replace(place(`${basename(id)}.json`), encode(done))
+        machine.replace(place(`${id}.json`), encode(done))
       }
       bound()
       return next

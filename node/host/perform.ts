@@ -114,8 +114,7 @@ export function stage(machine: System, job: Job, bytes: Uint8Array | undefined):
   if (saved !== undefined && job.intent.saved !== undefined && before) {
     if (before.kind === 'directory') {
       if (before.dev !== machine.lstat('saved')!.dev) {
-        measure(machine, act.path, copiedTreeBytesMax)
-        machine.copy(act.path, saved)
+        copyTree(machine, act.path, saved)
       }
     } else if (!machine.link(act.path, saved)) machine.copy(act.path, saved)
   }
@@ -281,6 +280,12 @@ export function comeBack(
   restoreAttributes(machine, back, before)
   machine.rename(back, path)
   return 'done'
+}
+
+/** To another file system; ONE_WAY when it is too large for that. */
+export function copyTree(machine: System, from: string, to: string) {
+  measure(machine, from, copiedTreeBytesMax)
+  machine.copy(from, to)
 }
 
 function measure(machine: System, path: string, bytesMax: number): number {

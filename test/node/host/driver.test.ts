@@ -132,6 +132,44 @@ test('a paused file is left alone until the pause ends', async () => {
   await restored()
 })
 
+describe('a kept edit after a crash', () => {
+  const reopened = () => {
+    engine.close()
+    engine = here.open({ now: () => Date.now() + clock })
+  }
+  beforeEach(async () => {
+    watch.close()
+    fs.writeFileSync(file, 'mine\n')
+    await engine.audit(payloads)
+  })
+
+  test('that came before it was quiet: its entry was there at once', async () => {
+    const [entry] = engine.drift.list()
+    reopened()
+    expect(engine.drift.list()).toEqual([entry])
+    expect(kept()).toEqual([['/etc/own/conf', 'content', 'mine\n']])
+  })
+
+  for (const [name, harm] of [
+    ['lost', (index: string) => fs.rmSync(index)],
+    ['torn', (index: string) => fs.truncateSync(index, 90)],
+  ] as const)
+    test(`whose entry is ${name}: its bytes are listed still`, () => {
+      harm(`${here.state}/drift/${engine.drift.list()[0]!.id}.json`)
+      reopened()
+      expect(kept()).toEqual([['unknown', 'content', 'mine\n']])
+      reopened()
+      expect(kept()).toEqual([['unknown', 'content', 'mine\n']])
+    })
+
+  test('that came before its bytes had their name: nothing is listed', () => {
+    fs.rmSync(`${here.state}/drift/${engine.drift.list()[0]!.id}`)
+    reopened()
+    expect(engine.drift.list()).toEqual([])
+    expect(fs.readdirSync(`${here.state}/drift`)).toEqual([])
+  })
+})
+
 test('two managers: after ten repairs in a row the target is contested', async () => {
   for (let round = 0; round < 11; round++) {
     fs.writeFileSync(file, `round ${round}`)
