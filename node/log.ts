@@ -150,6 +150,8 @@ export class EntryLog {
         if (isRefusal(opened)) return { kind: 'known' }
         const entry = this.#entryOf(opened, bytes)
         this.#forks.set(entry.id, entry)
+        const shown = new Set<string>(this.#chain.forks().map(each => each.theirs))
+        for (const id of this.#forks.keys()) if (!shown.has(id)) this.#forks.delete(id)
         return { kind: 'fork', entry, frozen: this.#chain.frozen() }
       }
       case 'refused': {

@@ -134,7 +134,8 @@ export async function openPeer(options: PeerOptions): Promise<Peer> {
   })
   for (const [, value] of await store.range({ from: 'board/', before: 'board0', limit: limits.hosts })) {
     const signed = readStatus(decode(value))
-    if (!isRefusal(signed)) board.take([signed.body, signed.signature], clock.now())
+    // By the reporter, which must speak above what this host has said, also when the counter's file was damaged.
+    if (!isRefusal(signed)) reporter.take([signed.body, signed.signature], clock.now())
   }
   let driver: Driver | undefined
   const side = await options.host?.({
@@ -281,15 +282,27 @@ async function restore(
 ): Promise<number> {
   for (const envelope of first) entries.take(envelope, { gap: false })
   let count = 0
-  for (let from = 'entry/'; ; ) {
-    const rows = await store.range({ from, before: 'entry0', limit: 256 })
-    for (const [key, envelope] of rows) {
-      const { kind } = entries.take(envelope, { gap: true })
-      if (kind === 'refused' || kind === 'ahead') log('warn', 'stored entry left out', { key, answer: kind })
-    }
-    count += rows.length
-    const last = rows.at(-1)
-    if (last === undefined || rows.length < 256) return count
+  for await (const [key, envelope] of rows(store, 'entry/', 'entry0')) {
+    count++
+    const { kind } = entries.take(envelope, { gap: true })
+    if (kind === 'refused' || kind === 'ahead') log('warn', 'stored entry left out', { key, answer: kind })
+  }
+  // A host that was frozen stays so: what ended a fork is among the entries.
+  for await (const [, envelope] of rows(store, 'fork/', 'fork0')) entries.take(envelope, { gap: true })
+  return count
+}
+
+/** The rows of the store from a key on, in pages: entries are large. */
+async function* rows(
+  store: Store,
+  first: string,
+  before: string,
+): AsyncGenerator<readonly [string, Uint8Array]> {
+  for (let from = first; ; ) {
+    const page = await store.range({ from, before, limit: 256 })
+    yield* page
+    const last = page.at(-1)
+    if (last === undefined || page.length < 256) return
     from = `${last[0]} `
   }
 }

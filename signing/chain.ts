@@ -239,10 +239,13 @@ export function createChain({ fleet, language, floor }: ChainOptions): Chain {
       dropped.add(id)
       return refused('DROPPED', `${id}: entry ${settled} ended this fork`)
     }
-    // A withdrawn operator must not fill the list before somebody who counts forks.
-    const idle = forks.size < forksMax ? undefined : [...forks].find(([, each]) => !counts(each))?.[0]
-    if (idle !== undefined) forks.delete(idle)
-    if (forks.size < forksMax) forks.set(id, found)
+    if (forks.size >= forksMax) {
+      // A withdrawn operator can make any number: they take no place from, nor wear out, those that count.
+      const idle = counts(found) ? [...forks].find(([, each]) => !counts(each))?.[0] : undefined
+      if (idle === undefined) return { kind: 'known', id }
+      forks.delete(idle)
+    }
+    forks.set(id, found)
     return { kind: 'fork', fork: found }
   }
 

@@ -61,6 +61,11 @@ test('two laptops publish one entry each at once: who meets the other is told ho
     await until(`${name} to see the fork`, async () =>
       (await fleet.log(name))?.some(each => each.mark.includes('fork')) ? true : undefined,
     )
+  // A restart thaws nothing, with nobody there to tell of the fork again.
+  await Promise.all(['h1', 'h2'].map(name => fleet.stop(name)))
+  await fleet.start('h1')
+  expect((await fleet.log('h1'))!.some(each => each.mark.includes('fork'))).toBe(true)
+  await fleet.start('h2')
   fleet.write('files/motd.tmpl', 'at last\n')
   fleet.commit('at last')
   const said = await fleet.fails(1, 'publish', '-m', 'at last')
