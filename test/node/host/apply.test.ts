@@ -35,7 +35,7 @@ describe('a run that cannot be kept changes nothing', () => {
       const was = here.walk()
       const outcome = await host.run([copy('/before', 'b'), ...steps], about('1'), payloads)
       expect(outcome.kind).toBe('wait')
-      expect(outcome.notKept.map(each => each.reason.code)).toEqual([code])
+      expect(outcome.notKept.map(each => [each.step.id, each.reason.code])).toEqual([[steps[0]!.id, code]])
       if (code !== 'TOOL_MISSING') expect(outcome.notKept[0]!.reason.path).toBe(path)
       expect(here.walk()).toEqual(was)
     })
