@@ -22,7 +22,7 @@ import {
 import { ordered, type StepPlan } from './plan.ts'
 import { type Sum, sumOf } from './saved.ts'
 import type { Payload, Step } from './steps/step.ts'
-import type { Stat, System } from './system.ts'
+import { basename, type Stat, type System } from './system.ts'
 
 /** Where the bytes of a payload come from; content-addressed, checked after each read. */
 export interface Payloads {
@@ -96,9 +96,20 @@ export async function apply(
   }
   const left: string[] = []
   const done = new Set<Job>()
+  /** What concerns the whole run is said of its first step. */
+  const blame = (error: unknown) => {
+    const reason = reasonFrom(error)
+    if (!plans[0]) throw error
+    failed.set(plans[0], reason)
+  }
   if (failed.size > 0 && !keepFailed) return outcome('prepare')
   const intents = jobs.map(job => job.intent)
-  note({ kind: 'begin', run, intents })
+  try {
+    note({ kind: 'begin', run, intents })
+  } catch (error) {
+    blame(error)
+    return outcome('prepare')
+  }
 
   // Prepare: all that can fail without anything being changed.
   const made: Made[] = jobs.map(() => null)
@@ -111,22 +122,27 @@ export async function apply(
       made[job.index] = stage(machine, job, await bytesOf(job, payloads))
       sumUp(job.intent)
     } catch (error) {
-      failed.set(job.plan, reasonFrom(error))
+      failed.set(job.plan, reasonFrom(error, job.intent.path))
     }
     await pace()
     if (failed.size > 0 && !keepFailed) break
   }
   if (failed.size === 0 || keepFailed)
     await finishStaging(context, jobs, failed, pace).catch(error => {
-      if (jobs[0]) failed.set(jobs[0].plan, reasonFrom(error))
+      blame(error)
       keepFailed = false
     })
+  if (failed.size === 0 || keepFailed)
+    try {
+      note({ kind: 'staged', made, sums })
+    } catch (error) {
+      blame(error)
+      keepFailed = false
+    }
   if (failed.size > 0 && !keepFailed) {
-    sweep(machine, intents)
-    note({ kind: 'undone', dirty: [] })
+    await takeBack(context, { run, intents, started: [] })
     return outcome('prepare')
   }
-  note({ kind: 'staged', made, sums })
 
   for (const job of jobs) {
     if (failed.has(job.plan)) continue
@@ -146,11 +162,9 @@ export async function apply(
         sumUp(job.intent)
       }
     } catch (error) {
-      failed.set(job.plan, reasonFrom(error))
+      failed.set(job.plan, reasonFrom(error, job.intent.path))
       if (!keepFailed) {
-        const back = await revert(context, open())
-        note({ kind: 'undone', dirty: back.dirty })
-        return outcome('undone', back)
+        return outcome('undone', await takeBack(context, open()))
       }
       // The step stands alone: only its own acts go back.
       const mine = new Set(jobs.filter(each => each.plan === job.plan).map(each => each.index))
@@ -289,6 +303,17 @@ export interface Reverted {
   readonly dirty: readonly Reason[]
 }
 
+/** Takes a whole run back and closes it. On a full disk it may stay open; then the next start or run does this again. */
+export async function takeBack(context: Applying, open: OpenRun): Promise<Reverted> {
+  const back = await revert(context, open)
+  try {
+    context.note({ kind: 'undone', dirty: back.dirty })
+  } catch (error) {
+    reasonFrom(error)
+  }
+  return back
+}
+
 /**
  * Brings every path of a run back to what was there before, the last first. May be called again and again: it goes by
  * what it finds. Without `made` nothing was changed yet, and only temporary things are removed.
@@ -354,7 +379,10 @@ function pacer(): () => Promise<void> {
   }
 }
 
-export function reasonFrom(error: unknown): Reason {
-  if (error instanceof StepError) return error.reason
-  throw error
+/** `path` stands in for a temporary name beside it. What is no StepError is thrown on. */
+export function reasonFrom(error: unknown, path?: string): Reason {
+  if (!(error instanceof StepError)) throw error
+  const { reason } = error
+  const temporary = reason.path !== undefined && basename(reason.path).startsWith(temporaryPrefix(''))
+  return temporary && path !== undefined ? { ...reason, path } : reason
 }

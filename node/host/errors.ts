@@ -47,6 +47,12 @@ export class StepError extends Error {
   }
 }
 
+/** Why nothing new is taken. */
+export function dirtyReason(dirty: readonly Reason[]): Reason {
+  const detail = dirty.map(each => `${each.code} ${each.path ?? ''}`.trim()).join(', ')
+  return { code: 'DIRTY', detail: `an earlier undo failed (${detail}); look after it, then: fleet retry` }
+}
+
 /** Failures of the state directory; nothing can be promised without it. */
 export const hostErrors = {
   JOURNAL_DAMAGED: 'the journal is damaged before its end',

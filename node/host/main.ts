@@ -2,9 +2,18 @@
 // agent and, without one, by `fleet apply`. What is done at once is one thing at a time.
 import * as fs from 'node:fs'
 import { setImmediate as breathe } from 'node:timers/promises'
-import { type Applying, apply, type NotKept, type Payloads, reasonFrom, repair, revert } from './apply.ts'
+import {
+  type Applying,
+  apply,
+  type NotKept,
+  type Payloads,
+  reasonFrom,
+  repair,
+  revert,
+  takeBack,
+} from './apply.ts'
 import { type WatchEvent, watch } from './driver.ts'
-import type { Reason } from './errors.ts'
+import { dirtyReason, type Reason } from './errors.ts'
 import {
   type About,
   advance,
@@ -24,10 +33,10 @@ import { lock } from './linux-lock.ts'
 import { hasDirectory, sweep, temporaryPrefix } from './perform.ts'
 import { type Held, plan as planSteps, type StepPlan, targetOf } from './plan.ts'
 import type { Step } from './steps/step.ts'
-import { basename, dirname, join, type Stat, type System } from './system.ts'
+import { basename, dirname, join, type Stat, type System, sameLook } from './system.ts'
 import { readList } from './verbs/values.ts'
 import { declaredPaths, openView } from './view.ts'
-import type { Watched } from './watch.ts'
+import { watchedOf } from './watch.ts'
 
 export interface EngineOptions {
   /** Every target lies inside it; `/` for the machine itself. Must exist. */
@@ -172,19 +181,26 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
   index()
 
   const note = (entry: Entry, durable = true) => {
-    state = advance(state, entry)
+    const next = advance(state, entry)
     const frame = encode(entry)
     if (entry.kind === 'done' && size + frame.length > Math.max(journalBytesMin, 2 * snapshotSize)) {
-      const whole = encode({ kind: 'snapshot', version, state })
+      const whole = encode({ kind: 'snapshot', version, state: next })
       machine.replace('journal', whole)
       size = snapshotSize = whole.length
     } else {
       // Each journal begins by saying which version wrote it.
       const whole =
         size === 0 ? Buffer.concat([encode({ kind: 'snapshot', version, state: blank }), frame]) : frame
-      machine.append('journal', whole, durable)
+      try {
+        machine.append('journal', whole, durable)
+      } catch (error) {
+        // Half a record before whole ones would be damage.
+        machine.truncate('journal', size)
+        throw error
+      }
       size += whole.length
     }
+    state = next
   }
   const drift = openDrift(machine)
   const label = () => state.about?.label ?? ''
@@ -279,7 +295,17 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
         slice = performance.now()
       }
     }
-    note({ kind: 'done', about, held, dirty: applied.dirty })
+    const changed = plans.some(each => each.acts.length + each.damaged.length > 0)
+    const repaired = plans
+      .filter(each => each.kind !== 'kept' && !failed.has(each.step.id) && each.acts.length > 0)
+      .map(each => each.step)
+    try {
+      note({ kind: 'done', about, held, dirty: applied.dirty })
+    } catch (error) {
+      const back = await takeBack(context, state.open!)
+      const notKept = plans.slice(0, 1).map(({ step }) => ({ step, reason: reasonFrom(error) }))
+      return { kind: 'failed', ...empty, ...back, notKept, undone: repaired }
+    }
     const needed = new Set(held.flatMap(each => savedIn(each.originals)))
     for (const { drifted, before: was, saved, path } of intents)
       if (drifted && was?.kind === 'directory' && saved && !needed.has(saved) && machine.lstat(saved))
@@ -291,10 +317,6 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
     const rest = intents.filter(each => each.saved || each.keeps || each.kind === 'remove' || !clean)
     sweep(machine, [...rest, ...gone], needed)
     index()
-    const changed = plans.some(each => each.acts.length + each.damaged.length > 0)
-    const repaired = plans
-      .filter(each => each.kind !== 'kept' && !failed.has(each.step.id) && each.acts.length > 0)
-      .map(each => each.step)
     return { kind: changed ? 'applied' : 'unchanged', ...empty, ...applied, kept, repaired }
   }
 
@@ -356,11 +378,17 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
           options.log?.(`repaired ${step.id}`)
         }
       } catch (error) {
-        notKept.push({ step: mine.step, reason: reasonFrom(error) })
+        notKept.push({ step: mine.step, reason: reasonFrom(error, target) })
       }
     }
-    if (seen.length > 0) note({ kind: 'seen', atMs: now(), seen }, false)
-    await reload(repaired, notKept, payloads)
+    try {
+      if (seen.length > 0) note({ kind: 'seen', atMs: now(), seen }, false)
+      await reload(repaired, notKept, payloads)
+    } catch (error) {
+      // The journal cannot grow: what was found must be looked at again, and what is owed was not run.
+      const [first] = held
+      if (first) notKept.push({ step: first.step, reason: reasonFrom(error) })
+    }
     return { kept, repaired, notKept }
   }
 
@@ -456,34 +484,6 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
       unlock()
     },
   }
-}
-
-/** Whether a target looks untouched. Of a directory, what changes when something is put into it does not count. */
-function sameLook(a: Stat | null, b: Stat | null): boolean {
-  if (a === null || b === null) return a === b
-  return (
-    a.ctimeMs === b.ctimeMs &&
-    a.ino === b.ino &&
-    a.size === b.size &&
-    a.mtimeMs === b.mtimeMs &&
-    a.mode === b.mode &&
-    a.uid === b.uid &&
-    a.gid === b.gid &&
-    a.dev === b.dev &&
-    a.kind === b.kind
-  )
-}
-
-function watchedOf(step: Step): Watched | undefined {
-  const path = targetOf(step)
-  return path === undefined
-    ? undefined
-    : { id: step.id, path, exclusive: step.options['exclusive'] !== undefined }
-}
-
-function dirtyReason(dirty: readonly Reason[]): Reason {
-  const detail = dirty.map(each => `${each.code} ${each.path ?? ''}`.trim()).join(', ')
-  return { code: 'DIRTY', detail: `an earlier undo failed (${detail}); look after it, then: fleet retry` }
 }
 
 function pausedReason(step: Step, pause: Pause): Reason {

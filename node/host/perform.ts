@@ -19,8 +19,9 @@ export interface Setting {
   readonly keepEdit: (path: string, stat: Stat | null, act: Act['kind']) => void
 }
 
+/** Without a tag: of any state directory. */
 export function temporaryPrefix(tag: string): string {
-  return `.fleet-${tag}-`
+  return `.fleet-${tag && `${tag}-`}`
 }
 
 export interface Job {

@@ -81,6 +81,22 @@ export interface System {
   settle(): void
 }
 
+/** Whether a target looks untouched. Of a directory, what changes when something is put into it does not count. */
+export function sameLook(a: Stat | null, b: Stat | null): boolean {
+  if (a === null || b === null) return a === b
+  return (
+    a.ctimeMs === b.ctimeMs &&
+    a.ino === b.ino &&
+    a.size === b.size &&
+    a.mtimeMs === b.mtimeMs &&
+    a.mode === b.mode &&
+    a.uid === b.uid &&
+    a.gid === b.gid &&
+    a.dev === b.dev &&
+    a.kind === b.kind
+  )
+}
+
 export function dirname(path: string): string {
   const at = path.lastIndexOf('/')
   return at <= 0 ? '/' : path.slice(0, at)

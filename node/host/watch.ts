@@ -1,6 +1,8 @@
 // Core: what was heard of the file system -> which steps to look at, when, and when to look at everything. Events are
 // hints; what is true is read again by whoever is told to look. A target that something else keeps changing is fought
 // over only so often, then it is contested.
+import { targetOf } from './plan.ts'
+import type { Step } from './steps/step.ts'
 import { basename, dirname } from './system.ts'
 
 export type Heard =
@@ -25,6 +27,14 @@ export interface Watched {
   readonly path: string
   /** Also what happens inside it. */
   readonly exclusive: boolean
+}
+
+/** Undefined: the step has no target. */
+export function watchedOf(step: Step): Watched | undefined {
+  const path = targetOf(step)
+  return path === undefined
+    ? undefined
+    : { id: step.id, path, exclusive: step.options['exclusive'] !== undefined }
 }
 
 /** Repairs of one target in a row, and the time to earn one back: an editor's session fits, two managers do not. */
