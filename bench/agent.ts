@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import { join } from 'node:path'
-import { type DemoHost, until } from '../cli/demo-stage.ts'
+import type { DemoHost } from '../cli/demo-stage.ts'
 import { decodeReply } from '../node/control.ts'
 import { socketFile } from '../node/os-agent.ts'
 import { askControl } from '../node/os-socket.ts'
@@ -131,7 +131,6 @@ async function repairTimes(bed: Bed, host: DemoHost, note: (line: string) => voi
     while (!same(path, right))
       if (performance.now() - began > 10_000) throw new Error(`${path} was not restored within 10 s`)
     all.push(performance.now() - began)
-    await until('the agent to rest', () => true)
   }
   note(`repairs: worst ${Math.max(...all).toFixed(1)} ms`)
   return { repair_p50_ms: percentile(all, 0.5), repair_p99_ms: percentile(all, 0.99) }
