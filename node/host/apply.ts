@@ -74,6 +74,7 @@ export async function apply(
     index,
     intent: intentOf(planned, `${temporaryPrefix(context.tag)}${run}-${index}`, homes),
   }))
+  const jobsOf = Map.groupBy(jobs, job => job.plan)
   const failed = new Map<StepPlan, Reason>()
   for (const plan of plans) if (plan.reason) failed.set(plan, plan.reason)
   const outcome = (ended: Applied['ended'], back?: Reverted): Applied => ({
@@ -167,8 +168,8 @@ export async function apply(
         return outcome('undone', await takeBack(context, open()))
       }
       // The step stands alone: only its own acts go back.
-      const mine = new Set(jobs.filter(each => each.plan === job.plan).map(each => each.index))
-      const back = await revert(context, open(), index => mine.has(index))
+      const mine = jobsOf.get(job.plan)!.map(each => each.index)
+      const back = await revert(context, open(), mine)
       left.push(...back.leftBehind)
     }
     await pace()
@@ -316,33 +317,24 @@ export async function takeBack(context: Applying, open: OpenRun): Promise<Revert
 
 /**
  * Brings every path of a run back to what was there before, the last first. May be called again and again: it goes by
- * what it finds. Without `made` nothing was changed yet, and only temporary things are removed.
+ * what it finds. `only`: intents of one step, which goes back alone. Without `made` nothing was changed yet, and only temporary things are removed.
  */
-export async function revert(
-  context: Applying,
-  open: OpenRun,
-  concerns: (index: number) => boolean = () => true,
-): Promise<Reverted> {
+export async function revert(context: Applying, open: OpenRun, only?: readonly number[]): Promise<Reverted> {
   const { machine } = context
   const leftBehind: string[] = []
   const dirty: Reason[] = []
-  const whole = open.intents.every((_, index) => concerns(index))
+  const indexes = only ?? [...open.intents.keys()]
+  const mine = indexes.map(index => open.intents[index]!)
   const pace = pacer()
   machine.settle()
   if (open.made) {
-    const made = open.made
-    const isOurs = (path: string, stat: Stat) =>
-      open.intents.some(
-        (each, index) =>
-          each.path === path &&
-          made[index]?.[0] === stat.ino &&
-          (stat.kind === 'directory' || made[index]?.[1] === stat.mtimeMs),
-      )
-    for (const [index, intent] of [...open.intents.entries()].reverse()) {
-      if (!concerns(index)) continue
+    const isOurs = recogniser(open)
+    const started = new Set(open.started)
+    for (const index of indexes.toReversed()) {
+      const intent = open.intents[index]!
       try {
         if (intent.kind === 'run') {
-          if (intent.undo && open.started.includes(index))
+          if (intent.undo && started.has(index))
             await command(machine, { kind: 'run', argv: intent.undo, timeoutMs: intent.timeoutMs! })
         } else if (intent.first && comeBack(context, intent, isOurs, open.sums) === 'left')
           leftBehind.push(intent.path!)
@@ -351,19 +343,30 @@ export async function revert(
       }
       await pace()
     }
-    for (const index of open.started) {
+    for (const index of indexes) {
       const { reload, undo, timeoutMs } = open.intents[index]!
-      if (!reload || undo || !concerns(index)) continue
+      if (!reload || undo || !started.has(index)) continue
       await command(machine, { kind: 'run', argv: reload, timeoutMs: timeoutMs! }).catch(error =>
         dirty.push(reasonFrom(error)),
       )
     }
   }
-  const mine = open.intents.filter((_, index) => concerns(index))
   flushHomes(machine, paths(mine))
   // What could not be put back is still saved; it stays for whoever looks after it.
-  if (whole) sweep(machine, mine, new Set(dirty.length > 0 ? mine.flatMap(each => each.saved ?? []) : []))
+  if (!only) sweep(machine, mine, new Set(dirty.length > 0 ? mine.flatMap(each => each.saved ?? []) : []))
   return { leftBehind, dirty }
+}
+
+/** Whether what stands at a path is what the run put there; the table is made when first asked. */
+function recogniser({ intents, made = [] }: OpenRun): (path: string, stat: Stat) => boolean {
+  let known: Map<string | undefined, number[]> | undefined
+  return (path, stat) => {
+    known ??= Map.groupBy(intents.keys(), index => intents[index]!.path)
+    return (known.get(path) ?? []).some(index => {
+      const [ino, mtimeMs] = made[index] ?? []
+      return ino === stat.ino && (stat.kind === 'directory' || mtimeMs === stat.mtimeMs)
+    })
+  }
 }
 
 function paths(intents: readonly Intent[]): string[] {
