@@ -25,6 +25,12 @@ export interface Watching {
   readonly isTemporary: (name: string) => boolean
 }
 
+export interface Watcher {
+  /** Targets that something else keeps changing and that are left alone for now. */
+  contested(): readonly string[]
+  close(): void
+}
+
 const queuedDefault = 16_384
 /** When a directory cannot be watched since it is missing, it is tried again after the next look; at the latest then. */
 const retryMs = 60_000
@@ -33,7 +39,7 @@ export function watch(
   engine: Watching,
   watched: readonly Watched[],
   onEvent: (event: WatchEvent) => void,
-): { close(): void } {
+): Watcher {
   const core: Watch = createWatch(watched, queuedMax())
   const listeners = new Map<string, fs.FSWatcher>()
   const due = new Set<string>()
@@ -127,6 +133,7 @@ export function watch(
   auditDue = true
   void work()
   return {
+    contested: () => core.contested(engine.now()),
     close: () => {
       closed = true
       for (const listener of listeners.values()) listener.close()

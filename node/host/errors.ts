@@ -8,6 +8,7 @@ export const reasons = {
   CHANGED_MEANWHILE: 'the path changed between plan and act',
   COMMAND_FAILED: 'a command ended with another code than 0',
   COMMAND_TIMEOUT: 'a command did not end in time and was killed',
+  CONTESTED: 'something else keeps changing the target; it is left alone for a while',
   DIRTY: 'an earlier undo failed; nothing new is taken until a retry is asked for',
   DISK_FULL: 'no space or no quota left',
   INVALID: 'validate= refused the new content',

@@ -12,7 +12,7 @@ import {
   revert,
   takeBack,
 } from './apply.ts'
-import { type WatchEvent, watch } from './driver.ts'
+import { type WatchEvent, type Watcher, watch } from './driver.ts'
 import { dirtyReason, type Reason } from './errors.ts'
 import {
   type About,
@@ -36,7 +36,7 @@ import type { Step } from './steps/step.ts'
 import { basename, dirname, join, type Stat, type System, sameLook } from './system.ts'
 import { readList } from './verbs/values.ts'
 import { declaredPaths, openView } from './view.ts'
-import { watchedOf } from './watch.ts'
+import { contestedReason, watchedOf } from './watch.ts'
 
 export interface EngineOptions {
   /** Every target lies inside it; `/` for the machine itself. Must exist. */
@@ -103,7 +103,7 @@ export interface Engine {
   /** The same for some steps, by id. */
   look(ids: Iterable<string>, payloads: Payloads): Promise<AuditOutcome>
   /** Repairs by events until closed, an audit first; call again after each run, for the list of targets is fixed. */
-  watch(payloads: Payloads, onEvent: (event: WatchEvent) => void): { close(): void }
+  watch(payloads: Payloads, onEvent: (event: WatchEvent) => void): Watcher
   /** Kept edits, newest last. */
   readonly drift: {
     list(): readonly DriftEntry[]
@@ -234,6 +234,8 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
     return planSteps({ declared: steps, held, view, run, trusted })
   }
 
+  let watcher: Watcher | undefined
+
   // One thing at a time: whoever comes while something runs waits for it.
   let last: Promise<unknown> = Promise.resolve()
   const alone = <T>(action: () => Promise<T>): Promise<T> => {
@@ -345,6 +347,7 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
     const repaired: Step[] = []
     const notKept: NotKept[] = []
     const seen: [string, Stat | null][] = []
+    const contested = new Set(watcher?.contested())
     const view = () => openView(machine, declared, isTemporary)
     const settled = (step: Step) => seen.push([step.id, machine.lstat(targetOf(step)!) ?? null])
     for (const mine of held) {
@@ -370,6 +373,8 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
         else if (planned!.acts.length === 0) {
           kept++
           settled(step)
+        } else if (contested.has(target)) {
+          notKept.push({ step, reason: contestedReason(target) })
         } else {
           await repair(context, planned!, payloads, state.runs)
           machine.settle()
@@ -447,8 +452,8 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
     run: (...args) => alone(() => run(...args)),
     audit: payloads => alone(() => look(state.held, payloads)),
     look: lookAt,
-    watch: (payloads, onEvent) =>
-      watch(
+    watch: (payloads, onEvent) => {
+      watcher = watch(
         {
           now,
           where: real.where,
@@ -460,7 +465,9 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
         },
         state.held.flatMap(({ step }) => watchedOf(step) ?? []),
         onEvent,
-      ),
+      )
+      return watcher
+    },
     drift: { list: drift.list, read: drift.read, drop: drift.drop, settle: () => drift.settle(now()) },
     pause: (path, untilMs, reason) => {
       const others = state.pauses.filter(each => each.path !== path && each.untilMs > now())

@@ -1,6 +1,7 @@
 // Core: what was heard of the file system -> which steps to look at, when, and when to look at everything. Events are
 // hints; what is true is read again by whoever is told to look. A target that something else keeps changing is fought
 // over only so often, then it is contested.
+import type { Reason } from './errors.ts'
 import { targetOf } from './plan.ts'
 import type { Step } from './steps/step.ts'
 import { basename, dirname } from './system.ts'
@@ -42,6 +43,11 @@ export const burstMax = 10
 export const earnMs = 30_000
 /** A contested target is left alone for this long. */
 export const truceMs = 10 * 60_000
+
+export function contestedReason(path: string): Reason {
+  const detail = `repaired ${burstMax} times in a row, and changed again; left alone for ${truceMs / 60_000} minutes`
+  return { code: 'CONTESTED', path, detail }
+}
 
 export interface Watch {
   handle(heard: Heard, nowMs: number): readonly Heed[]

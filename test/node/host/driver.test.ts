@@ -4,6 +4,7 @@ import * as fs from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { WatchEvent } from '../../../node/host/driver.ts'
 import type { Engine } from '../../../node/host/main.ts'
+import { truceMs } from '../../../node/host/watch.ts'
 import { about, copy, type Ground, ground, link, mkdir, payloads } from './ground.ts'
 
 let here: Ground
@@ -170,11 +171,17 @@ describe('a kept edit after a crash', () => {
   })
 })
 
-test('two managers: after ten repairs in a row the target is contested', async () => {
+test('two managers: after ten repairs in a row the target is contested, and no audit fights on', async () => {
   for (let round = 0; round < 11; round++) {
     fs.writeFileSync(file, `round ${round}`)
     await restored()
     await engine.audit(payloads)
   }
   await vi.waitFor(() => expect(events.map(each => each.kind)).toContain('contested'))
+  fs.writeFileSync(file, 'theirs')
+  const { repaired, notKept } = await engine.audit(payloads)
+  expect([repaired, notKept.map(each => each.reason.code)]).toEqual([[], ['CONTESTED']])
+  expect(fs.readFileSync(file, 'utf8')).toBe('theirs')
+  clock += truceMs
+  expect((await engine.audit(payloads)).repaired).toHaveLength(1)
 })
