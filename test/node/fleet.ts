@@ -2,7 +2,19 @@
 import { hex } from '../../signing/bytes.ts'
 import { sha256 } from '../../signing/crypto.ts'
 import type { Time } from '../../signing/fields.ts'
-import { anna, bert, content, files, genesis, hosts, type Made, operator, release } from '../signing/fleet.ts'
+import { joinSigned, signSshsig, splitSigned } from '../../signing/sshsig.ts'
+import {
+  anna,
+  bert,
+  content,
+  eve,
+  files,
+  genesis,
+  hosts,
+  type Made,
+  operator,
+  release,
+} from '../signing/fleet.ts'
 import { Rig, type SimHost } from './rig.ts'
 
 export const later = '2030-01-01T00:00:00Z' as Time
@@ -73,4 +85,11 @@ export function fleet(count: number, seed = 1) {
     },
     newest: () => newest,
   }
+}
+
+/** The same entry, id included, under the signature of somebody else. */
+export function resigned(made: Made): Made {
+  const { payload } = splitSigned(made.envelope.tag)!
+  const tag = joinSigned({ payload, blob: signSshsig(eve, 'git', payload) })
+  return { ...made, envelope: { ...made.envelope, tag } }
 }

@@ -2,17 +2,9 @@
 import { expect, test } from 'vitest'
 import { hex } from '../../signing/bytes.ts'
 import { sha256 } from '../../signing/crypto.ts'
-import { joinSigned, signSshsig, splitSigned } from '../../signing/sshsig.ts'
-import { eve, type Made } from '../signing/fleet.ts'
-import { fleet } from './fleet.ts'
+import { eve } from '../signing/fleet.ts'
+import { fleet, resigned } from './fleet.ts'
 import type { SimHost } from './rig.ts'
-
-/** The same entry, id included, under the signature of somebody else. */
-function resigned(made: Made): Made {
-  const { payload } = splitSigned(made.envelope.tag)!
-  const tag = joinSigned({ payload, blob: signSshsig(eve, 'git', payload) })
-  return { ...made, envelope: { ...made.envelope, tag } }
-}
 
 test('a copy under a false signature, which comes first, does not hide the release: they have one id', () => {
   const { rig, all, next, publish, start } = fleet(2)

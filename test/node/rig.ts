@@ -269,6 +269,8 @@ export class Rig {
         return
       case 'keep':
         disk.entries.push(effect.entry.envelope)
+        if (effect.floor.sequence < (disk.floor?.sequence ?? 0))
+          host.logged.push({ level: 'error', event: 'floor sank', data: { ...effect.floor } })
         disk.floor = effect.floor
         return
       case 'reserve':
