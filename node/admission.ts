@@ -9,14 +9,14 @@ export interface AdmissionPorts {
   readonly log: EntryLog
   /** The key (hex) of a peer id; undefined when it is no Ed25519 peer id. */
   readonly keyOf: (peer: PeerId) => string | undefined
-  /** The operator whose delegation names this peer, if it is good now. */
-  readonly checkDelegation: (peer: PeerId, delegation: Uint8Array, nowMs: number) => string | undefined
+  /** Until when an operator's delegation lets this peer in, if it is good now. */
+  readonly checkDelegation: (peer: PeerId, delegation: Uint8Array, nowMs: number) => number | undefined
 }
 
 export class Admissions {
   readonly #ports: AdmissionPorts
-  /** Laptops and the operators who sent them. */
-  readonly #sessions = new Map<PeerId, string>()
+  /** Laptops, and until when they are let in. Each publication brings a new one. */
+  readonly #sessions = new Map<PeerId, number>()
 
   constructor(ports: AdmissionPorts) {
     this.#ports = ports
@@ -29,13 +29,14 @@ export class Admissions {
     if (key === undefined) return 'denied'
     const standing = log.standing(key)
     if (standing === 'withdrawn') return 'denied'
+    for (const [laptop, untilMs] of this.#sessions) if (untilMs <= nowMs) this.#sessions.delete(laptop)
     if (hello === undefined) return standing === 'rostered' || this.#sessions.has(peer) ? 'member' : 'unknown'
     const said = decodeMessage(hello)
     if (said.t !== 'hello' || !equal(said.fleet, log.fleet)) return 'denied'
     if (standing !== 'unknown') return 'member'
-    const operator = said.delegation && checkDelegation(peer, said.delegation, nowMs)
-    if (operator === undefined) return 'denied'
-    this.#sessions.set(peer, operator)
+    const untilMs = said.delegation && checkDelegation(peer, said.delegation, nowMs)
+    if (untilMs === undefined) return 'denied'
+    this.#sessions.set(peer, untilMs)
     return 'member'
   }
 

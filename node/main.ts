@@ -166,7 +166,7 @@ export async function openPeer(options: PeerOptions): Promise<Peer> {
     checkDelegation: (peer, delegation, nowMs) => {
       const operators = entries.trust()?.operators ?? []
       const found = openDelegation(delegation, { fleet, operators, now: nowMs })
-      return isRefusal(found) || hex(found.session) !== keyOf(peer) ? undefined : found.operator.principal
+      return isRefusal(found) || hex(found.session) !== keyOf(peer) ? undefined : found.untilMs
     },
   })
   const agent = new Agent(
