@@ -20,6 +20,11 @@ export class Bucket {
     return wait
   }
 
+  /** Takes what was used already, and so may leave a debt. */
+  charge(tokens: number): void {
+    this.#tokens -= tokens
+  }
+
   /** As `take`, but only looks. */
   wait(nowMs: number): number {
     const passed = Math.max(0, nowMs - (this.#atMs ?? nowMs))

@@ -31,6 +31,9 @@ export const limits = {
   /** Direct messages a second read from one neighbour, after a burst: parts of 256 KiB still make 100 MiB/s. */
   messagesPerSecond: 400,
   messagesBurst: 800,
+  /** ms of processor time a second that one neighbour's direct messages may cost, after a burst: 900 entries checked. */
+  workMsPerSecond: 250,
+  workMsBurst: 5_000,
   /** Bytes of a yamux window, each way: larger ones let a bulk transfer starve the rest of its connection. */
   windowBytes: 256 * KiB,
 

@@ -7,12 +7,18 @@ import { limits } from './limits.ts'
 
 class Standing {
   readonly #messages = new Bucket(limits.messagesPerSecond, limits.messagesBurst)
+  readonly #work = new Bucket(limits.workMsPerSecond, limits.workMsBurst)
   readonly #gossip = new Bucket(limits.gossipPerSecond, limits.gossipBurst)
   readonly #blame = new Bucket(limits.blameForgivenPerSecond, limits.blame)
 
   /** How long to wait before the next direct message is handled, ms; 0 counts it. */
   pause(nowMs: number): number {
-    return this.#messages.take(nowMs)
+    return this.#work.wait(nowMs) || this.#messages.take(nowMs)
+  }
+
+  /** Handling a message has taken this long: old entries sent again cost little to send, and much to check. */
+  spent(ms: number): void {
+    this.#work.charge(ms)
   }
 
   /** Whether gossip from this peer is dropped unread. */

@@ -32,3 +32,13 @@ test('gossip over its limit is rejected unread', () => {
   const ask = () => expect.unreachable()
   expect(standing.judge(new Uint8Array(limits.gossipBytes + 1), 0, ask)).toBe('reject')
 })
+
+test('whose messages cost too much time must wait, and for no longer than it takes to pay', () => {
+  const standing = new Standings().of('a' as PeerId)
+  expect(standing.pause(0)).toBe(0)
+  standing.spent(limits.workMsBurst + limits.workMsPerSecond)
+  const wait = standing.pause(0)
+  expect(wait).toBeGreaterThanOrEqual(1_000)
+  expect(standing.pause(wait - 1)).toBe(1)
+  expect(standing.pause(wait)).toBe(0)
+})
