@@ -62,6 +62,8 @@ export async function makeNode(settings: NodeSettings): Promise<Node> {
     identify: identify({ runOnConnectionOpen: false }),
     gossip: gossipsub({
       allowedTopics: [settings.topic],
+      // Meshes are mended three times slower than usual, at a third of the cost: sync heals what gossip misses.
+      heartbeatInterval: 3_000,
       maxTopicBytesPerPeer: 16 * 1024,
       maxOutboundBufferSize: limits.gossipQueueBytes,
       // Content is signed by its author within; the same content is the same message, whoever sends it.

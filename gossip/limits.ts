@@ -94,7 +94,7 @@ export const limits = {
   statusBatchMs: 1_000,
   statusFanout: 3,
   /** ms between heartbeats of one host: the larger of these, so that a fleet sends at most about ten a second. */
-  heartbeatMs: 30_000,
+  heartbeatMs: 60_000,
   heartbeatMsPerHost: 100,
   /** ms between syncs with a random peer, ± half of it (DESIGN section 6). */
   syncMs: 30_000,

@@ -1,6 +1,6 @@
 // What must be true of a pack before it becomes part of the repository, and reading releases out of packs that are.
 // The form is pack.ts's, the meaning tree.ts's; here they meet a file.
-import { breathe, openSource } from './git-disk.ts'
+import { breathe, type FileSource, openSource } from './git-disk.ts'
 import { type PackedObject, readObject, refuse, type ScannedPack, scanPack } from './pack.ts'
 import type { Refused, Release } from './ports.ts'
 import { type Walk, walkRelease } from './tree.ts'
@@ -56,13 +56,11 @@ export function heldOf({ scanned: { objects }, walk: { release } }: Checked, pat
   return { release, objects, path, bySha256 }
 }
 
-/** The content of an object of a pack; the file is open for this moment only, so that any pack may go at any time. */
-export function contentOf({ path }: KnownPack, object: PackedObject): Uint8Array {
-  if (object.bytes) return object.bytes
-  const source = openSource(path, 0)
-  try {
-    return readObject(source, object)
-  } finally {
-    source.close()
-  }
+/** The content of an object of a pack, read through `open`. */
+export function contentOf(
+  open: (path: string) => FileSource,
+  { path }: KnownPack,
+  object: PackedObject,
+): Uint8Array {
+  return object.bytes ?? readObject(open(path), object)
 }

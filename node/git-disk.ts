@@ -144,6 +144,35 @@ export function openSource(path: string, windowMax = windowSize): FileSource {
   }
 }
 
+/** ms that a pack stays open after a read: a run reads thousands of files in one go, and then none for hours. */
+const openMs = 500
+
+/** The pack that was read last, kept open for a moment. A pack may be removed at any time: its bytes never change. */
+export function recentSource(): { of(path: string): FileSource; close(): void } {
+  let recent: { readonly path: string; readonly source: FileSource } | undefined
+  let timer: NodeJS.Timeout | undefined
+  let used = false
+  const close = () => {
+    clearInterval(timer)
+    recent?.source.close()
+    recent = undefined
+  }
+  return {
+    of(path) {
+      used = true
+      if (recent?.path === path) return recent.source
+      close()
+      recent = { path, source: openSource(path, 0) }
+      timer = setInterval(() => {
+        if (!used) close()
+        used = false
+      }, openMs).unref()
+      return recent.source
+    },
+    close,
+  }
+}
+
 /** Fills `into` from `offset`; shorter only at the end of the file. */
 export function readAll(fd: number, into: Uint8Array, offset: number): Uint8Array {
   let done = 0

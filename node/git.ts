@@ -6,7 +6,15 @@ import { join } from 'node:path'
 import { hex } from '../signing/bytes.ts'
 import { hasher } from '../signing/crypto.ts'
 import { NodeError } from './errors.ts'
-import { type Checked, checkPack, contentOf, type Held, heldOf, scanFile } from './git-check.ts'
+import {
+  type Checked,
+  checkPack,
+  contentOf,
+  type Held,
+  heldOf,
+  type KnownPack,
+  scanFile,
+} from './git-check.ts'
 import * as disk from './git-disk.ts'
 import { openQuarantine, openServed, type ServedPack } from './git-packs.ts'
 import { type HeldTag, isTagRef, newestRelease, parseTag, tagObjects } from './git-tags.ts'
@@ -88,6 +96,7 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
   const scratch = join(folder, 'fleet/tmp/pack')
   const served = openServed(join(folder, 'fleet/packs'))
   const read = new Map<string, Promise<Held>>()
+  const recent = disk.recentSource()
   /** Changes happen one after another. */
   let turn: Promise<unknown> = Promise.resolve()
   function inTurn<T>(change: () => Promise<T>): Promise<T> {
@@ -142,6 +151,16 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
     return hex(hash.digest())
   }
 
+  /** Writes a pack of objects that lie in other packs; what is at a path may change from one call to the next. */
+  function writeFrom(objects: Parameters<typeof writePack>[0], find: (oid: string) => KnownPack): string {
+    const source = disk.recentSource()
+    try {
+      return write(objects, oid => contentOf(source.of, find(oid), find(oid).objects.get(oid)!))
+    } finally {
+      source.close()
+    }
+  }
+
   async function heldAlready({ commit, content }: ports.PackClaim): Promise<ports.Installed> {
     const { release } = await held(commit)
     if (content === undefined || content === release.content) return { kind: 'installed', release }
@@ -172,7 +191,7 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
     const total = packSize(list.map(({ oid }) => find(oid).objects.get(oid)!.size))
     if (total > packSizeMax)
       return refuse('PACK_TOO_LARGE', `with its base ${total} bytes, at most ${packSizeMax} are taken`)
-    const full = write(list, oid => contentOf(find(oid), find(oid).objects.get(oid)!))
+    const full = writeFrom(list, find)
     const whole = await checkPack(scratch, commit)
     assert(whole.kind === 'checked', 'what was checked in two parts is good as a whole')
     place(scratch, { commit, base: 'none', digest: full, size: total }, whole)
@@ -212,7 +231,7 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
     for (const commit of [...likely, ...others]) {
       const pack = await held(commit)
       const object = pack.bySha256.get(digest)
-      if (object) return contentOf(pack, object)
+      if (object) return contentOf(recent.of, pack, object)
     }
     return undefined
   }
@@ -233,7 +252,7 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
     read: async (commit, path) => {
       const pack = await held(commit)
       const file = pack.release.listing.get(path)
-      return file && contentOf(pack, pack.bySha256.get(file.sha256)!)
+      return file && contentOf(recent.of, pack, pack.bySha256.get(file.sha256)!)
     },
     blob: fileOf,
     pack: (commit, base) =>
@@ -243,9 +262,9 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
         const whole = await held(commit)
         const under = base === 'none' ? undefined : await held(base)
         const objects = [...whole.objects].filter(([oid]) => !under?.objects.has(oid))
-        const digest = write(
+        const digest = writeFrom(
           objects.map(([oid, { type }]) => ({ oid, type })),
-          oid => contentOf(whole, whole.objects.get(oid)!),
+          () => whole,
         )
         const size = disk.sizeOf(scratch)
         served.add({ commit, base, digest, size }, scratch, 'move')
@@ -314,6 +333,7 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
     close: async () => {
       await turn
       read.clear()
+      recent.close()
     },
   }
 }

@@ -122,12 +122,12 @@ export class EntryLog {
     this.#alsoAdmitted = options.alsoAdmitted ?? new Set()
   }
 
-  /** `gap`: the sender says that releases between are left out. */
-  take(bytes: Uint8Array, { gap }: { readonly gap: boolean }): Taken {
+  /** `gap`: the sender says that releases between are left out. `kept`: from this host's own store, checked before. */
+  take(bytes: Uint8Array, { gap, kept = false }: { readonly gap: boolean; readonly kept?: boolean }): Taken {
     const envelope = decodeEnvelope(bytes)
     if (isRefusal(envelope))
       return { kind: 'refused', code: envelope.code, detail: envelope.detail, hostile: true }
-    const verdict = this.#chain.accept(envelope, { gap })
+    const verdict = this.#chain.accept(envelope, { gap, kept })
     switch (verdict.kind) {
       case 'accepted': {
         const entry = this.#entryOf(verdict.opened, bytes)

@@ -284,11 +284,12 @@ async function restore(
   let count = 0
   for await (const [key, envelope] of rows(store, 'entry/', 'entry0')) {
     count++
-    const { kind } = entries.take(envelope, { gap: true })
+    const { kind } = entries.take(envelope, { gap: true, kept: true })
     if (kind === 'refused' || kind === 'ahead') log('warn', 'stored entry left out', { key, answer: kind })
   }
   // A host that was frozen stays so: what ended a fork is among the entries.
-  for await (const [, envelope] of rows(store, 'fork/', 'fork0')) entries.take(envelope, { gap: true })
+  for await (const [, envelope] of rows(store, 'fork/', 'fork0'))
+    entries.take(envelope, { gap: true, kept: true })
   return count
 }
 

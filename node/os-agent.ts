@@ -69,6 +69,7 @@ export async function startAgent({ state, joined, seed, config, log }: AgentOpti
     root: config.root,
     version,
   })
+  running.begin()
   return {
     failed: failed.promise,
     async stop() {

@@ -33,6 +33,8 @@ export interface HostOptions {
 
 /** The host's side, and what the control socket asks of it. */
 export interface RunningHost extends HostSide {
+  /** Looks at everything once, then listens for drift. Called when the peer listens, so that both are up soonest. */
+  begin(): void
   notKept(): StatusView['notKept']
   /** Paths that are paused now. */
   pauses(): StatusView['pausedPaths']
@@ -48,7 +50,7 @@ export interface RunningHost extends HostSide {
   retry(): void
 }
 
-/** Opens the engine, takes back what a crash cut short, and begins to watch. Errors: those of openEngine. */
+/** Opens the engine and takes back what a crash cut short; `begin` begins to watch. Errors: those of openEngine. */
 export async function openHost(options: HostOptions, ports: HostPorts): Promise<RunningHost> {
   const { log, now } = options
   const engine = openEngine({
@@ -61,9 +63,7 @@ export async function openHost(options: HostOptions, ports: HostPorts): Promise<
   const recovered = await engine.recover()
   if (recovered.undone)
     log('warn', 'a run that was cut short is taken back', { leftBehind: recovered.leftBehind.length })
-  const host = new Host(options, ports, engine)
-  host.begin()
-  return host
+  return new Host(options, ports, engine)
 }
 
 class Host implements RunningHost {

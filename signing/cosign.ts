@@ -7,17 +7,18 @@ import { maySign, type Operator } from './operators.ts'
 import { checkSshsig, type Namespace, readSshsig, type Sshsig } from './sshsig.ts'
 import type { Trust } from './trust.ts'
 
-/** The operator who signed, if the signature is good and the operator may sign in the namespace. */
+/** The operator who signed, if the signature is good and the operator may sign in the namespace. `both`: see checkSshsig. */
 export function signerOf(
   signature: Sshsig,
   payload: Uint8Array,
   operators: readonly Operator[],
   namespace: Namespace,
+  both = true,
 ): Operator | Refusal {
   const operator = maySign(operators, signature.key, namespace)
   if (!operator)
     return refused('SIGNER_UNKNOWN', `${fingerprint(signature.key)} may not sign in namespace ${namespace}`)
-  return checkSshsig(signature, namespace, payload)
+  return checkSshsig(signature, namespace, payload, both)
     ? operator
     : refused('SIGNATURE_BAD', `that of ${operator.principal} (${fingerprint(signature.key)})`)
 }

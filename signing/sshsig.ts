@@ -79,10 +79,13 @@ export function signSshsig(signer: Signer, namespace: Namespace, message: Uint8A
   return writeSshsig({ key: signer.key, namespace, hash: 'sha512', signature })
 }
 
-/** Whether the signature is its key's over this message in this namespace. Entries and orders bind: both verifiers. */
-export function checkSshsig(sig: Sshsig, namespace: Namespace, message: Uint8Array): boolean {
+/**
+ * Whether the signature is its key's over this message in this namespace. Entries and orders bind: both verifiers, save
+ * for what this host took before (`both` false): they agreed then.
+ */
+export function checkSshsig(sig: Sshsig, namespace: Namespace, message: Uint8Array, both = true): boolean {
   if (sig.namespace !== namespace) return false
-  return verifyStrict(sig.key, signedBytes(namespace, message, sig.hash), sig.signature, { both: true })
+  return verifyStrict(sig.key, signedBytes(namespace, message, sig.hash), sig.signature, { both })
 }
 
 const begin = '-----BEGIN SSH SIGNATURE-----\n'
