@@ -140,6 +140,10 @@ export class Agent {
           effects.push({ kind: 'publish', bytes })
         return effects
       }
+      case 'stuck':
+        this.#supply.stuck(input.pack, input.why, nowMs)
+        this.#reporter.changed()
+        return [log('error', 'pack could not be stored', { pack: input.pack, why: input.why })]
       case 'installed':
         return this.#installed(input, nowMs)
       case 'ran':
@@ -393,6 +397,7 @@ export class Agent {
         peersToHear: this.#peersToHear(),
         failed: target !== undefined && this.#failed.has(target.id),
         held: target !== undefined && this.#supply.holds(target),
+        trouble: this.#supply.trouble,
         retryMs: this.#retry?.atMs,
       },
       nowMs,

@@ -194,7 +194,9 @@ export class Driver {
       case 'remember':
         return durable.write(files.failed, utf8(effect.failed.map(id => `${id}\n`).join('')))
       case 'append':
-        return this.#append(effect.pack, effect.offset, effect.bytes)
+        return this.#append(effect.pack, effect.offset, effect.bytes).catch(error =>
+          this.#stuck(effect.pack, error),
+        )
       case 'discard':
         return this.#quarantine(effect.pack).then(quarantine => {
           this.#quarantines.delete(effect.pack)
@@ -289,11 +291,26 @@ export class Driver {
       if (effect.bytes === undefined) this.#quarantines.delete(pack)
       if (result.kind === 'installed') await this.#tag(entry)
     } catch (error) {
-      this.#failed('install', error)
-      this.#ports.fatal(error)
+      this.#stuck(pack, error)
       return
     }
     this.feed({ kind: 'installed', entry: entry.id, pack, result })
+  }
+
+  /** The disk would not take a pack. What came so far goes, since it may be what fills the disk. */
+  #stuck(pack: string, error: unknown): void {
+    const { code, message } = error as { code?: string; message?: string }
+    // Anything without a code is a bug of ours, and must not be retried for ever in silence.
+    if (code === undefined) {
+      this.#failed('store a pack', error)
+      this.#ports.fatal(error)
+      return
+    }
+    this.#quarantine(pack)
+      .then(quarantine => quarantine.discard())
+      .catch(failure => this.#failed('discard', failure))
+      .finally(() => this.#quarantines.delete(pack))
+    this.feed({ kind: 'stuck', pack, why: message ?? code })
   }
 
   async #serve(to: PeerId, want: WantPack): Promise<void> {

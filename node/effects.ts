@@ -17,6 +17,8 @@ export type Input =
   | { readonly kind: 'submit'; readonly envelope: Uint8Array }
   /** The bytes of `pack` are complete in quarantine, and this came of installing them. */
   | { readonly kind: 'installed'; readonly entry: string; readonly pack: string; readonly result: Installed }
+  /** A pack could not be stored or indexed: a full disk, no rights. */
+  | { readonly kind: 'stuck'; readonly pack: string; readonly why: string }
   | { readonly kind: 'ran'; readonly entry: string; readonly report: RunReport }
   /** What drift repair found since the last such input. */
   | { readonly kind: 'host'; readonly drift: DriftCounts; readonly notKept: number }

@@ -25,6 +25,8 @@ export interface Situation {
   readonly failed: boolean
   /** The target's pack is checked and installed. */
   readonly held: boolean
+  /** Why this machine could not store the pack. */
+  readonly trouble: string | undefined
   /** Set after a run that answered WAIT. */
   readonly retryMs: number | undefined
 }
@@ -69,7 +71,13 @@ const gates: readonly (readonly [Gate, Check])[] = [
   ],
   ['refused', at => at.refusal?.detail],
   ['failed', at => (at.failed ? 'it failed here before; a newer release clears that' : undefined)],
-  ['pack', at => (at.held ? undefined : 'its pack is not here yet')],
+  [
+    'pack',
+    at =>
+      at.held
+        ? undefined
+        : `its pack ${at.trouble === undefined ? 'is not here yet' : `could not be stored: ${at.trouble}`}`,
+  ],
   [
     'wait',
     (at, nowMs) => (at.retryMs !== undefined && nowMs < at.retryMs ? 'it will be prepared again' : undefined),

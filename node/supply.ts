@@ -26,6 +26,8 @@ export interface SupplyOptions {
 
 /** Releases whose commit is kept, for going back and for late hosts (DESIGN section 4). */
 const releasesHeld = 10
+/** ms until a pack that the disk would not take is tried again. */
+const stuckMs = 30_000
 const noDigest = new Uint8Array(32)
 
 export class Supply {
@@ -36,6 +38,8 @@ export class Supply {
   readonly #fullOnly = new Set<string>()
   readonly #inlineTried = new Set<string>()
   #installing: string | undefined
+  /** This host's disk would not take a pack: what it said, and when to try again. */
+  #stuck: { readonly why: string; readonly retryMs: number } | undefined
 
   constructor(options: SupplyOptions) {
     this.#options = options
@@ -61,7 +65,20 @@ export class Supply {
   }
 
   wakeMs(): number | undefined {
-    return this.#fetch.wakeMs()
+    return this.#stuck?.retryMs ?? this.#fetch.wakeMs()
+  }
+
+  /** Why nothing is being fetched though something should be; in words. */
+  get trouble(): string | undefined {
+    return this.#stuck?.why
+  }
+
+  /** The disk failed while a pack was stored or indexed; tried again after a while, for room may be made. */
+  stuck(pack: string, why: string, nowMs: number): void {
+    this.#fetch.handle({ kind: 'drop', pack }, nowMs)
+    this.#installing = undefined
+    this.#inlineTried.clear()
+    this.#stuck = { why, retryMs: nowMs + stuckMs }
   }
 
   /** What peers and time do to a fetch under way. */
@@ -72,6 +89,8 @@ export class Supply {
   /** Begins to get the target, unless it is here or under way. `announcer` brought its entry. */
   seek(target: ReleaseEntry, announcer: PeerId | undefined, nowMs: number): SupplyEffect[] {
     if (this.holds(target) || this.#installing !== undefined) return []
+    if (this.#stuck !== undefined && nowMs < this.#stuck.retryMs) return []
+    this.#stuck = undefined
     const usable = target.release.packs.filter(
       each => each.base === 'none' || (this.#held.has(each.base) && !this.#fullOnly.has(target.id)),
     )

@@ -129,6 +129,23 @@ describe('a fleet of agents', () => {
     ])
   })
 
+  test('a disk that takes no pack holds the release, says why, and is tried again', () => {
+    const { rig, all, next, publish, start } = fleet(2)
+    start()
+    const [a, b] = all as [SimHost, SimHost]
+    b.full = true
+    publish(a, next('n'))
+    rig.run(10_000)
+    expect(b.agent.decision).toMatchObject({
+      kind: 'hold',
+      gate: 'pack',
+      reason: expect.stringContaining('ENOSPC'),
+    })
+    b.full = false
+    rig.run(60_000)
+    expect(b.applied).toEqual([2])
+  })
+
   test('pause holds releases until it ends; the fleet sees it', () => {
     const { rig, all, next, publish, start } = fleet(2)
     start()

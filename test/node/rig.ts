@@ -44,6 +44,8 @@ export interface SimHost {
   readonly outcomes: RunReport[]
   readonly applied: number[]
   up: boolean
+  /** The disk takes no pack. */
+  full: boolean
 }
 
 const kept = { declared: 3, kept: 3, repaired: 0, notKept: 0 }
@@ -97,6 +99,7 @@ export class Rig {
       outcomes: [],
       applied: [],
       up: true,
+      full: false,
     } as unknown as SimHost
     this.#boot(host, 0)
     this.hosts.push(host)
@@ -289,6 +292,11 @@ export class Rig {
         host.quarantine.delete(effect.pack)
         return
       case 'install': {
+        if (host.full) {
+          const why = 'ENOSPC: no space left on device'
+          this.#later(1, () => this.feed(host, { kind: 'stuck', pack: effect.pack, why }))
+          return
+        }
         const bytes = effect.bytes ?? host.quarantine.get(effect.pack) ?? new Uint8Array()
         const result = this.#install(host, effect.entry, effect.pack, bytes)
         host.quarantine.delete(effect.pack)

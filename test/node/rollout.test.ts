@@ -12,6 +12,7 @@ const ready: Situation = {
   peersToHear: 0,
   failed: false,
   held: true,
+  trouble: undefined,
   retryMs: undefined,
 }
 
