@@ -98,8 +98,11 @@ export function openMachine(root: string, state: string): Machine {
   const own = (fd: number, ownership: Ownership) => {
     const wanted = { uid: ownership.uid ?? uid, gid: ownership.gid ?? gid }
     const now = fs.fstatSync(fd)
-    if (now.uid !== wanted.uid || now.gid !== wanted.gid) fs.fchownSync(fd, wanted.uid, wanted.gid)
-    if (ownership.mode !== undefined) fs.fchmodSync(fd, ownership.mode)
+    const owned = now.uid !== wanted.uid || now.gid !== wanted.gid
+    if (owned) fs.fchownSync(fd, wanted.uid, wanted.gid)
+    // chown clears setuid and setgid.
+    const { mode } = ownership
+    if (mode !== undefined && (owned || (now.mode & 0o7777) !== mode)) fs.fchmodSync(fd, mode)
     return now
   }
 
@@ -171,7 +174,10 @@ export function openMachine(root: string, state: string): Machine {
     list: path => attempt(path, real => fs.readdirSync(real).sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))),
     create: (path, bytes, ownership) =>
       attempt(path, real => {
-        const fd = fs.openSync(real, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600)
+        const foreign = (ownership.uid ?? uid) !== uid || (ownership.gid ?? gid) !== gid
+        // Nobody but its owner to be may read it, not even before it is his; else born as it is to be: a call less.
+        const born = foreign ? 0o600 : (ownership.mode ?? 0o600) & 0o777
+        const fd = fs.openSync(real, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, born)
         try {
           for (let done = 0; done < bytes.length; ) done += fs.writeSync(fd, bytes, done)
           return toStat(own(fd, ownership))

@@ -182,15 +182,14 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
 
   const note = (entry: Entry, durable = true) => {
     const next = advance(state, entry)
-    const frame = encode(entry)
-    if (entry.kind === 'done' && size + frame.length > Math.max(journalBytesMin, 2 * snapshotSize)) {
+    if (entry.kind === 'done' && size > Math.max(journalBytesMin, 2 * snapshotSize)) {
       const whole = encode({ kind: 'snapshot', version, state: next })
       machine.replace('journal', whole)
       size = snapshotSize = whole.length
     } else {
       // Each journal begins by saying which version wrote it.
-      const whole =
-        size === 0 ? Buffer.concat([encode({ kind: 'snapshot', version, state: blank }), frame]) : frame
+      const head = size === 0 ? encode({ kind: 'snapshot', version, state: blank }) : new Uint8Array()
+      const whole = Buffer.concat([head, encode(entry)])
       try {
         machine.append('journal', whole, durable)
       } catch (error) {
