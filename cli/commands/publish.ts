@@ -1,5 +1,6 @@
 // `fleet publish`: sign what is committed, hand it to the fleet, leave.
 
+import { limits } from '../../gossip/limits.ts'
 import { dirtyPaths, isAncestor } from '../../node/git-read.ts'
 import { formatRosterProblem } from '../../node/host/steps/check-roster.ts'
 import {
@@ -20,7 +21,10 @@ import { count } from '../render.ts'
 
 export const publishOptions = [
   ['-m, --message <text>', "first line: the subject; then the operator's words"],
-  ['--peers <n>', 'hosts that must hold it before this command ends (default: 3, or all that are reached)'],
+  [
+    '--peers <n>',
+    `hosts that must hold it before this command ends, at most ${limits.connectionsWanted} (default: 3, or all that are reached)`,
+  ],
   ['--wait <seconds>', 'how long to look for hosts', '10'],
   keyOption,
   passphraseOption,
@@ -83,7 +87,7 @@ export async function common(project: Project, tree: Tree, options: Options, io:
     signer: await operatorOf(project, trust, options, io),
     author: authorOf(project.root, io),
     drops: dropsOf(options),
-    peers: numberOption(options, 'peers', 1, 10_000),
+    peers: numberOption(options, 'peers', 1, limits.connectionsWanted),
     waitMs: (numberOption(options, 'wait', 1, 3_600) ?? 10) * 1000,
     io,
   }
