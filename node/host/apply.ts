@@ -10,10 +10,12 @@ import {
   check,
   comeBack,
   commit,
+  dropRooms,
   flushHomes,
   homeFinder,
   intentOf,
   type Job,
+  makeRooms,
   type Setting,
   stage,
   sweep,
@@ -67,12 +69,13 @@ export async function apply(
   keepFailed: boolean,
 ): Promise<Applied> {
   const { machine, note } = context
-  const homes = homeFinder(machine, plans)
+  const prefix = `${temporaryPrefix(context.tag)}${run}-`
+  const homes = homeFinder(machine, plans, `${prefix}in`)
   const jobs: Job[] = ordered(plans).map(({ plan, planned }, index) => ({
     plan,
     planned,
     index,
-    intent: intentOf(planned, `${temporaryPrefix(context.tag)}${run}-${index}`, homes),
+    intent: intentOf(planned, `${prefix}${index}`, homes),
   }))
   const jobsOf = Map.groupBy(jobs, job => job.plan)
   const failed = new Map<StepPlan, Reason>()
@@ -109,6 +112,13 @@ export async function apply(
     note({ kind: 'begin', run, intents })
   } catch (error) {
     blame(error)
+    return outcome('prepare')
+  }
+  try {
+    makeRooms(machine, intents)
+  } catch (error) {
+    blame(error)
+    await takeBack(context, { run, intents, started: [] })
     return outcome('prepare')
   }
 
@@ -174,6 +184,7 @@ export async function apply(
     }
     await pace()
   }
+  dropRooms(machine, intents)
   flushHomes(machine, paths(intents))
   return outcome(undefined)
 }
@@ -186,20 +197,18 @@ export async function repair(
   run: number,
 ): Promise<void> {
   const { machine } = context
-  const homes = homeFinder(machine, [plan])
+  const prefix = `${temporaryPrefix(context.tag)}r${run}-`
+  const homes = homeFinder(machine, [plan], `${prefix}in`)
   for (const [index, { plan: _, planned }] of ordered([plan]).entries()) {
     const { act, before } = planned
     if (act.kind === 'run') {
       await command(machine, act)
       continue
     }
-    const { saved: _unsaved, ...intent } = intentOf(
-      planned,
-      `${temporaryPrefix(context.tag)}r${run}-${index}`,
-      homes,
-    )
+    const { saved: _unsaved, ...intent } = intentOf(planned, `${prefix}${index}`, homes)
     const job: Job = { plan, planned, intent, index }
     try {
+      makeRooms(machine, [intent])
       stage(machine, job, await bytesOf(job, payloads))
       await finishStaging(context, [job], new Map(), pacer())
       check(machine, job)
