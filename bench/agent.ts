@@ -7,7 +7,7 @@ import type { DemoHost } from '../cli/demo-stage.ts'
 import { decodeReply } from '../node/control.ts'
 import { socketFile } from '../node/os-agent.ts'
 import { askControl } from '../node/os-socket.ts'
-import { Bed, usage } from './bed.ts'
+import { Bed, idleCost, usage } from './bed.ts'
 import { type Measured, median, percentile } from './figures.ts'
 
 const hosts = 10
@@ -15,20 +15,17 @@ const files = 5000
 const audits = 10
 const edits = 200
 const restarts = 5
-const idleS = 30
-/** After the last run: connections, statuses and the collector come to rest. */
-const settleS = 20
 
 export async function measureAgent(note: (line: string) => void): Promise<Measured> {
   const bed = await Bed.make(hosts, files)
   try {
     const fresh = await firstRuns(bed, note)
-    note(`idle: ${settleS} s to settle, ${idleS} s measured`)
-    const idle = await idleCost(bed)
+    const idle = await idleCost(bed, note)
     const [host] = bed.hosts as [DemoHost]
     return {
       ...fresh,
-      ...idle,
+      idle_5000_rss_mb: idle.rssMb,
+      idle_5000_cpu_pct: idle.cpuPct,
       audit_5000_ms: await auditTime(host),
       ...(await repairTimes(bed, host, note)),
       start_ms: await restartTime(bed, host),
@@ -69,23 +66,6 @@ async function firstRuns(bed: Bed, note: (line: string) => void): Promise<Measur
     cp_5000_ms: median(copies),
     fresh_5000_vs_cp: median(ours) / median(copies),
     peak_rss_mb: Math.max(...peaks),
-  }
-}
-
-/** Of all ten: median of the memory, mean of the processor time (ticks are too coarse for one). */
-async function idleCost(bed: Bed): Promise<Measured> {
-  const wait = (s: number) => new Promise(resolve => setTimeout(resolve, s * 1000))
-  const look = () => bed.hosts.map(host => usage(bed.stage.pid(host.name)!))
-  await wait(settleS)
-  const before = look()
-  const began = performance.now()
-  await wait(idleS)
-  const after = look()
-  const s = (performance.now() - began) / 1000
-  const spent = after.reduce((sum, each, i) => sum + each.cpuS - before[i]!.cpuS, 0)
-  return {
-    idle_rss_mb: median(after.map(each => each.rssMb)),
-    idle_cpu_pct: (100 * spent) / s / bed.hosts.length,
   }
 }
 

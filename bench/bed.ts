@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type DemoHost, Stage, until } from '../cli/demo-stage.ts'
+import { median } from './figures.ts'
 
 /** A line of an agent's log. */
 export interface Line {
@@ -138,4 +139,26 @@ export function usage(pid: number): { rssMb: number; peakMb: number; cpuS: numbe
   // proc(5): utime and stime are fields 14 and 15, in ticks of 10 ms.
   const cpuS = (Number(fields[11]) + Number(fields[12])) / 100
   return { rssMb: mb('VmRSS'), peakMb: mb('VmHWM'), cpuS }
+}
+
+const idleS = 30
+/** After the last run: connections, statuses and the collector come to rest. */
+const settleS = 20
+
+/** What all agents of a bed take when nothing happens: median of the memory, mean of the processor time (ticks are coarse). */
+export async function idleCost(
+  bed: Bed,
+  note: (line: string) => void,
+): Promise<{ readonly rssMb: number; readonly cpuPct: number }> {
+  const wait = (s: number) => new Promise(resolve => setTimeout(resolve, s * 1000))
+  const look = () => bed.hosts.map(host => usage(bed.stage.pid(host.name)!))
+  note(`idle: ${settleS} s to settle, ${idleS} s measured`)
+  await wait(settleS)
+  const before = look()
+  const began = performance.now()
+  await wait(idleS)
+  const after = look()
+  const s = (performance.now() - began) / 1000
+  const spent = after.reduce((sum, each, i) => sum + each.cpuS - before[i]!.cpuS, 0)
+  return { rssMb: median(after.map(each => each.rssMb)), cpuPct: (100 * spent) / s / bed.hosts.length }
 }

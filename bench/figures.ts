@@ -32,6 +32,8 @@ export const groups: Readonly<Record<string, readonly Figure[]>> = {
     { name: 'publish_to_last_ms', what: 'publish -> last of 10 hosts applied', unit: 'ms', most: 2000 },
     { name: 'signed_to_last_ms', what: '  of that, since the entry was signed', unit: 'ms' },
     { name: 'publish_command_ms', what: '  fleet publish, start to exit', unit: 'ms' },
+    { name: 'idle_rss_mb', what: 'resident memory of one in ten, idle', unit: 'MB', most: 100 },
+    { name: 'idle_cpu_pct', what: 'share of a core, idle, over 30 s', unit: '%', most: 0.3 },
   ],
   agent: [
     { name: 'fresh_5000_vs_cp', what: 'fresh apply of 5,000 files / cp -a', unit: 'x', most: 3 },
@@ -42,8 +44,8 @@ export const groups: Readonly<Record<string, readonly Figure[]>> = {
     { name: 'repair_p99_ms', what: 'hand edit -> restored, p99', unit: 'ms', most: 50 },
     { name: 'start_ms', what: 'start -> listening, 5,000 files managed', unit: 'ms', most: 300 },
     { name: 'start_new_ms', what: '  a host that has nothing yet', unit: 'ms' },
-    { name: 'idle_rss_mb', what: 'resident memory, idle, of one in ten', unit: 'MB', most: 100 },
-    { name: 'idle_cpu_pct', what: 'share of a core, idle, over 30 s', unit: '%', most: 0.3 },
+    { name: 'idle_5000_rss_mb', what: 'idle with 5,000 files: resident memory', unit: 'MB' },
+    { name: 'idle_5000_cpu_pct', what: '  share of a core, the same', unit: '%' },
     { name: 'peak_rss_mb', what: 'peak memory, fresh apply of 5,000', unit: 'MB', most: 250 },
   ],
   commands: [

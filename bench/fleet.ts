@@ -1,5 +1,6 @@
-// Ten agents as processes: from `fleet publish` to the end of the last host's run, by the agents' own logs.
-import { Bed, type Line } from './bed.ts'
+// Ten agents as processes: from `fleet publish` to the end of the last host's run, by the agents' own logs; then what they
+// take when nothing happens.
+import { Bed, idleCost, type Line } from './bed.ts'
 import { type Measured, median } from './figures.ts'
 
 const hosts = 10
@@ -33,7 +34,10 @@ export async function measureFleet(note: (line: string) => void): Promise<Measur
       signed.push(last - known)
       note(`round ${round + 1}: ${last - began} ms, of which ${last - known} ms since the entry was out`)
     }
+    const idle = await idleCost(bed, note)
     return {
+      idle_rss_mb: idle.rssMb,
+      idle_cpu_pct: idle.cpuPct,
       publish_to_last_ms: median(whole),
       signed_to_last_ms: median(signed),
       publish_command_ms: median(command),
