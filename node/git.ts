@@ -225,13 +225,21 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
     if (![...tags.values()].some(tag => tag.oid === oid)) disk.removePack(folder, oid)
   }
 
+  /** The pack of the last answer: a run asks for thousands of files of one release. */
+  let likeliest: Held | undefined
+
   async function fileOf(digest: string): Promise<Uint8Array | undefined> {
+    const known = likeliest?.bySha256.get(digest)
+    if (likeliest && known) return contentOf(recent.of, likeliest, known)
     const likely = [...read.keys()].reverse()
     const others = [...commits.keys()].filter(commit => !read.has(commit))
     for (const commit of [...likely, ...others]) {
       const pack = await held(commit)
       const object = pack.bySha256.get(digest)
-      if (object) return contentOf(recent.of, pack, object)
+      if (object) {
+        likeliest = pack
+        return contentOf(recent.of, pack, object)
+      }
     }
     return undefined
   }
@@ -314,6 +322,7 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
           disk.removePack(folder, commit)
           read.delete(commit)
         }
+        likeliest = undefined
         served.retain(commit => commits.has(commit))
         settle()
       }),
@@ -333,6 +342,7 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
     close: async () => {
       await turn
       read.clear()
+      likeliest = undefined
       recent.close()
     },
   }

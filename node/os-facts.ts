@@ -43,7 +43,15 @@ function osRelease(): Record<string, string> {
   return {}
 }
 
+let machine: string | undefined
+
+/** Asked once: a machine does not change what it is under a running process. */
 function virtualisation(): string {
+  machine ??= detectVirt()
+  return machine
+}
+
+function detectVirt(): string {
   try {
     return execFileSync('systemd-detect-virt', {
       encoding: 'utf8',

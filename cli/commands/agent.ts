@@ -15,6 +15,7 @@ export const spec: CommandSpec = {
   options: [stateOption, ['--log-level <level>', `${logLevels.join(', ')} (default: info)`]],
   examples: ['fleet agent', 'fleet agent --state /tmp/h1/state --log-level debug'],
   async run(_args, options, io) {
+    leaveNoTrace()
     const state = stateFolder(options, io)
     const joined = await readJoined(state)
     const key = readHostKey(state)
@@ -34,6 +35,13 @@ export const spec: CommandSpec = {
       code: (failure as { code?: string }).code ?? 'FAILED',
     })
   },
+}
+
+/** What bin/fleet set for this process alone is not for the commands of RUN steps. */
+function leaveNoTrace(): void {
+  if (process.env['FLEET_MALLOC'] === undefined) return
+  delete process.env['FLEET_MALLOC']
+  delete process.env['MALLOC_ARENA_MAX']
 }
 
 function readConfig(state: string): Config {
