@@ -67,7 +67,7 @@ const gates: readonly (readonly [Gate, Check])[] = [
   ],
   [
     'dirty',
-    at => (at.dirty ? 'an undo failed here; fleet apply clears it once its cause is gone' : undefined),
+    at => (at.dirty ? 'an undo failed here; once its cause is gone: fleet apply --agent' : undefined),
   ],
   ['refused', at => at.refusal?.detail],
   ['failed', at => (at.failed ? 'it failed here before; a newer release clears that' : undefined)],

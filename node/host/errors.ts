@@ -51,7 +51,10 @@ export class StepError extends Error {
 /** Why nothing new is taken. */
 export function dirtyReason(dirty: readonly Reason[]): Reason {
   const detail = dirty.map(each => `${each.code} ${each.path ?? ''}`.trim()).join(', ')
-  return { code: 'DIRTY', detail: `an earlier undo failed (${detail}); look after it, then: fleet retry` }
+  return {
+    code: 'DIRTY',
+    detail: `an earlier undo failed (${detail}); look after it, then: fleet apply --agent`,
+  }
 }
 
 /** Failures of the state directory; nothing can be promised without it. */
