@@ -77,8 +77,6 @@ export const limits = {
 
   /** Bytes of an entry's or order's envelope: the roster of 5,000 hosts with labels takes about 700 KiB. */
   envelopeBytes: 1.5 * MiB,
-  /** Bytes of a pack that travels inside its entry: gossip carries each message about six times. */
-  inlinePackBytes: 16 * KiB,
   /** Entries in one answer, and the bytes at which it is cut (the asker asks again). */
   entriesPerMessage: 256,
   entriesBytes: 512 * KiB,

@@ -39,7 +39,6 @@ export const files = {
   secondFloor: 'log/floor',
   counter: 'counter',
   failed: 'failed',
-  book: 'book',
 } as const
 
 /** Store keys: entries in the order of their sequence, forks apart. */
