@@ -1,6 +1,7 @@
 // The small things that are done to a machine, and what is remembered so that each can be taken back. Verbs are many,
 // acts few: planner, journal, apply and undo know only these. Decides nothing.
 import type { Reason } from './errors.ts'
+import type { Kind, ResourceId, State } from './resource.ts'
 import type { Sum } from './saved.ts'
 import type { Payload } from './steps/step.ts'
 import type { Ownership, Stat } from './system.ts'
@@ -33,6 +34,26 @@ export type Act =
   | { readonly kind: 'rmdir'; readonly path: string }
   /** Something saved returns, in place of a file, a link or nothing. */
   | { readonly kind: 'restore'; readonly path: string; readonly saved: string; readonly stat: Stat }
+  /**
+   * An archive becomes a directory where nothing is: unpacked beside it, then renamed. `ownership` is given to all
+   * that is in it, its mode to the directory alone.
+   */
+  | {
+      readonly kind: 'unpack'
+      readonly path: string
+      readonly payload: Payload
+      /** Leading components of each name that are left out. */
+      readonly strip: number
+      readonly ownership: Ownership
+    }
+  /** A resource gets another state. `from` is what the planner saw. */
+  | {
+      readonly kind: 'set'
+      readonly id: ResourceId
+      readonly from: State | null
+      readonly to: State | null
+      readonly purge?: boolean
+    }
   | {
       readonly kind: 'run'
       readonly argv: readonly string[]
@@ -41,6 +62,15 @@ export type Act =
       readonly undo?: readonly string[]
       readonly timeoutMs: number
     }
+  /** Looked at after everything else; it changes nothing, and what fails it fails the run. */
+  | { readonly kind: 'check'; readonly probe: Probe; readonly withinMs: number }
+
+/** What a CHECK asks. */
+export type Probe =
+  | { readonly kind: 'http'; readonly url: string; readonly status: number; readonly body?: string }
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'command'; readonly argv: readonly string[] }
+  | { readonly kind: 'unit'; readonly unit: string }
 
 /** A line that LINE took over: `old` stood in its place (undefined: added at the end); `removed` matched further down. */
 export interface LineOriginal {
@@ -67,6 +97,16 @@ export type Original =
   | { readonly was: 'attributes'; readonly path: string; readonly ownership: Ownership }
   | LineOriginal
   | { readonly was: 'command'; readonly undo: readonly string[]; readonly timeoutMs: number }
+  | {
+      readonly was: 'state'
+      readonly id: ResourceId
+      readonly before: State | null
+      /** What the step made of it; undo compares with it. */
+      readonly after: State | null
+      readonly purge?: boolean
+      /** Resources that came or changed along with it, and how they were. Known once it is done. */
+      readonly along?: readonly { readonly id: ResourceId; readonly before: State | null }[]
+    }
 
 /** What a verb may look at while it plans: the machine as it will be when the acts before it are done. */
 export interface Look {
@@ -76,8 +116,13 @@ export interface Look {
   readlink(path: string): string
   /** Without the engine's own temporary files. */
   list(path: string): readonly string[]
+  /** Those of users and groups that acts before it create, too. */
   userId(name: string): number | undefined
   groupId(name: string): number | undefined
+  /** Undefined: no provider for its kind on this machine. */
+  state(id: ResourceId): State | null | undefined
+  /** All that is known of a kind, by name: everything there is where the provider is `whole`. */
+  states(kind: Kind): ReadonlyMap<string, State>
   /** The path is a target of some step, or a directory above one. */
   declared(path: string): boolean
   /** Whether owners are enforced where the step does not name them: only by root. */
@@ -108,8 +153,14 @@ export function describe(act: Act): string {
       return `remove directory ${act.path}`
     case 'restore':
       return `restore ${act.path}`
+    case 'unpack':
+      return `unpack ${act.payload.path} to ${act.path}`
+    case 'set':
+      return `${act.to === null ? 'remove' : act.from === null ? 'create' : 'change'} ${act.id.replace(':', ' ')}`
     case 'run':
       return `run ${act.argv.join(' ')}`
+    case 'check':
+      return `check ${act.probe.kind}`
   }
 }
 

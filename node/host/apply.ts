@@ -163,12 +163,13 @@ export async function apply(
         started.add(job.index)
         done.add(job)
         await command(machine, job.planned.act)
-      } else {
+      } else if ('path' in job.planned.act) {
+        const { path, kind } = job.planned.act
         check(machine, job)
         done.add(job)
         if (job.planned.drifted && job.planned.before && job.planned.before.kind !== 'directory')
-          context.keepEdit(job.planned.act.path, job.planned.before, job.planned.act.kind)
-        if (commit(machine, job) === 'left') left.push(job.planned.act.path)
+          context.keepEdit(path, job.planned.before, kind)
+        if (commit(machine, job) === 'left') left.push(path)
         // A removed directory is saved only now.
         sumUp(job.intent)
       }
@@ -205,6 +206,7 @@ export async function repair(
       await command(machine, act)
       continue
     }
+    if (!('path' in act)) continue
     const { saved: _unsaved, ...intent } = intentOf(planned, `${prefix}${index}`, homes)
     const job: Job = { plan, planned, intent, index }
     try {

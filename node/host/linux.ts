@@ -1,11 +1,12 @@
 // System on a real machine. Every target is reached through a handle on its directory, opened one component at a
 // time (`/proc/self/fd/N/name`, Node's only way to openat), so that nobody can swap a parent during a run. What Node
 // has no call for is done by coreutils, which every Linux has: `sync -f`, `cp -a`, `cp --attributes-only`.
-import { spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import * as fs from 'node:fs'
 import { type ReasonCode, StepError } from './errors.ts'
-import { basename, dirname, join, type Ownership, type Ran, type Stat, type System } from './system.ts'
+import { run } from './linux-run.ts'
+import { basename, dirname, join, type Ownership, type Stat, type System } from './system.ts'
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY, O_APPEND } = fs.constants
 /** A handle that needs no right to read (Linux, the same on x86-64 and arm64). */
@@ -16,7 +17,6 @@ const handlesMax = 100
 const linksMax = 40
 /** Up to here each file is synced by itself; above, whole file systems: one `sync -f` costs about as much. */
 const fsyncsMax = 16
-const outputBytesMax = 4096
 const chunkBytes = 256 * 1024
 
 export interface Machine extends System {
@@ -278,11 +278,11 @@ export function openMachine(root: string, state: string): Machine {
       }),
     truncate: (path, size) => attempt(path, real => fs.truncateSync(real, size)),
     run: (argv, timeoutMs, subject) =>
-      run(
-        subject === undefined ? argv : argv.map(word => word.replaceAll('%s', () => where(subject))),
+      run(subject === undefined ? argv : argv.map(word => word.replaceAll('%s', () => where(subject))), {
         timeoutMs,
-        realRoot,
-      ),
+        cwd: realRoot,
+        env: { FLEET_ROOT: realRoot },
+      }),
     userId: name => identify(realRoot, 'passwd', name),
     groupId: name => identify(realRoot, 'group', name),
     close: () => {
@@ -375,56 +375,4 @@ function identify(root: string, database: 'passwd' | 'group', name: string): num
     }
   }
   return undefined
-}
-
-/** In a process group of its own, so that a timeout ends its children too; no input, the root as working directory. */
-function run(argv: readonly string[], timeoutMs: number, root: string): Promise<Ran> {
-  return new Promise((done, fail) => {
-    const child = spawn(argv[0]!, argv.slice(1), {
-      cwd: root,
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: {
-        PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-        HOME: '/root',
-        LC_ALL: 'C.UTF-8',
-        FLEET_ROOT: root,
-      },
-    })
-    let output = Buffer.alloc(0)
-    let timedOut = false
-    const take = (chunk: Buffer) => {
-      output = Buffer.concat([output, chunk]).subarray(-outputBytesMax)
-    }
-    child.stdout.on('data', take)
-    child.stderr.on('data', take)
-    const end = (code: number | null) => {
-      clearTimeout(timer)
-      clearTimeout(late)
-      child.stdout.destroy()
-      child.stderr.destroy()
-      done({ code: code ?? undefined, timedOut, output: output.toString() })
-    }
-    const timer = setTimeout(() => {
-      timedOut = true
-      try {
-        process.kill(-child.pid!, 'SIGKILL')
-      } catch {
-        child.kill('SIGKILL')
-      }
-    }, timeoutMs)
-    child.on('error', error => {
-      clearTimeout(timer)
-      const missing = errnoOf(error) === 'ENOENT'
-      fail(
-        new StepError(missing ? 'TOOL_MISSING' : 'COMMAND_FAILED', undefined, `${argv[0]}: ${error.message}`),
-      )
-    })
-    // 'close' comes when all output is here, but waits for a daemon that kept our pipe: not longer than this.
-    let late: NodeJS.Timeout | undefined
-    child.on('exit', code => {
-      late = setTimeout(end, 200, code)
-    })
-    child.on('close', end)
-  })
 }

@@ -68,7 +68,8 @@ export function dropRooms(machine: System, intents: readonly Pick<Intent, 'temp'
 
 export function intentOf(planned: Planned, name: string, home: (path: string) => string): Intent {
   const { act, before, first, saved, drifted, reload, keeps } = planned
-  if (act.kind === 'run')
+  if (!('path' in act)) {
+    if (act.kind !== 'run') return { kind: act.kind, before: null, first: false }
     return {
       kind: 'run',
       before: null,
@@ -77,6 +78,7 @@ export function intentOf(planned: Planned, name: string, home: (path: string) =>
       ...(act.undo ? { undo: act.undo } : {}),
       ...(reload ? { reload: act.argv } : {}),
     }
+  }
   const temporary =
     act.kind === 'put' || act.kind === 'link' || act.kind === 'restore' || act.kind === 'remove'
   return {
@@ -148,7 +150,7 @@ export function homeFinder(
 export function stage(machine: System, job: Job, bytes: Uint8Array | undefined): Made {
   const { act, before, saved } = job.planned
   const { temp } = job.intent
-  if (act.kind === 'run') return null
+  if (!('path' in act)) return null
   if (saved !== undefined && job.intent.saved !== undefined && before) {
     if (before.kind === 'directory') {
       if (before.dev !== machine.lstat('saved')!.dev) {
@@ -186,7 +188,7 @@ const madeOf = (stat: Stat): Made => [stat.ino, stat.mtimeMs]
 /** A path must still be what the planner saw. */
 export function check(machine: System, { planned }: Job) {
   const { act, before, first } = planned
-  if (act.kind === 'run' || !first) return
+  if (!('path' in act) || !first) return
   const now = machine.lstat(act.path)
   if (same(before, now ?? null)) return
   const found = now ? `another ${now.kind}` : 'nothing'
@@ -239,7 +241,10 @@ export function commit(machine: System, { planned, intent }: Job): 'done' | 'lef
       if (machine.list(act.path).length > 0) return 'left'
       machine.rmdir(act.path)
       return 'done'
+    case 'unpack':
+    case 'set':
     case 'run':
+    case 'check':
       return 'done'
   }
 }

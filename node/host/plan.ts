@@ -110,7 +110,7 @@ export function plan({ declared, held, view, run, trusted, owed = false }: PlanI
     reload = false,
     made = false,
   ): Planned | undefined => {
-    if (act.kind === 'run') {
+    if (!('path' in act)) {
       const planned = { act, before: null, first: false, drifted: false, carry: false, reload }
       acts.push(planned)
       return planned
@@ -126,7 +126,7 @@ export function plan({ declared, held, view, run, trusted, owed = false }: PlanI
       // A file that changes its step, or gets two lines, changes once: nobody sees it missing or half done.
       if (
         replaceable &&
-        old.kind !== 'run' &&
+        'path' in old &&
         old.kind !== 'mkdir' &&
         old.kind !== 'rmdir' &&
         was?.kind !== 'directory' &&
@@ -214,11 +214,11 @@ export function plan({ declared, held, view, run, trusted, owed = false }: PlanI
     const acts: Planned[] = []
     let after = originals
     for (const act of answer) {
-      const savedBefore = act.kind === 'run' ? undefined : view.savedAt(act.path)
-      const wasPlanned = act.kind === 'run' ? undefined : firstAt.get(act.path)?.planned
-      const before = act.kind === 'run' ? undefined : view.stat(act.path)
-      const content = act.kind === 'run' ? undefined : view.contentAt(act.path)
-      const made = originals.some(one => one.was === 'absent' && act.kind !== 'run' && one.path === act.path)
+      const savedBefore = !('path' in act) ? undefined : view.savedAt(act.path)
+      const wasPlanned = !('path' in act) ? undefined : firstAt.get(act.path)?.planned
+      const before = !('path' in act) ? undefined : view.stat(act.path)
+      const content = !('path' in act) ? undefined : view.contentAt(act.path)
+      const made = originals.some(one => one.was === 'absent' && 'path' in act && one.path === act.path)
       const planned = add(acts, act, edited && wasPlanned === undefined, false, made)
       if (!planned) continue
       // A repair puts back what is held already; what it replaces is drift, not an original, unless it came back in
@@ -287,12 +287,13 @@ function disturbed(step: Step, view: View): boolean {
 }
 
 function drifted(answer: Answer): boolean {
-  return !isReason(answer) && answer.some(act => act.kind !== 'run' && act.kind !== 'mkdir')
+  return !isReason(answer) && answer.some(act => 'path' in act && act.kind !== 'mkdir')
 }
 
 /** The acts that put an original back, or its damage; `left`: something that cannot be replaced stands there. */
 function takeBack(original: Original, view: View): Answer | 'left' {
   if (original.was === 'command') return [{ kind: 'run', argv: original.undo, timeoutMs: original.timeoutMs }]
+  if (original.was === 'state') return []
   const { path } = original
   const now = view.stat(path)
   switch (original.was) {
@@ -362,7 +363,8 @@ function originalOf(
 function remember(held: readonly Original[], fresh: Original | undefined): readonly Original[] {
   if (fresh === undefined) return held
   if (fresh.was === 'command') return [...held.filter(each => each.was !== 'command'), fresh]
-  const at = held.findIndex(each => each.was !== 'command' && each.path === fresh.path)
+  if (fresh.was === 'state') return [...held, fresh]
+  const at = held.findIndex(each => 'path' in each && each.path === fresh.path)
   const old = held[at]
   if (old === undefined) return [...held, fresh]
   if (old.was === 'line' && fresh.was === 'line') return held.with(at, { ...old, text: fresh.text })

@@ -2,6 +2,7 @@
 // So a whole run is planned before anything is touched. Reads only.
 import type { Act, Content, Look } from './act.ts'
 import { sha256 } from './digest.ts'
+import { kindOf, nameOf, type Snapshot, type State, type States } from './resource.ts'
 import { damageOf, type Sum } from './saved.ts'
 import { basename, dirname, join, type Stat, type System } from './system.ts'
 
@@ -40,12 +41,17 @@ export function declaredPaths(targets: Iterable<string>): ReadonlySet<string> {
   return declared
 }
 
-/** `temporary`: recognises the engine's own temporary names; `declared`: of declaredPaths(). */
+/**
+ * `temporary`: recognises the engine's own temporary names; `declared`: of declaredPaths(); `snapshot`: the resources
+ * that may be asked for.
+ */
 export function openView(
   machine: Readable,
   declared: ReadonlySet<string>,
   temporary: (name: string) => boolean,
+  snapshot: Snapshot = new Map(),
 ): View {
+  const resources = new Map(snapshot)
   const layer = new Map<string, Prediction>()
   const added = new Map<string, Set<string>>()
   const ids = { user: new Map<string, number | undefined>(), group: new Map<string, number | undefined>() }
@@ -105,15 +111,27 @@ export function openView(
       const names = new Set([...here, ...(added.get(path) ?? [])])
       return [...names].filter(name => !temporary(name) && stat(join(path, name)) !== undefined)
     },
-    userId: name => known(ids.user, name, machine.userId),
-    groupId: name => known(ids.group, name, machine.groupId),
+    userId: name =>
+      (resources.get(`user:${name}`) as States['user'] | null | undefined)?.uid ??
+      known(ids.user, name, machine.userId),
+    groupId: name =>
+      (resources.get(`group:${name}`) as States['group'] | null | undefined)?.gid ??
+      known(ids.group, name, machine.groupId),
+    state: id => resources.get(id),
+    states: kind => {
+      const found = new Map<string, State>()
+      for (const [id, state] of resources)
+        if (state !== null && kindOf(id) === kind) found.set(nameOf(id), state)
+      return found
+    },
     declared: path => declared.has(path),
     savedAt: path => layer.get(path)?.saved,
     contentAt: path => layer.get(path)?.content,
     damageOf: (saved, kind, sum) => damageOf(machine, saved, kind, sum),
     predicted: path => layer.has(path),
     predict: act => {
-      if (act.kind === 'run') return
+      if (act.kind === 'set') resources.set(act.id, act.to)
+      if (!('path' in act)) return
       const old = stat(act.path)
       const base: Stat = old ?? {
         kind: 'file',
@@ -146,6 +164,7 @@ export function openView(
         case 'link':
           return put(act.path, { stat: { ...mine, kind: 'link' }, target: act.target })
         case 'mkdir':
+        case 'unpack':
           return put(act.path, { stat: { ...mine, kind: 'directory' }, fresh: true })
         case 'modify':
           return put(act.path, { ...before, stat: mine })

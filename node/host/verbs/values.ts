@@ -48,6 +48,27 @@ export function checkValue(kind: ValueKind, value: string): string | undefined {
       const ms = readDuration(value)
       return ms !== undefined && ms > 0 ? undefined : found('a time such as 500ms, 30s, 5m or 2h')
     }
+    case 'number':
+      return /^(0|[1-9]\d{0,9})$/.test(value) ? undefined : found('a whole number')
+    case 'account':
+      return /^[a-z_][a-z0-9_-]{0,31}$/.test(value) ? undefined : found('a name of a-z 0-9 _ -')
+    case 'accounts':
+      return readList(value).every(name => /^[a-z_][a-z0-9_-]{0,31}$/.test(name))
+        ? undefined
+        : found('names of a-z 0-9 _ -, separated by commas')
+    case 'package':
+      return /^[a-z0-9][a-z0-9+._-]+(:[a-z0-9-]+)?$/i.test(value) ? undefined : found('the name of a package')
+    case 'unit':
+      return /^[A-Za-z0-9:_.@\\-]+\.(service|socket|timer|path|mount|target)$/.test(value)
+        ? undefined
+        : found('a unit with its type, such as nginx.service')
+    case 'sysctl':
+      return /^[a-z0-9_-]+([./][A-Za-z0-9_*-]+)+$/.test(value)
+        ? undefined
+        : found('a name such as net.core.somaxconn')
+    // The parser compares with `values`.
+    case 'oneof':
+      return undefined
     case 'command':
       return value === '' ? found('a command') : undefined
     case 'text':

@@ -1,0 +1,8 @@
+// The providers of this machine, one per kind of resource. How each works is left to its own file.
+import type { Kind, Provider, Providers } from './resource.ts'
+
+/** `root`: an existing directory, `/` for the machine itself; elsewhere a kind may have no provider. */
+export function openProviders(_root: string): Providers {
+  const providers: readonly Provider[] = []
+  return new Map(providers.map(each => [each.kind, each] as [Kind, Provider]))
+}

@@ -1,0 +1,130 @@
+// Port: what a machine has besides paths. A resource is known as `kind:name` (`user:deploy`) and has a small document
+// as its state; null: there is none. Planner, journal and undo know only documents; what a kind means is known to
+// its verb, which wants them, and to its provider, which reads and changes them.
+
+/** The state of each kind. A provider gives every field; a verb copies the fields on which its step has no opinion. */
+export interface States {
+  group: { readonly gid: number }
+  user: {
+    readonly uid: number
+    /** Of the primary group. */
+    readonly gid: number
+    /** Names of the supplementary groups, sorted. */
+    readonly groups: readonly string[]
+    readonly home: string
+    readonly shell: string
+    /** No password opens it (`!` or `*` in /etc/shadow). */
+    readonly locked: boolean
+  }
+  package: {
+    readonly version: string
+    /** The package manager must not change it by itself. */
+    readonly held: boolean
+    /** Came along with another one, and may go with it. */
+    readonly automatic: boolean
+  }
+  unit: {
+    readonly running: boolean
+    /** As `systemctl is-enabled` says it: enabled, disabled, masked, static, indirect … */
+    readonly enabled: string
+  }
+  /** As /proc/sys shows it, tabs as single spaces. */
+  sysctl: { readonly value: string }
+}
+
+export type Kind = keyof States
+export type State = States[Kind]
+export type ResourceId = `${Kind}:${string}`
+
+/** What is known of a machine's resources at one moment. A resource that is not in it was not asked for. */
+export type Snapshot = ReadonlyMap<ResourceId, State | null>
+
+export interface Change {
+  readonly id: ResourceId
+  /** What the planner saw. */
+  readonly from: State | null
+  readonly to: State | null
+  /** Only where the step says so: configuration and data go with it. */
+  readonly purge?: boolean
+}
+
+/** What a transaction did. */
+export interface Changed {
+  /** Paths and things that stay although what they belong to is gone. */
+  readonly leftBehind: readonly string[]
+}
+
+/** One kind of resource on one machine. Errors are StepErrors; one that concerns a single change has its id as `path`. */
+export interface Provider {
+  readonly kind: Kind
+  /**
+   * A change may touch more resources of its kind than it names (packages bring others). The engine then observes all
+   * of them before and after, so that what came along can be taken back.
+   */
+  readonly spreads: boolean
+  /** At least these, which may be more than there are; [] asks for all there are, if `whole`. */
+  observe(names: readonly string[]): Promise<Snapshot>
+  /** `observe` answers with everything there is of the kind, whatever is asked. */
+  readonly whole: boolean
+  /** All that can fail without anything being changed: fetch, space, locks. What it throws makes the run wait. */
+  prepare(changes: readonly Change[]): Promise<void>
+  /**
+   * Makes all of them so, in one transaction where the kind has such. Called only with changes whose `from` differs
+   * from `to`; reads again what it needs, since it is also the way back after a crash: a change that is already made
+   * is no error.
+   */
+  change(changes: readonly Change[]): Promise<Changed>
+  /** Which of these changes cannot be taken back, each with the reason in words: shown in a plan as one-way. */
+  oneWay(changes: readonly Change[]): Promise<ReadonlyMap<ResourceId, string>>
+  /** After a start that follows a crash, before anything is observed. */
+  recover(): Promise<void>
+  /**
+   * Calls `hint` when the resource of that name (undefined: any of the kind) may have changed, until what it answers is
+   * called; `deaf` when it cannot hear (again), so that audits must do. A hint too many costs little, one too few an hour.
+   */
+  hear(hint: (name: string | undefined) => void, deaf: (why: string) => void): () => void
+  /** Somebody else is changing resources of this kind right now (a package manager at work): repairs wait. */
+  busy(): boolean
+  close(): void
+}
+
+export type Providers = ReadonlyMap<Kind, Provider>
+
+export function resourceId(kind: Kind, name: string): ResourceId {
+  return `${kind}:${name}`
+}
+
+export function kindOf(id: ResourceId): Kind {
+  return id.slice(0, id.indexOf(':')) as Kind
+}
+
+export function nameOf(id: ResourceId): string {
+  return id.slice(id.indexOf(':') + 1)
+}
+
+/** Equal documents; the order of keys does not count. */
+export function sameState(a: State | null, b: State | null): boolean {
+  if (a === null || b === null) return a === b
+  const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])] as (keyof State)[]
+  return keys.every(key => JSON.stringify(a[key]) === JSON.stringify(b[key]))
+}
+
+/**
+ * What a step that leaves must bring about: the fields that it changed return to `before`, all others stay as they
+ * are `now`. Undefined: nothing.
+ */
+export function withdrawn(
+  before: State | null,
+  after: State | null,
+  now: State | null,
+): { readonly to: State | null } | undefined {
+  if (before === null || now === null || after === null)
+    return sameState(before, now) || (before !== null && after !== null) ? undefined : { to: before }
+  const changed = Object.fromEntries(
+    Object.entries(before).filter(
+      ([key, value]) => JSON.stringify(value) !== JSON.stringify(after[key as keyof State]),
+    ),
+  )
+  const to = { ...now, ...changed } as State
+  return sameState(to, now) ? undefined : { to }
+}
