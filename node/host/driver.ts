@@ -1,9 +1,15 @@
 // The loop that keeps drift away: listens to the directories of all targets, asks watch.ts what an event means, and
 // has the engine look. One watch per directory, never recursive; where none can be had, the audit must do.
 import * as fs from 'node:fs'
-import type { AuditOutcome } from './main.ts'
+import { setImmediate as breathe } from 'node:timers/promises'
+import { type Applying, type NotKept, type Payloads, reasonFrom, repair } from './apply.ts'
+import type { Entry, State } from './journal.ts'
+import { type Held, plan as planSteps, targetOf } from './plan.ts'
 import type { Step } from './steps/step.ts'
-import { createWatch, type Heard, type Heed, type Watch, type Watched } from './watch.ts'
+import type { Stat, System } from './system.ts'
+import { readList } from './verbs/values.ts'
+import type { View } from './view.ts'
+import { contestedReason, createWatch, type Heard, type Heed, type Watch, type Watched } from './watch.ts'
 
 export type WatchEvent =
   | { readonly kind: 'looked'; readonly outcome: AuditOutcome; readonly atMs: number }
@@ -148,4 +154,123 @@ function queuedMax(): number {
   } catch {
     return queuedDefault
   }
+}
+
+export interface AuditOutcome {
+  readonly kept: number
+  readonly repaired: readonly Step[]
+  readonly notKept: readonly NotKept[]
+}
+
+/** What a look needs of the engine. */
+export interface Looking {
+  readonly machine: System
+  readonly context: Applying
+  readonly now: () => number
+  readonly state: () => State
+  readonly note: (entry: Entry, durable?: boolean) => void
+  /** The machine as it is. */
+  readonly view: () => View
+  /** Whether a held step's target is known to be untouched, without reading it. */
+  readonly trusted: (held: Held) => boolean
+  readonly paused: (path: string) => boolean
+  readonly contested: () => readonly string[]
+  readonly log: (line: string) => void
+}
+
+const sliceMs = 10
+
+/** Looks at these steps again and repairs what drifted. Each stands alone: a failure undoes nothing. */
+export async function look(
+  engine: Looking,
+  held: readonly Held[],
+  payloads: Payloads,
+): Promise<AuditOutcome> {
+  const { machine, context, note, trusted } = engine
+  machine.settle()
+  let kept = 0
+  let slice = performance.now()
+  const repaired: Step[] = []
+  const notKept: NotKept[] = []
+  const seen: [string, Stat | null][] = []
+  const contested = new Set(engine.contested())
+  const settled = (step: Step) => seen.push([step.id, machine.lstat(targetOf(step)!) ?? null])
+  for (const mine of held) {
+    if (performance.now() - slice > sliceMs) {
+      await breathe()
+      slice = performance.now()
+    }
+    const target = targetOf(mine.step)
+    try {
+      if (target === undefined || engine.paused(target) || trusted(mine)) {
+        kept++
+        continue
+      }
+      const [planned] = planSteps({
+        declared: [mine.step],
+        held: [mine],
+        view: engine.view(),
+        run: engine.state().runs,
+        trusted: () => false,
+      })
+      const step = mine.step
+      if (planned!.reason) notKept.push({ step, reason: planned!.reason })
+      else if (planned!.acts.length === 0) {
+        kept++
+        settled(step)
+      } else if (contested.has(target)) {
+        notKept.push({ step, reason: contestedReason(target) })
+      } else {
+        await repair(context, planned!, payloads, engine.state().runs)
+        machine.settle()
+        settled(step)
+        repaired.push(step)
+        engine.log(`repaired ${step.id}`)
+      }
+    } catch (error) {
+      notKept.push({ step: mine.step, reason: reasonFrom(error, target) })
+    }
+  }
+  try {
+    if (seen.length > 0) note({ kind: 'seen', atMs: engine.now(), seen }, false)
+    await reload(engine, repaired, notKept, payloads)
+  } catch (error) {
+    // The journal cannot grow: what was found must be looked at again, and what is owed was not run.
+    const [first] = held
+    if (first) notKept.push({ step: first.step, reason: reasonFrom(error) })
+  }
+  return { kept, repaired, notKept }
+}
+
+/** Commands that watch what a repair touched; owed until they ran. */
+async function reload(engine: Looking, repaired: readonly Step[], notKept: NotKept[], payloads: Payloads) {
+  const { context, note } = engine
+
+  const paths = repaired.flatMap(step => targetOf(step) ?? [])
+  const due = engine.state().held.filter(({ step }) => {
+    if (step.verb !== 'RUN' || step.options['on'] === undefined) return false
+    const on = readList(step.options['on'])
+    return (
+      engine.state().owed.includes(step.id) ||
+      paths.some(path => on.some(each => path === each || path.startsWith(`${each}/`)))
+    )
+  })
+  if (due.length === 0) return
+  note({ kind: 'owed', ids: due.map(each => each.step.id) })
+  for (const { step } of due) {
+    const [planned] = planSteps({
+      declared: [step],
+      held: [],
+      view: engine.view(),
+      run: engine.state().runs,
+      trusted: () => false,
+      owed: true,
+    })
+    try {
+      await repair(context, planned!, payloads, engine.state().runs)
+    } catch (error) {
+      notKept.push({ step, reason: reasonFrom(error) })
+    }
+  }
+  note({ kind: 'owed', ids: [] })
 }

@@ -2,17 +2,18 @@
 // agent and, without one, by `fleet apply`. What is done at once is one thing at a time.
 import * as fs from 'node:fs'
 import { setImmediate as breathe } from 'node:timers/promises'
+import { type Applying, apply, type NotKept, type Payloads, reasonFrom, revert, takeBack } from './apply.ts'
 import {
-  type Applying,
-  apply,
-  type NotKept,
-  type Payloads,
-  reasonFrom,
-  repair,
-  revert,
-  takeBack,
-} from './apply.ts'
-import { type WatchEvent, type Watcher, watch } from './driver.ts'
+  type AuditOutcome,
+  type Looking,
+  look as lookAgain,
+  type WatchEvent,
+  type Watcher,
+  watch,
+} from './driver.ts'
+
+export type { AuditOutcome } from './driver.ts'
+
 import { dirtyReason, type Reason } from './errors.ts'
 import {
   type About,
@@ -33,10 +34,9 @@ import { lock } from './linux-lock.ts'
 import { hasDirectory, sweep, temporaryPrefix } from './perform.ts'
 import { type Held, plan as planSteps, type StepPlan, targetOf } from './plan.ts'
 import type { Step } from './steps/step.ts'
-import { basename, dirname, join, type Stat, type System, sameLook } from './system.ts'
-import { readList } from './verbs/values.ts'
+import { basename, dirname, join, type System, sameLook } from './system.ts'
 import { declaredPaths, openView } from './view.ts'
-import { contestedReason, watchedOf } from './watch.ts'
+import { watchedOf } from './watch.ts'
 
 export interface EngineOptions {
   /** Every target lies inside it; `/` for the machine itself. Must exist. */
@@ -66,12 +66,6 @@ export interface RunOutcome {
   readonly leftBehind: readonly string[]
   /** What could not be taken back: the host is DIRTY until retry(). */
   readonly dirty: readonly Reason[]
-}
-
-export interface AuditOutcome {
-  readonly kept: number
-  readonly repaired: readonly Step[]
-  readonly notKept: readonly NotKept[]
 }
 
 export interface Why {
@@ -338,94 +332,21 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
     }
   }
 
+  const looking: Looking = {
+    machine,
+    context,
+    now,
+    state: () => state,
+    note,
+    view: () => openView(machine, declared, isTemporary),
+    trusted,
+    paused: path => paused(path) !== undefined,
+    contested: () => watcher?.contested() ?? [],
+    log: line => options.log?.(line),
+  }
   const look = async (held: readonly Held[], payloads: Payloads): Promise<AuditOutcome> => {
     if (state.open) await recover()
-    machine.settle()
-    let kept = 0
-    let slice = performance.now()
-    const repaired: Step[] = []
-    const notKept: NotKept[] = []
-    const seen: [string, Stat | null][] = []
-    const contested = new Set(watcher?.contested())
-    const view = () => openView(machine, declared, isTemporary)
-    const settled = (step: Step) => seen.push([step.id, machine.lstat(targetOf(step)!) ?? null])
-    for (const mine of held) {
-      if (performance.now() - slice > sliceMs) {
-        await breathe()
-        slice = performance.now()
-      }
-      const target = targetOf(mine.step)
-      try {
-        if (target === undefined || paused(target) || trusted(mine)) {
-          kept++
-          continue
-        }
-        const [planned] = planSteps({
-          declared: [mine.step],
-          held: [mine],
-          view: view(),
-          run: state.runs,
-          trusted: () => false,
-        })
-        const step = mine.step
-        if (planned!.reason) notKept.push({ step, reason: planned!.reason })
-        else if (planned!.acts.length === 0) {
-          kept++
-          settled(step)
-        } else if (contested.has(target)) {
-          notKept.push({ step, reason: contestedReason(target) })
-        } else {
-          await repair(context, planned!, payloads, state.runs)
-          machine.settle()
-          settled(step)
-          repaired.push(step)
-          options.log?.(`repaired ${step.id}`)
-        }
-      } catch (error) {
-        notKept.push({ step: mine.step, reason: reasonFrom(error, target) })
-      }
-    }
-    try {
-      if (seen.length > 0) note({ kind: 'seen', atMs: now(), seen }, false)
-      await reload(repaired, notKept, payloads)
-    } catch (error) {
-      // The journal cannot grow: what was found must be looked at again, and what is owed was not run.
-      const [first] = held
-      if (first) notKept.push({ step: first.step, reason: reasonFrom(error) })
-    }
-    return { kept, repaired, notKept }
-  }
-
-  /** Commands that watch what a repair touched; owed until they ran. */
-  const reload = async (repaired: readonly Step[], notKept: NotKept[], payloads: Payloads) => {
-    const paths = repaired.flatMap(step => targetOf(step) ?? [])
-    const due = state.held.filter(({ step }) => {
-      if (step.verb !== 'RUN' || step.options['on'] === undefined) return false
-      const on = readList(step.options['on'])
-      return (
-        state.owed.includes(step.id) ||
-        paths.some(path => on.some(each => path === each || path.startsWith(`${each}/`)))
-      )
-    })
-    if (due.length === 0) return
-    note({ kind: 'owed', ids: due.map(each => each.step.id) })
-    for (const { step } of due) {
-      const view = openView(machine, declared, isTemporary)
-      const [planned] = planSteps({
-        declared: [step],
-        held: [],
-        view,
-        run: state.runs,
-        trusted: () => false,
-        owed: true,
-      })
-      try {
-        await repair(context, planned!, payloads, state.runs)
-      } catch (error) {
-        notKept.push({ step, reason: reasonFrom(error) })
-      }
-    }
-    note({ kind: 'owed', ids: [] })
+    return lookAgain(looking, held, payloads)
   }
 
   const lookAt = (ids: Iterable<string>, payloads: Payloads) => {
