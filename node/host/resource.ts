@@ -17,6 +17,10 @@ export interface States {
     readonly locked: boolean
   }
   package: {
+    /**
+     * As the package manager writes it; where a transaction broke off, its word for that follows after a blank: `1.0
+     * half-configured`. Wanted, '' is whichever version the machine's sources offer; what was got is what `observe` says.
+     */
     readonly version: string
     /** The package manager must not change it by itself. */
     readonly held: boolean
@@ -46,6 +50,20 @@ export interface Change {
   readonly to: State | null
   /** Only where the step says so: configuration and data go with it. */
   readonly purge?: boolean
+  /**
+   * Undo of what came along with another one: it goes only if nothing else needs it by now; else it stays, which is
+   * no failure.
+   */
+  readonly along?: boolean
+}
+
+/** What a transaction must know of the rest of the run. */
+export interface Surroundings {
+  /**
+   * Units that have a SERVICE step, in force or declared. Those that do not run are masked (at run time) while the
+   * transaction lasts, so that no package starts them before they are configured.
+   */
+  readonly quiet: readonly string[]
 }
 
 /** What a transaction did. */
@@ -73,7 +91,7 @@ export interface Provider {
    * from `to`; reads again what it needs, since it is also the way back after a crash: a change that is already made
    * is no error.
    */
-  change(changes: readonly Change[]): Promise<Changed>
+  change(changes: readonly Change[], surroundings?: Surroundings): Promise<Changed>
   /** Which of these changes cannot be taken back, each with the reason in words: shown in a plan as one-way. */
   oneWay(changes: readonly Change[]): Promise<ReadonlyMap<ResourceId, string>>
   /** After a start that follows a crash, before anything is observed. */
@@ -85,6 +103,8 @@ export interface Provider {
   hear(hint: (name: string | undefined) => void, deaf: (why: string) => void): () => void
   /** Somebody else is changing resources of this kind right now (a package manager at work): repairs wait. */
   busy(): boolean
+  /** Those of `paths` that belong to a resource of the kind: files of packages. Slow; asked only while it is busy. */
+  owns?(paths: readonly string[]): ReadonlySet<string>
   close(): void
 }
 
