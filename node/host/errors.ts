@@ -3,6 +3,8 @@
 
 /** Why a step cannot be kept, or a run cannot start. Codes are stable; words are not. */
 export const reasons = {
+  ARCHIVE_DAMAGED: 'the archive cannot be read to its end',
+  ARCHIVE_UNSAFE: 'the archive holds what may not be unpacked: a way out, a device, a setuid file',
   ATTRIBUTES_LOST: 'the ACL or extended attributes of the present file cannot be carried over',
   BUSY: 'the path is in use, such as a mount point',
   CHANGED_MEANWHILE: 'the path changed between plan and act',

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import * as fs from 'node:fs'
 import { type ReasonCode, StepError } from './errors.ts'
 import { run } from './linux-run.ts'
+import { unpack } from './linux-unpack.ts'
 import { basename, dirname, join, type Ownership, type Stat, type System } from './system.ts'
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY, O_APPEND } = fs.constants
@@ -283,6 +284,15 @@ export function openMachine(root: string, state: string): Machine {
         cwd: realRoot,
         env: { FLEET_ROOT: realRoot },
       }),
+    unpack: async (archive, into, options) => {
+      trim()
+      try {
+        // Both names are opened before the first wait, while their handles stand.
+        await unpack(at(archive), at(into), options)
+      } catch (error) {
+        throw named(error, into, uid === 0)
+      }
+    },
     userId: name => identify(realRoot, 'passwd', name),
     groupId: name => identify(realRoot, 'group', name),
     close: () => {

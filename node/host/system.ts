@@ -32,6 +32,15 @@ export interface Ran {
   readonly output: string
 }
 
+export interface Unpacking {
+  /** SHA-256 in hex of the archive; stands in the manifest (unpacked.ts). */
+  readonly digest: string
+  /** Leading components of each name that are left out. */
+  readonly strip: number
+  /** Its mode is that of the directory itself, its owner that of everything. */
+  readonly ownership: Ownership
+}
+
 /** Every call may throw a StepError that names the errno and the path. */
 export interface System {
   readonly uid: number
@@ -73,6 +82,11 @@ export interface System {
   truncate(path: string, size: number): void
   /** `%s` in a word stands for the real path of `subject`. */
   run(argv: readonly string[], timeoutMs: number, subject?: string): Promise<Ran>
+  /**
+   * A tar archive becomes the directory `into`, where nothing is; not yet durable. Throws ARCHIVE_UNSAFE,
+   * ARCHIVE_DAMAGED, TOO_LARGE, TOOL_MISSING; what is at `into` then is for the caller to remove.
+   */
+  unpack(archive: string, into: string, options: Unpacking): Promise<void>
   userId(name: string): number | undefined
   groupId(name: string): number | undefined
   /** Below these directories symbolic links in a path are not followed. */

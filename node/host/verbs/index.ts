@@ -9,11 +9,12 @@ import { mkdir, planMkdir } from './mkdir.ts'
 import { planRun, run } from './run.ts'
 import { template } from './template.ts'
 import { tree } from './tree.ts'
+import { planUnpack, unpack } from './unpack.ts'
 import type { VerbSpec } from './verb.ts'
 
 /** By name, in the order of the reference. INCLUDE, WHEN and END are syntax and not here. */
 export const specs: ReadonlyMap<string, VerbSpec> = new Map(
-  [tree, mkdir, copy, template, link, line, absent, run].map(spec => [spec.name, spec]),
+  [tree, mkdir, copy, template, link, line, absent, unpack, run].map(spec => [spec.name, spec]),
 )
 
 /** What must be done for a step to be kept, by verb; TREE is expanded before and never comes here. */
@@ -24,5 +25,6 @@ export const planners: ReadonlyMap<string, (step: Step, look: Look) => Answer> =
   ['LINK', planLink],
   ['LINE', planLine],
   ['ABSENT', planAbsent],
+  ['UNPACK', planUnpack],
   ['RUN', planRun],
 ])

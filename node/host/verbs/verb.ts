@@ -88,7 +88,9 @@ export interface VerbSpec {
   /** What stands at the target afterwards; `line`: a part of a file that other LINEs share. */
   readonly makes?: 'directory' | 'file' | 'link' | 'line' | 'nothing'
   /** Every path that the step decides, its target first; default: the target. */
-  readonly paths?: (step: Declared) => readonly string[]
+  readonly paths?: (step: Declared & Pick<Partial<Step>, 'payload'>) => readonly string[]
+  /** What it decides lies deeper than `paths`: every audit asks its planner, however untouched they look. */
+  readonly deep?: boolean
   /** The resources that the step decides; they are observed before it is planned. */
   readonly resources?: (step: Declared) => readonly ResourceId[]
   /** The commands that it owes when paths of others change. */
