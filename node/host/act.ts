@@ -69,7 +69,8 @@ export type Act =
 export type Probe =
   | { readonly kind: 'http'; readonly url: string; readonly status: number; readonly body?: string }
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
-  | { readonly kind: 'command'; readonly argv: readonly string[] }
+  /** `timeoutMs`: of one try. */
+  | { readonly kind: 'command'; readonly argv: readonly string[]; readonly timeoutMs: number }
   | { readonly kind: 'unit'; readonly unit: string }
 
 /** A line that LINE took over: `old` stood in its place (undefined: added at the end); `removed` matched further down. */

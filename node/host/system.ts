@@ -1,6 +1,7 @@
 // Port: what the engine asks of a machine. Paths that start with `/` are targets, inside the root directory; others
 // are relative to the engine's own state directory (`saved/12-3`). File calls are synchronous, since that is several
 // times faster here than promises; the loops yield between slices.
+import type { Probe } from './act.ts'
 
 /** What lstat says, as far as the engine cares. Times are milliseconds with a fraction; ids may exceed 2^53 inexactly. */
 export interface Stat {
@@ -40,6 +41,12 @@ export interface Unpacking {
   /** Its mode is that of the directory itself, its owner that of everything. */
   readonly ownership: Ownership
 }
+
+/**
+ * Looks once, for at most `timeoutMs`. Undefined: it is as the probe wants it; else in words what was found and what was
+ * expected. Never throws.
+ */
+export type Probing = (probe: Probe, timeoutMs: number) => Promise<string | undefined>
 
 /** Every call may throw a StepError that names the errno and the path. */
 export interface System {

@@ -2,6 +2,7 @@
 import type { Answer, Look } from '../act.ts'
 import type { Step } from '../steps/step.ts'
 import { absent, planAbsent } from './absent.ts'
+import { checkSpec, planCheck } from './check.ts'
 import { copy, planCopy } from './copy.ts'
 import { line, planLine } from './line.ts'
 import { link, planLink } from './link.ts'
@@ -14,7 +15,7 @@ import type { VerbSpec } from './verb.ts'
 
 /** By name, in the order of the reference. INCLUDE, WHEN and END are syntax and not here. */
 export const specs: ReadonlyMap<string, VerbSpec> = new Map(
-  [tree, mkdir, copy, template, link, line, absent, unpack, run].map(spec => [spec.name, spec]),
+  [tree, mkdir, copy, template, link, line, absent, unpack, run, checkSpec].map(spec => [spec.name, spec]),
 )
 
 /** What must be done for a step to be kept, by verb; TREE is expanded before and never comes here. */
@@ -27,4 +28,5 @@ export const planners: ReadonlyMap<string, (step: Step, look: Look) => Answer> =
   ['ABSENT', planAbsent],
   ['UNPACK', planUnpack],
   ['RUN', planRun],
+  ['CHECK', planCheck],
 ])

@@ -25,18 +25,21 @@ export const run: VerbSpec = {
   // With on= it is a reload: the run that undoes the change runs it again.
   undo: ({ options }) =>
     options['undo'] !== undefined || options['on'] !== undefined ? 'compensating' : 'one-way',
-  check: ({ args, options }) => {
-    if (options['shell'] !== undefined)
-      return args.length > 1
-        ? 'found several words beside shell; expected the whole command in one pair of quotes'
-        : undefined
-    const commands = [args.length === 1 ? args[0] : undefined, options['unless'], options['undo']]
-    for (const each of commands) {
-      const split = each === undefined ? undefined : splitCommand(each)
-      if (split?.kind === 'bad') return split.message
-    }
-    return undefined
-  },
+  check: checkCommands,
+}
+
+/** The check of a verb whose arguments are a command. */
+export function checkCommands({ args, options }: Declared): string | undefined {
+  if (options['shell'] !== undefined)
+    return args.length > 1
+      ? 'found several words beside shell; expected the whole command in one pair of quotes'
+      : undefined
+  const commands = [args.length === 1 ? args[0] : undefined, options['unless'], options['undo']]
+  for (const each of commands) {
+    const split = each === undefined ? undefined : splitCommand(each)
+    if (split?.kind === 'bad') return split.message
+  }
+  return undefined
 }
 
 /** What is executed: several words are an argv as they stand; a single one is split, or given to the shell. */

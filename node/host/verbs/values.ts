@@ -59,9 +59,9 @@ export function checkValue(kind: ValueKind, value: string): string | undefined {
     case 'package':
       return /^[a-z0-9][a-z0-9+._-]+(:[a-z0-9-]+)?$/i.test(value) ? undefined : found('the name of a package')
     case 'unit':
-      return /^[A-Za-z0-9:_.@\\-]+\.(service|socket|timer|path|mount|target)$/.test(value)
+      return /^[A-Za-z0-9:_.@\\-]{1,255}$/.test(value) && !/\.(slice|scope|device|swap)$|@\.|@$/.test(value)
         ? undefined
-        : found('a unit with its type, such as nginx.service')
+        : found('a unit such as nginx.service, or nginx for short')
     case 'sysctl':
       return /^[a-z0-9_-]+([./][A-Za-z0-9_*-]+)+$/.test(value)
         ? undefined
