@@ -86,4 +86,5 @@ export const commands: readonly CommandEntry[] = [
     summary: 'see all of it work on this machine, in a minute',
     load: () => at(import('./demo.ts')),
   },
+  { name: 'help', summary: 'explain a verb of the steps language', load: () => at(import('./help.ts')) },
 ]

@@ -7,6 +7,11 @@ export const absent: VerbSpec = {
   name: 'ABSENT',
   summary: 'Removes a file, link or directory, and keeps it away.',
   example: 'ABSENT /etc/nginx/sites-enabled/default',
+  about: [
+    'A directory goes with all that is in it, by one rename into the state directory of the agent. On another file system it is copied there first, which above 64 MiB is refused as ONE_WAY. `fleet check` refuses a directory of the base system.',
+  ],
+  leaves: 'What stood there comes back with its mode, owner and attributes.',
+  noticed: 'At once: what appears at PATH is moved to the drift store.',
   args: [{ name: 'PATH', kind: 'path' }],
   options: {},
   key: step => step.args[0]!,

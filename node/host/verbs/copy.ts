@@ -9,6 +9,15 @@ export const copy: VerbSpec = {
   name: 'COPY',
   summary: 'Copies a file of the repository.',
   example: 'COPY files/sudo.web /etc/sudoers.d/web mode=0440 validate="visudo -cf %s"',
+  about: [
+    'FILE takes the place of a file, a link or nothing in one rename: whoever reads sees the old file or the new one. A directory at PATH is refused. An ACL, extended attributes and the SELinux context that a file there has are carried over, or the step is refused as ATTRIBUTES_LOST.',
+    'validate= runs on the new file, whose name takes the place of %s, before anything is changed. If it does not end with 0 within 60 s, the step is refused as INVALID and nothing has happened.',
+    'The directory is declared before it, comes with an earlier PACKAGE, UNPACK or USER, or belongs to the base system.',
+  ],
+  leaves:
+    'What stood at PATH before comes back with its mode, owner and attributes; where nothing was, the file is removed. An edit that is there at that moment goes to the drift store first.',
+  noticed:
+    'At once: content, mode, owner, removal. The edited file is kept before it is replaced: `fleet drift` shows it, `fleet drift adopt` makes it a commit.',
   args: [
     { name: 'FILE', kind: 'source' },
     { name: 'PATH', kind: 'path' },

@@ -9,6 +9,13 @@ export const line: VerbSpec = {
   name: 'LINE',
   summary: 'Keeps one line in a file that is otherwise left alone; the file must be there.',
   example: 'LINE /etc/ssh/sshd_config "PermitRootLogin no" match="^#?\\s*PermitRootLogin\\b"',
+  about: [
+    'For a file that belongs to something else, such as a package. Several LINEs may share a file; LINE beside a step that writes the whole file is refused. The step is known by PATH and match=, or TEXT.',
+    'match= is a JavaScript regular expression, tried on each line, and must match TEXT too. The first line that matches becomes TEXT in its place, later ones are removed; where none matches, TEXT goes to the end. The file must be UTF-8 text of at most 16 MiB; its mode and owner stay as they are.',
+  ],
+  leaves:
+    'The line that TEXT replaced comes back in its place, and so do those that were removed; a line that was added goes. All else in the file stays as it is, edits included.',
+  noticed: 'At once, when the file changes; changes of other lines are left alone.',
   args: [
     { name: 'PATH', kind: 'path' },
     { name: 'TEXT', kind: 'text' },

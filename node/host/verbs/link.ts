@@ -9,6 +9,11 @@ export const link: VerbSpec = {
   name: 'LINK',
   summary: 'Makes a symbolic link.',
   example: 'LINK /etc/nginx/sites-enabled/a -> ../sites-available/a',
+  about: [
+    'TARGET is written as it stands, absolute or relative to the directory of PATH, and need not exist. The link takes the place of a file, a link or nothing in one rename; a directory at PATH is refused.',
+  ],
+  leaves: 'What stood at PATH before comes back; where nothing was, the link is removed.',
+  noticed: 'At once: another target, another owner, removal.',
   args: [
     { name: 'PATH', kind: 'path' },
     { name: 'TARGET', kind: 'text', after: '->' },

@@ -10,6 +10,13 @@ export const mkdir: VerbSpec = {
   name: 'MKDIR',
   summary: 'Makes a directory.',
   example: 'MKDIR /etc/sudoers.d mode=0750 exclusive ignore=*.dpkg-*',
+  about: [
+    'One directory: that above it is declared before it or belongs to the base system. Mode and owner are enforced on a directory that was there before, too; what is in it is not looked at.',
+    'exclusive makes it whole: whatever is in it that no step declares and that leads to no declared path is saved and removed, now and whenever it appears. ignore= names what may stay, by * and ?.',
+  ],
+  leaves:
+    'A directory that the step made is removed if it is empty, else left behind; one that was there gets its mode and owner back. What exclusive removed at first comes back, what appeared later is in the drift store.',
+  noticed: 'At once: removal, mode and owner; with exclusive also what appears in it.',
   args: [{ name: 'PATH', kind: 'path' }],
   options: {
     mode: { kind: 'mode', doc: 'Default 0755; keep: no opinion.' },

@@ -7,6 +7,13 @@ export const template: VerbSpec = {
   name: 'TEMPLATE',
   summary: 'Copies a file of the repository with its variables replaced by values.',
   example: 'TEMPLATE files/motd.tmpl /etc/motd',
+  about: [
+    `As COPY in all else. \${var.NAME} \${host.name} \${host.address} \${label.KEY} \${fact.NAME} \${hosts.KEY=VALUE.address} stand for values; $\${ writes \${. There is no logic: what differs more than by a value is two files and a WHEN.`,
+    'Facts are those that were frozen when the host last took a release, so a machine that is resized rewrites nothing by itself: it shows FACTS CHANGED until the next release or `fleet apply`.',
+    'A variable without a value on any host is an error of `fleet check`. At most 4 MiB, before and after.',
+  ],
+  leaves: 'As COPY.',
+  noticed: 'As COPY.',
   args: [
     { name: 'FILE', kind: 'source' },
     { name: 'PATH', kind: 'path' },

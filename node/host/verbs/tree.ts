@@ -7,6 +7,13 @@ export const tree: VerbSpec = {
   name: 'TREE',
   summary: 'Copies a folder of the repository with all that is in it.',
   example: 'TREE files/nginx /etc/nginx',
+  about: [
+    'Becomes MKDIR for FOLDER and each folder in it, COPY for each file and LINK for each symbolic link, in the order of their bytes. Each is a step of its own, known by its path: a file that leaves FOLDER is taken back like any step that leaves.',
+    'A directory of the base system (/etc, /etc/default and the like) keeps its mode and owner, and one that an earlier MKDIR or TREE makes is left to it. Git keeps no empty folders: MKDIR makes those.',
+    'exclusive holds for every directory of the tree: see MKDIR.',
+  ],
+  leaves: 'As its MKDIR, COPY and LINK do, the last first.',
+  noticed: 'As its MKDIR, COPY and LINK are.',
   args: [
     { name: 'FOLDER', kind: 'sourcedir' },
     { name: 'PATH', kind: 'path' },
