@@ -19,6 +19,8 @@ export interface Config {
   readonly dht: boolean
   /** ms between full audits; each is jittered by ± 20 %. */
   readonly auditMs: number
+  /** Tell logged-in people which of their changes were put back; only where `root` is `/`. */
+  readonly terminals: boolean
   readonly log: LogLevel
 }
 
@@ -35,6 +37,7 @@ export const defaults: Config = {
   mdns: true,
   dht: false,
   auditMs: 3_600_000,
+  terminals: true,
   log: 'info',
 }
 
@@ -53,7 +56,7 @@ export function isAddress(text: string): boolean {
 }
 
 /**
- * Reads a config file (TOML): root, listen, seeds, mdns, dht, audit_seconds, log_level. All problems at once, unknown names among
+ * Reads a config file (TOML): root, listen, seeds, mdns, dht, audit_seconds, terminals, log_level. All problems at once, unknown names among
  * them; with any problem the config is not to be used.
  */
 export function parseConfig(text: string): {
@@ -99,6 +102,7 @@ export function parseConfig(text: string): {
         break
       case 'mdns':
       case 'dht':
+      case 'terminals':
         if (typeof value === 'boolean') config[name] = value
         else complain(name, 'true or false')
         break
@@ -112,7 +116,7 @@ export function parseConfig(text: string): {
         else complain(name, logLevels.join(', '))
         break
       default:
-        complain(name, 'one of root, listen, seeds, mdns, dht, audit_seconds, log_level')
+        complain(name, 'one of root, listen, seeds, mdns, dht, audit_seconds, terminals, log_level')
     }
   }
   return { config, problems }

@@ -45,6 +45,8 @@ export interface StatusView {
     readonly untilMs: number
     readonly reason: string
   }[]
+  /** What cannot be listened to, so that audits must do. */
+  readonly deaf: readonly { readonly source: string; readonly why: string }[]
   readonly peers: number
   readonly addresses: readonly string[]
   readonly fetching: readonly { readonly pack: string; readonly size: number; readonly offset: number }[]

@@ -51,10 +51,10 @@ export async function startAgent({ state, joined, seed, config, log }: AgentOpti
     log,
     fatal: error => failed.resolve(error instanceof Error ? error : new Error(String(error))),
     host: async ports => {
-      const { root, auditMs } = config
+      const { root, auditMs, terminals } = config
       const random = () => systemRandom.number()
       host = await openHost(
-        { root, state: join(state, 'host'), key, auditMs, log, random, now: systemClock.now },
+        { root, state: join(state, 'host'), key, auditMs, terminals, log, random, now: systemClock.now },
         ports,
       )
       return host
@@ -94,6 +94,7 @@ async function answer(ask: Ask, peer: Peer, host: RunningHost, startedMs: number
     startedMs,
     notKept: () => host.notKept(),
     pauses: () => host.pauses(),
+    deaf: () => host.deaf(),
   }
   try {
     switch (ask.ask) {

@@ -4,6 +4,7 @@
 import { isTrust } from './content.ts'
 import type { DriftEdit, DriftView, StatusView, WhyView } from './control.ts'
 import type { NotKept, Payloads } from './host/apply.ts'
+import type { Watcher } from './host/driver.ts'
 import type { Reason } from './host/errors.ts'
 import { type AuditOutcome, type Engine, openEngine, type RunOutcome } from './host/main.ts'
 import { declare } from './host/steps/declare.ts'
@@ -12,11 +13,13 @@ import { decodeText } from './host/steps/lex.ts'
 import { formatProblem } from './host/steps/problem.ts'
 import type { Problem, Step } from './host/steps/step.ts'
 import { quote } from './host/steps/words.ts'
+import { subjectOf } from './host/watch.ts'
 import { inventoryHost, inventoryRoster } from './inventory.ts'
 import type { LogEntry } from './log.ts'
 import type { HostPorts, HostSide } from './main.ts'
 import { machineFacts } from './os-facts.ts'
 import type { Log } from './os-log.ts'
+import { openTerminals, type Terminals } from './os-terminals.ts'
 import type { RunReport, StepCounts } from './report.ts'
 
 export interface HostOptions {
@@ -26,10 +29,15 @@ export interface HostOptions {
   /** This host's key in hex. */
   readonly key: string
   readonly auditMs: number
+  /** Tell logged-in people what was put back. */
+  readonly terminals: boolean
   readonly log: Log
   readonly random: () => number
   readonly now: () => number
 }
+
+/** Between audits while something cannot be listened to, in milliseconds; jittered like the others. */
+const deafAuditMs = 5 * 60_000
 
 /** The host's side, and what the control socket asks of it. */
 export interface RunningHost extends HostSide {
@@ -38,6 +46,8 @@ export interface RunningHost extends HostSide {
   notKept(): StatusView['notKept']
   /** Paths that are paused now. */
   pauses(): StatusView['pausedPaths']
+  /** What cannot be listened to. */
+  deaf(): StatusView['deaf']
   why(path: string): WhyView | null
   drift(): DriftView[]
   driftRead(id: string): Promise<DriftEdit | undefined>
@@ -76,12 +86,14 @@ class Host implements RunningHost {
   /** Path -> until when it is left alone. */
   readonly #contested = new Map<string, number>()
   #auditTimer: NodeJS.Timeout | undefined
-  #watch: { close(): void } | undefined
+  #watch: Watcher | undefined
+  readonly #terminals: Terminals | undefined
 
   constructor(options: HostOptions, ports: HostPorts, engine: Engine) {
     this.#options = options
     this.#ports = ports
     this.#engine = engine
+    if (options.terminals && options.root === '/') this.#terminals = openTerminals({ now: options.now })
   }
 
   readonly runner = { run: (entry: LogEntry) => this.#run(entry) }
@@ -115,15 +127,18 @@ class Host implements RunningHost {
           this.#looked(event.outcome, event.atMs)
           return
         case 'contested':
-          this.#contested.set(event.path, event.untilMs)
-          log('warn', 'contested', { path: event.path, untilMs: event.untilMs })
+          this.#contested.set(event.subject, event.untilMs)
+          log('warn', 'contested', { path: event.subject, untilMs: event.untilMs })
           this.#tell()
           return
-        case 'deaf':
-          log('warn', 'directory cannot be watched; audits must do', {
-            path: event.directory,
-            errno: event.errno,
-          })
+        case 'deaf': {
+          const { source, why, remote } = event.deaf
+          log('warn', 'cannot be listened to; audits must do', { source, why })
+          if (!remote) this.#armAudit()
+          return
+        }
+        case 'hears':
+          log('info', 'can be listened to again', { source: event.source })
           return
         case 'failed':
           log('error', 'repair failed', { message: event.error.message })
@@ -143,12 +158,14 @@ class Host implements RunningHost {
     if (repaired === 0 && outcome.notKept.length === 0) return
     const steps = outcome.repaired.slice(0, 5).map(stepText)
     log('info', 'drift repaired', { repaired, notKept: outcome.notKept.length, steps, ms: now() - atMs })
+    this.#terminals?.restored(outcome.repaired.map(subjectOf), this.#engine.inForce()?.about.label ?? '')
     this.#tell()
   }
 
   async close(): Promise<void> {
     clearTimeout(this.#auditTimer)
     this.#watch?.close()
+    this.#terminals?.close()
     this.#engine.close()
   }
 
@@ -236,13 +253,16 @@ class Host implements RunningHost {
 
   #armAudit(): void {
     const { auditMs, random } = this.#options
+    const deaf = this.#watch?.deaf().some(each => !each.remote) ?? false
+    const betweenMs = deaf ? Math.min(auditMs, deafAuditMs) : auditMs
+    clearTimeout(this.#auditTimer)
     this.#auditTimer = setTimeout(
       () => {
         this.audit()
           .catch(error => this.#options.log('error', 'audit failed', { message: (error as Error).message }))
           .finally(() => this.#armAudit())
       },
-      auditMs * (0.8 + 0.4 * random()),
+      betweenMs * (0.8 + 0.4 * random()),
     )
   }
 
@@ -286,6 +306,10 @@ class Host implements RunningHost {
       .flatMap(({ path, untilMs, reason }) =>
         path !== undefined && untilMs > now ? [{ path, untilMs, reason }] : [],
       )
+  }
+
+  deaf(): StatusView['deaf'] {
+    return (this.#watch?.deaf() ?? []).map(({ source, why }) => ({ source, why }))
   }
 
   why(path: string): WhyView | null {
@@ -340,6 +364,7 @@ class Host implements RunningHost {
   }
   unpause(path: string | undefined): void {
     this.#engine.unpause(path)
+    void this.audit()
   }
   retry(): void {
     this.#engine.retry()

@@ -21,6 +21,7 @@ export interface ViewPorts {
   /** Steps not kept, of the last run and the audits since. */
   readonly notKept: () => StatusView['notKept']
   readonly pauses: () => StatusView['pausedPaths']
+  readonly deaf: () => StatusView['deaf']
 }
 
 export function statusView(ports: ViewPorts, nowMs: number): StatusView {
@@ -51,6 +52,7 @@ export function statusView(ports: ViewPorts, nowMs: number): StatusView {
     flags: own?.flags ?? [],
     paused: paused === undefined ? null : paused,
     pausedPaths: ports.pauses(),
+    deaf: ports.deaf(),
     peers: ports.connected().length,
     addresses: ports.addresses(),
     fetching: agent.fetching(),

@@ -3,15 +3,16 @@
 // size are taken when it has been quiet. Bounded: the oldest goes first.
 import { sha256 } from './digest.ts'
 import { copyTree } from './perform.ts'
-
+import type { ResourceId, State } from './resource.ts'
 import type { Stat, System } from './system.ts'
 
-export type DriftKind = 'content' | 'attributes' | 'missing' | 'foreign'
+/** `state`: of a resource, as a JSON document. */
+export type DriftKind = 'content' | 'attributes' | 'missing' | 'foreign' | 'state'
 
 /** One kept edit. Without bytes for `attributes` and `missing`. */
 export interface DriftEntry {
   readonly id: string
-  /** `unknown` when damage to the disk left only the bytes. */
+  /** Or a resource; `unknown` when damage to the disk left only the bytes. */
   readonly path: string
   readonly atMs: number
   readonly what: DriftKind
@@ -34,6 +35,8 @@ export interface DriftStore {
   drop(id: string): void
   /** Durable when it returns: the target may be replaced. */
   keep(path: string, stat: Stat | null, what: DriftKind, atMs: number, label: string): void
+  /** The state of a resource before it is set back; null: it was gone. */
+  keepState(id: ResourceId, found: State | null, atMs: number, label: string): void
   /** Takes over a tree that was moved into the state directory already. */
   adopt(saved: string, path: string, atMs: number, label: string): void
   /** Finishes entries that have been quiet; answers when to call again, undefined: nothing is open. */
@@ -55,7 +58,7 @@ export function openDrift(machine: System): DriftStore {
     const body = JSON.stringify(entry)
     return new TextEncoder().encode(`${sha256(new TextEncoder().encode(body))} ${body}\n`)
   }
-  const hasBytes = ({ what }: DriftEntry) => what === 'content' || what === 'foreign'
+  const hasBytes = ({ what }: DriftEntry) => what === 'content' || what === 'foreign' || what === 'state'
   const add = (entry: DriftEntry) => {
     entries.set(entry.id, entry)
     if (entry.size === undefined && hasBytes(entry)) unquiet.add(entry.id)
@@ -135,6 +138,11 @@ export function openDrift(machine: System): DriftStore {
           machine.settle()
         } else copyTree(machine, path, to)
       })
+    },
+    keepState: (id, found, atMs, label) => {
+      const entry = { id: identify(atMs), path: id, atMs, what: 'state', label, type: 'file' } as const
+      const bytes = new TextEncoder().encode(`${JSON.stringify(found, undefined, 2)}\n`)
+      record(entry, to => machine.create(to, bytes, { mode: 0o600, uid: undefined, gid: undefined }))
     },
     adopt: (saved, path, atMs, label) => {
       const found = describe(machine.lstat(saved))

@@ -7,6 +7,7 @@ import {
   type AuditOutcome,
   type Looking,
   look as lookAgain,
+  patience,
   type WatchEvent,
   type Watcher,
   watch,
@@ -14,6 +15,7 @@ import {
 
 export type { AuditOutcome } from './driver.ts'
 
+import { adoptOriginals } from './adopt.ts'
 import { dirtyReason, type Reason } from './errors.ts'
 import {
   type About,
@@ -31,8 +33,10 @@ import {
 import { openMachine } from './linux.ts'
 import { type DriftEntry, type DriftKind, openDrift } from './linux-drift.ts'
 import { lock } from './linux-lock.ts'
+import { openProviders } from './linux-resources.ts'
 import { hasDirectory, sweep, temporaryPrefix } from './perform.ts'
 import { type Held, plan as planSteps, type StepPlan, targetOf } from './plan.ts'
+import type { Providers } from './resource.ts'
 import type { Step } from './steps/step.ts'
 import { basename, dirname, join, type System, sameLook } from './system.ts'
 import { declaredPaths, openView } from './view.ts'
@@ -50,6 +54,8 @@ export interface EngineOptions {
   readonly log?: (line: string) => void
   /** Replace files that exist without carrying their ACL and extended attributes over. */
   readonly withoutXattrs?: boolean
+  /** Default: those of the machine, openProviders(root, state). */
+  readonly providers?: Providers
   /** For tests: what stands between the engine and the machine. */
   readonly wrap?: (machine: System) => System
 }
@@ -227,6 +233,8 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
     return planSteps({ declared: steps, held, view, run, trusted })
   }
 
+  const providers = options.providers ?? openProviders(options.root, options.state)
+  const busy = patience(providers, now)
   let watcher: Watcher | undefined
 
   // One thing at a time: whoever comes while something runs waits for it.
@@ -338,15 +346,33 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
     now,
     state: () => state,
     note,
-    view: () => openView(machine, declared, isTemporary),
+    providers,
+    view: snapshot => openView(machine, declared, isTemporary, snapshot),
     trusted,
-    paused: path => paused(path) !== undefined,
+    paused: subject => paused(subject) !== undefined,
     contested: () => watcher?.contested() ?? [],
+    busy,
+    keepState: ({ id, from }) => drift.keepState(id, from, now(), label()),
     log: line => options.log?.(line),
   }
   const look = async (held: readonly Held[], payloads: Payloads): Promise<AuditOutcome> => {
     if (state.open) await recover()
-    return lookAgain(looking, held, payloads)
+    const outcome = await lookAgain(looking, held, payloads)
+    watcher?.looked(
+      held.map(each => each.step.id),
+      outcome,
+    )
+    return outcome
+  }
+  const audit = (payloads: Payloads) =>
+    alone(async () => {
+      watcher?.refresh()
+      if (!busy()) adopt()
+      return look(state.held, payloads)
+    })
+  const adopt = (paths?: readonly string[]) => {
+    for (const path of adoptOriginals({ machine, state: () => state, note }, paths))
+      options.log?.(`took over the package's own ${path} as its original`)
   }
 
   const lookAt = (ids: Iterable<string>, payloads: Payloads) => {
@@ -370,17 +396,19 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
     inForce: () => state.about && { about: state.about, steps: state.held.map(held => held.step) },
     plan: steps => planWith(steps, state.held, state.runs + 1),
     run: (...args) => alone(() => run(...args)),
-    audit: payloads => alone(() => look(state.held, payloads)),
+    audit,
     look: lookAt,
     watch: (payloads, onEvent) => {
       watcher = watch(
         {
           now,
           where: real.where,
+          providers,
           look: ids => lookAt(ids, payloads),
-          audit: () => alone(() => look(state.held, payloads)),
+          audit: () => audit(payloads),
+          adopt: paths => alone(async () => adopt(paths)),
+          busy,
           settle: () => drift.settle(now()),
-          targetOf,
           isTemporary,
         },
         state.held.flatMap(({ step }) => watchedOf(step) ?? []),
@@ -407,6 +435,7 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
     where: real.where,
     close: () => {
       if (!state.open) machine.replace('clean', new Uint8Array())
+      for (const provider of providers.values()) provider.close()
       real.close()
       unlock()
     },

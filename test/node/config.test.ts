@@ -6,7 +6,7 @@ describe('config', () => {
     expect(parseConfig('')).toEqual({ config: defaults, problems: [] }))
 
   test('every setting is read', () => {
-    const text = `root = "/srv"\nlisten = "127.0.0.1:0"\nseeds = ["10.0.0.1:4747", "[::1]:1"]\nmdns = false\ndht = true\naudit_seconds = 60\nlog_level = "debug"\n`
+    const text = `root = "/srv"\nlisten = "127.0.0.1:0"\nseeds = ["10.0.0.1:4747", "[::1]:1"]\nmdns = false\ndht = true\naudit_seconds = 60\nterminals = false\nlog_level = "debug"\n`
     expect(parseConfig(text)).toEqual({
       config: {
         root: '/srv',
@@ -15,6 +15,7 @@ describe('config', () => {
         mdns: false,
         dht: true,
         auditMs: 60_000,
+        terminals: false,
         log: 'debug',
       },
       problems: [],

@@ -1,8 +1,8 @@
 // RUN: a command, for what no other verb knows. Runs once, or when something that it depends on has changed.
-import type { Answer } from '../act.ts'
+import type { Act, Answer } from '../act.ts'
 import type { Step } from '../steps/step.ts'
 import { quote, splitCommand } from '../steps/words.ts'
-import { readCommand, readDuration } from './values.ts'
+import { readCommand, readDuration, readList } from './values.ts'
 import type { Declared, VerbSpec } from './verb.ts'
 
 export const run: VerbSpec = {
@@ -41,6 +41,10 @@ export const run: VerbSpec = {
   // With on= it is a reload: the run that undoes the change runs it again.
   undo: ({ options }) =>
     options['undo'] !== undefined || options['on'] !== undefined ? 'compensating' : 'one-way',
+  owes: step => {
+    const on = step.options['on']
+    return on === undefined ? undefined : { on: readList(on), act: commandOf(step) }
+  },
   check: checkCommands,
 }
 
@@ -81,16 +85,18 @@ const timeoutDefaultMs = 5 * 60_000
 
 /** What running it takes; whether it is due is the planner's question: a RUN has nothing to look at. */
 export function planRun(step: Step): Answer {
+  return [commandOf(step)]
+}
+
+function commandOf(step: Declared): Extract<Act, { kind: 'run' }> {
   const unless = argvOfOption(step, 'unless')
   const undo = argvOfOption(step, 'undo')
   const timeoutMs = readDuration(step.options['timeout'] ?? '') ?? timeoutDefaultMs
-  return [
-    {
-      kind: 'run',
-      argv: argvOf(step),
-      timeoutMs,
-      ...(unless === undefined ? {} : { unless }),
-      ...(undo === undefined ? {} : { undo }),
-    },
-  ]
+  return {
+    kind: 'run',
+    argv: argvOf(step),
+    timeoutMs,
+    ...(unless === undefined ? {} : { unless }),
+    ...(undo === undefined ? {} : { undo }),
+  }
 }

@@ -1,54 +1,165 @@
 import { describe, expect, test } from 'vitest'
-import { burstMax, createWatch, earnMs, type Heard, type Heed, truceMs } from '../../../node/host/watch.ts'
+import {
+  backoffMaxMs,
+  backoffMinMs,
+  burstMax,
+  busyMs,
+  createWatch,
+  earnMs,
+  type Heard,
+  type Heed,
+  type Looked,
+  truceMs,
+  type Watched,
+} from '../../../node/host/watch.ts'
 
+const on = (id: string, paths: string[], more: Partial<Watched> = {}): Watched => ({
+  id,
+  paths,
+  exclusive: false,
+  resources: [],
+  ...more,
+})
 const watched = [
-  { id: 'f', path: '/etc/f', exclusive: false },
-  { id: 'd', path: '/etc/d', exclusive: true },
-  { id: 'x', path: '/etc/d/x', exclusive: false },
+  on('f', ['/etc/f']),
+  on('line', ['/etc/f']),
+  on('d', ['/etc/d'], { exclusive: true }),
+  on('x', ['/etc/d/x']),
+  on('two', ['/opt/a', '/srv/b']),
+  on('web', [], { resources: ['unit:web.service'] }),
+  on('db', [], { resources: ['unit:db.service', 'user:db'] }),
 ]
 const event = (directory: string, name?: string): Heard => ({ kind: 'event', directory, name })
+const look = (...ids: string[]): Heed => ({ kind: 'look', ids })
+const looked = (what: Partial<Looked>): Heard => {
+  const { repaired = [], failed = [], waiting = [] } = what
+  const ids = what.ids ?? [...repaired, ...failed, ...waiting]
+  return { kind: 'looked', looked: { ids, repaired, failed, waiting } }
+}
+const tick: Heard = { kind: 'tick', busy: false }
 
-describe('an event and what is looked at', () => {
+describe('what is heard and what is looked at', () => {
   const cases: [string, Heard, Heed[]][] = [
-    ['a target', event('/etc', 'f'), [{ kind: 'look', ids: ['f'] }]],
+    ['a target of two steps', event('/etc', 'f'), [look('f', 'line')]],
     ['a stranger', event('/etc', 'other'), []],
-    ['a stranger in an exclusive directory', event('/etc/d', 'other'), [{ kind: 'look', ids: ['d'] }]],
-    ['a target in an exclusive directory', event('/etc/d', 'x'), [{ kind: 'look', ids: ['x', 'd'] }]],
+    ['a stranger in an exclusive directory', event('/etc/d', 'other'), [look('d')]],
+    ['a target in an exclusive directory', event('/etc/d', 'x'), [look('x', 'd')]],
+    ['the second path of a step', event('/srv', 'b'), [look('two')]],
     [
       'a directory that is listened to: made again, with what is in it',
       event('/etc', 'd'),
-      [
-        { kind: 'rewatch', directory: '/etc/d' },
-        { kind: 'look', ids: ['d', 'x'] },
-      ],
+      [{ kind: 'rewatch', directory: '/etc/d' }, look('d', 'x')],
     ],
+    [
+      'a directory that nobody declared, itself',
+      event('/srv', 'srv'),
+      [{ kind: 'rewatch', directory: '/srv' }, look('two')],
+    ],
+    ['a resource', { kind: 'resource', of: 'unit', name: 'web.service' }, [look('web')]],
+    ['a kind', { kind: 'resource', of: 'unit', name: undefined }, [look('web', 'db')]],
+    ['a resource of nobody', { kind: 'resource', of: 'unit', name: 'other.service' }, []],
+    ['a kind of nobody', { kind: 'resource', of: 'package', name: undefined }, []],
   ]
   for (const [name, heard, heeds] of cases)
     test(name, () => expect(createWatch(watched, 100).handle(heard, 0)).toEqual(heeds))
+
+  test('directories and kinds to listen to', () => {
+    const { directories, kinds } = createWatch(watched, 100)
+    expect([...directories].sort()).toEqual(['/etc', '/etc/d', '/opt', '/srv'])
+    expect([...kinds].sort()).toEqual(['unit', 'user'])
+  })
 })
 
-test('half of what the kernel queues in one burst counts as lost events', () => {
-  const watch = createWatch(watched, 100)
-  const heeds = Array.from({ length: 200 }, () => watch.handle(event('/etc', 'f'), 0)).flat()
-  expect(heeds.filter(each => each.kind === 'audit')).toHaveLength(1)
-  expect(heeds.filter(each => each.kind === 'look')).toHaveLength(49)
-  watch.handle({ kind: 'quiet' }, 0)
-  expect(watch.handle(event('/etc', 'f'), 0)).toEqual([{ kind: 'look', ids: ['f'] }])
+describe('half of what the kernel queues counts as lost events', () => {
+  test('in one burst: one audit, and no looks until it is done', () => {
+    const watch = createWatch(watched, 100)
+    const heeds = Array.from({ length: 200 }, () => watch.handle(event('/etc', 'f'), 0)).flat()
+    expect(heeds.filter(each => each.kind === 'audit')).toHaveLength(1)
+    expect(heeds.filter(each => each.kind === 'look')).toHaveLength(49)
+    watch.handle({ kind: 'quiet' }, 0)
+    expect(watch.handle(event('/etc', 'f'), 0)).toEqual([look('f', 'line')])
+  })
+
+  test('a trickle of events about strangers is no burst', () => {
+    const watch = createWatch(watched, 100)
+    for (let at = 0; at < 500; at++) expect(watch.handle(event('/etc', 'log'), at * 100)).toEqual([])
+  })
 })
 
-test('a target repaired too often is contested, left alone, and looked at again after the truce', () => {
-  const watch = createWatch(watched, 100)
-  const repair = (nowMs: number) => watch.handle({ kind: 'repaired', path: '/etc/f' }, nowMs)
-  for (let count = 0; count < burstMax; count++) expect(repair(0)).toEqual([])
-  expect(repair(0)[0]).toEqual({ kind: 'contested', path: '/etc/f', untilMs: truceMs })
-  expect(watch.handle(event('/etc', 'f'), truceMs - 1)).toEqual([])
-  expect(watch.contested(truceMs - 1)).toEqual(['/etc/f'])
-  expect(watch.handle({ kind: 'tick' }, truceMs)).toEqual([{ kind: 'look', ids: ['f'] }])
-  expect(watch.handle(event('/etc', 'f'), truceMs)).toEqual([{ kind: 'look', ids: ['f'] }])
+describe('a subject repaired too often', () => {
+  for (const [ids, subject] of [
+    [['f'], '/etc/f'],
+    [['line', 'f'], '/etc/f'],
+    [['web'], 'unit:web.service'],
+  ] as const)
+    test(`is contested, left alone, and looked at after the truce: ${ids}`, () => {
+      const watch = createWatch(watched, 100)
+      const repair = (nowMs: number) => watch.handle(looked({ repaired: ids }), nowMs)
+      for (let count = 0; count < burstMax; count++) expect(repair(0)).toEqual([])
+      expect(repair(0)[0]).toEqual({ kind: 'contested', subject, untilMs: truceMs })
+      expect(watch.handle(event('/etc', 'f'), truceMs - 1).length).toBe(ids[0] === 'web' ? 1 : 0)
+      expect(watch.contested(truceMs - 1)).toEqual([subject])
+      const all = ids[0] === 'web' ? ['web'] : ['f', 'line']
+      expect(watch.handle(tick, truceMs)).toEqual([look(...all)])
+    })
+
+  test('far enough apart is never contested', () => {
+    const watch = createWatch(watched, 100)
+    for (let count = 0; count < 100; count++)
+      expect(watch.handle(looked({ repaired: ['f'] }), count * earnMs)).toEqual([])
+  })
 })
 
-test('repairs far enough apart are never contested', () => {
-  const watch = createWatch(watched, 100)
-  for (let count = 0; count < 100; count++)
-    expect(watch.handle({ kind: 'repaired', path: '/etc/f' }, count * earnMs)).toEqual([])
+describe('a repair that fails', () => {
+  const fails = (watch: ReturnType<typeof createWatch>, nowMs: number) =>
+    watch.handle(looked({ failed: ['x'] }), nowMs)
+
+  test('is tried again after a second, then ever more seldom, and no event hurries it', () => {
+    const watch = createWatch(watched, 100)
+    let nowMs = 0
+    for (const waitMs of [
+      1000, 2000, 4000, 8000, 16_000, 32_000, 64_000, 128_000, 256_000, 300_000, 300_000,
+    ]) {
+      expect(fails(watch, nowMs)).toEqual([{ kind: 'wake', atMs: nowMs + waitMs }])
+      expect(watch.handle(event('/etc/d', 'x'), nowMs + waitMs - 1)).toEqual([look('d')])
+      nowMs += waitMs
+      expect(watch.handle(tick, nowMs)).toEqual([look('x')])
+    }
+    expect(nowMs).toBeGreaterThan(backoffMaxMs)
+  })
+
+  test('is forgotten once it is as declared', () => {
+    const watch = createWatch(watched, 100)
+    fails(watch, 0)
+    fails(watch, 1000)
+    watch.handle(looked({ ids: ['x'] }), 3000)
+    expect(watch.handle(tick, 3000)).toEqual([])
+    expect(fails(watch, 3000)).toEqual([{ kind: 'wake', atMs: 3000 + backoffMinMs }])
+  })
+})
+
+describe('while a package manager is at work', () => {
+  test('what waits is asked about every second and looked at when it is over', () => {
+    const watch = createWatch(watched, 100)
+    expect(watch.handle(looked({ waiting: ['web', 'f'] }), 0)).toEqual([{ kind: 'wake', atMs: busyMs }])
+    expect(watch.handle(looked({ waiting: ['x'] }), 10)).toEqual([])
+    expect(watch.handle({ kind: 'tick', busy: true }, busyMs)).toEqual([{ kind: 'wake', atMs: 2 * busyMs }])
+    expect(watch.handle({ kind: 'tick', busy: false }, 2 * busyMs)).toEqual([look('web', 'f', 'x')])
+    expect(watch.handle({ kind: 'tick', busy: false }, 3 * busyMs)).toEqual([])
+  })
+
+  test('a new version beside a target is adopted when it is over, before anything is looked at', () => {
+    const watch = createWatch(watched, 100)
+    expect(watch.handle(event('/etc/d', 'x.dpkg-dist'), 0)).toEqual([
+      { kind: 'wake', atMs: busyMs },
+      look('d'),
+    ])
+    expect(watch.handle(event('/etc', 'stranger.dpkg-dist'), 0)).toEqual([])
+    watch.handle(looked({ waiting: ['d'] }), 0)
+    expect(watch.handle({ kind: 'tick', busy: true }, busyMs)).toEqual([{ kind: 'wake', atMs: 2 * busyMs }])
+    expect(watch.handle({ kind: 'tick', busy: false }, 2 * busyMs)).toEqual([
+      { kind: 'adopt', paths: ['/etc/d/x'] },
+      look('d'),
+    ])
+  })
 })
