@@ -3,6 +3,7 @@
 
 /** Why a step cannot be kept, or a run cannot start. Codes are stable; words are not. */
 export const reasons = {
+  ACCOUNTS_LOCKED: 'another program is changing users and groups',
   ARCHIVE_DAMAGED: 'the archive cannot be read to its end',
   ARCHIVE_UNSAFE: 'the archive holds what may not be unpacked: a way out, a device, a setuid file',
   ATTRIBUTES_LOST: 'the ACL or extended attributes of the present file cannot be carried over',
@@ -15,10 +16,12 @@ export const reasons = {
   DIRTY: 'an earlier undo failed; nothing new is taken until a retry is asked for',
   DISK_FULL: 'no space or no quota left',
   INVALID: 'validate= refused the new content',
+  ID_TAKEN: 'another user or group has the number, or none is free',
   IO_FAILED: 'the system refused for another reason, given by errno',
   IMMUTABLE: 'the file or its directory is immutable or append-only',
   NO_PARENT: 'the directory that should hold the target is missing',
   NO_PERMISSION: 'the agent may not do this',
+  NO_TARGET: 'nothing is there whose mode or owner could be set',
   OBSERVED: 'it drifted, and its step only observes',
   ONE_WAY: 'what is to be removed is too large to be saved across file systems',
   ORIGINAL_DAMAGED: 'the saved original is missing or not what was saved',
@@ -28,6 +31,7 @@ export const reasons = {
   PAYLOAD_MISSING: 'the content of a file is not here yet',
   READ_ONLY: 'the file system is read-only',
   SYMLINK_IN_PATH: 'a symbolic link in the path leads out of a managed directory, or is not trusted',
+  SYSCTL_UNKNOWN: 'the kernel has no parameter of that name',
   TOOL_MISSING: 'a program that the step needs is not installed',
   TOO_LARGE: 'the file is larger than this verb handles',
   UNKNOWN_OWNER: 'no such user or group on this machine',

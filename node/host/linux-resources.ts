@@ -1,11 +1,13 @@
 // The providers of this machine, one per kind of resource. How each works is left to its own file.
+import { openAccounts } from './linux-accounts.ts'
+import { openSysctl } from './linux-sysctl.ts'
 import type { Kind, Provider, Providers } from './resource.ts'
 
 /**
  * `root`: an existing directory, `/` for the machine itself; elsewhere a kind may have no provider. `state`: the engine's
  * state directory, where a provider keeps what it needs to go back.
  */
-export function openProviders(_root: string, _state: string): Providers {
-  const providers: readonly Provider[] = []
+export function openProviders(root: string, _state: string): Providers {
+  const providers: readonly Provider[] = [...openAccounts(root), ...(root === '/' ? [openSysctl()] : [])]
   return new Map(providers.map(each => [each.kind, each] as [Kind, Provider]))
 }

@@ -3,6 +3,7 @@
 
 import { specs } from '../verbs/index.ts'
 import { readList, shown } from '../verbs/values.ts'
+import type { ValueKind, VerbSpec } from '../verbs/verb.ts'
 import { baseDirectories, baseGroups, baseUsers } from './base.ts'
 import type { Test } from './parse.ts'
 import { problemAt } from './problem.ts'
@@ -15,7 +16,7 @@ export type Open = ReadonlyMap<Step, readonly Test[]>
 interface Claim {
   readonly step: Step
   readonly index: number
-  readonly makes: 'directory' | 'file' | 'link' | 'line' | 'nothing'
+  readonly makes: NonNullable<VerbSpec['makes']>
 }
 
 /**
@@ -26,6 +27,7 @@ export function check(steps: readonly Step[], open: Open = new Map()): readonly 
   const problems: Problem[] = []
   const claims = claimsOf(steps)
   const ids = new Map<string, Step[]>()
+  const accounts = { user: new Set(baseUsers), group: new Set(baseGroups), packaged: false }
   const together = (a: Step, b: Step) => !exclude(open.get(a) ?? [], open.get(b) ?? [])
 
   for (const [index, step] of steps.entries()) {
@@ -34,15 +36,22 @@ export function check(steps: readonly Step[], open: Open = new Map()): readonly 
     const spec = specs.get(step.verb)
     if (!spec) continue
 
-    for (const [name, value] of Object.entries(step.options)) {
-      const kind = spec.options[name]?.kind
-      if (value === 'keep' || /^\d+$/.test(value) || value.includes('${')) continue
-      const known = kind === 'user' ? baseUsers : kind === 'group' ? baseGroups : undefined
-      if (known && !known.has(value))
-        fault(
-          `${name}=${value}, a ${kind} that nobody declares`,
-          `a ${kind} of the base system, or its number`,
-        )
+    for (const [name, text] of Object.entries(step.options)) {
+      const kind = spec.options[name]?.kind === 'user' ? 'user' : 'group'
+      if (text === 'keep' || text.includes('${') || !namesAccounts(spec.options[name]?.kind)) continue
+      // A package may bring users of its own; the host sees whether it did.
+      for (const value of accounts.packaged ? [] : readList(text))
+        if (!/^\d+$/.test(value) && !accounts[kind].has(value))
+          fault(
+            `${name}=${value}, a ${kind} that nobody declares`,
+            `a ${kind} of the base system or of an earlier ${kind.toUpperCase()}, or its number`,
+          )
+    }
+    accounts.packaged ||= step.verb === 'PACKAGE'
+    if (step.options['absent'] === undefined && (step.verb === 'USER' || step.verb === 'GROUP')) {
+      // A user without group= has a group of its own.
+      if (step.options['group'] === undefined) accounts.group.add(step.args[0]!)
+      if (step.verb === 'USER') accounts.user.add(step.args[0]!)
     }
 
     const target = spec.target?.(step)
@@ -63,7 +72,7 @@ export function check(steps: readonly Step[], open: Open = new Map()): readonly 
 
     const { makes } = spec
     const base = baseDirectories.get(target)
-    if (base && makes !== 'directory')
+    if (base && makes !== 'directory' && makes !== 'attributes')
       fault(`${step.verb} ${target}, a directory of the base system`, 'a path that it does not need')
     else if (base?.shared && step.options['exclusive'] !== undefined)
       fault(`exclusive on ${target}, which the base system fills`, 'a directory that can be declared whole')
@@ -73,12 +82,12 @@ export function check(steps: readonly Step[], open: Open = new Map()): readonly 
       ?.find(
         each =>
           each.index < index &&
-          (makes !== 'line' || each.makes !== 'line' || each.step === same) &&
+          (!shares(makes) || !shares(each.makes) || (makes === each.makes && each.step === same)) &&
           together(each.step, step),
       )
     if (rival)
       fault(
-        makes !== rival.makes && (makes === 'line' || rival.makes === 'line')
+        makes !== rival.makes && (shares(makes) || shares(rival.makes))
           ? `${step.verb} on ${target} beside ${rival.step.verb} ${at(rival.step)}`
           : `${target} declared again, first ${at(rival.step)}`,
         'one step for a path (and lines only in files that nothing else writes)',
@@ -88,11 +97,11 @@ export function check(steps: readonly Step[], open: Open = new Map()): readonly 
     const parents = parentsOf(target)
     const block = parents
       .flatMap(parent => claims.get(parent) ?? [])
-      .find(each => each.makes !== 'directory' && together(each.step, step))
+      .find(each => each.makes !== 'directory' && each.makes !== 'attributes' && together(each.step, step))
     const parent = parents[0] ?? '/'
     if (block)
       fault(`${target} below ${outcome(block)} ${at(block.step)}`, 'a path whose parents are directories')
-    else if (makes !== 'line' && !baseDirectories.has(parent)) {
+    else if (!shares(makes) && !baseDirectories.has(parent)) {
       const mkdirs = (claims.get(parent) ?? []).filter(each => each.makes === 'directory')
       if (mkdirs.length === 0) fault(`${target}, but nothing makes ${parent}`, `MKDIR ${parent} before it`)
       else if (mkdirs.every(each => each.index > index))
@@ -143,6 +152,12 @@ function parentsOf(path: string): readonly string[] {
     parents.push(path.slice(0, end))
   return parents
 }
+
+/** LINE and MODE leave the rest of what they find to others. */
+const shares = (makes: Claim['makes']) => makes === 'line' || makes === 'attributes'
+
+const namesAccounts = (kind: ValueKind | undefined) =>
+  kind === 'user' || kind === 'group' || kind === 'accounts'
 
 const at = ({ origin }: Step) => `at ${origin.file}:${origin.line}:${origin.column}`
 

@@ -4,6 +4,7 @@
 import { sha256 } from '../digest.ts'
 import { specs } from '../verbs/index.ts'
 import { checkValue, shown } from '../verbs/values.ts'
+import type { VerbSpec } from '../verbs/verb.ts'
 import { check, type Open } from './check.ts'
 import { type Draft, expandTree, payloadOf } from './expand.ts'
 import { includesMax, nestingMax, stepsMax, templateBytesMax, valueCharsMax } from './limits.ts'
@@ -205,8 +206,8 @@ class Maker {
     if (draft === undefined) return
 
     const { args, options } = draft
-    const source = spec.args.findIndex(({ kind }) => kind === 'source')
-    const path = args[source]
+    const source = sourceOf(item)
+    const path = source && ('name' in source ? options[source.name] : args[item.args.indexOf(source)])
     if (spec.name === 'TREE') {
       const from = item.args[0]!
       if (this.#declaration.sources.below(args[0]!).length === 0)
@@ -216,17 +217,17 @@ class Maker {
           this.#link(link, from, fault),
         ))
           this.#addFromTree(each, origin, tests)
-    } else if (path === undefined) {
+    } else if (source === undefined || path === undefined) {
       if (spec.makes === 'directory') this.#directories.set(spec.key(draft), undefined)
       this.#add({ verb: spec.name, args, options }, origin, tests)
     } else {
       const found = this.#declaration.sources.files.get(path)
-      const from = item.args[source]!
       if (found === undefined || found.mode === '120000')
-        fault(from, `found ${shown(path)}; expected ${this.#instead(path, 'a file')}`)
+        fault(source, `found ${shown(path)}; expected ${this.#instead(path, 'a file')}`)
       else {
-        const payload = spec.name === 'TEMPLATE' ? this.#render(path, from, fault) : payloadOf(path, found)
-        if (payload) this.#add({ verb: spec.name, args, options, payload }, origin, tests)
+        const payload = spec.name === 'TEMPLATE' ? this.#render(path, source, fault) : payloadOf(path, found)
+        if (payload && this.#sound(spec, path))
+          this.#add({ verb: spec.name, args, options, payload }, origin, tests)
       }
     }
   }
@@ -294,6 +295,16 @@ class Maker {
     return payloadOf(path, { mode: file.mode, sha256: digest, size: bytes.length })
   }
 
+  /** Whether what the verb can check of the text of its source is right, or is still to be loaded. */
+  #sound({ checkSource }: VerbSpec, path: string): boolean {
+    if (!checkSource) return true
+    const text = this.#declaration.repository.text(path)
+    if (text === undefined) this.needs.add(path)
+    const faults = text === undefined ? [] : checkSource(text)
+    for (const { offset, message } of faults) this.#fault(path, placeOf(text!, offset), message)
+    return faults.length === 0
+  }
+
   #link(path: string, from: Place, fault: (at: Place, message: string) => void): string | undefined {
     const target = this.#declaration.repository.text(path)
     if (target === undefined) this.needs.add(path)
@@ -335,6 +346,14 @@ class Maker {
     this.steps.push(step)
     if (tests.length > 0) this.open.set(step, tests)
   }
+}
+
+/** The argument or option that names a file of the repository. */
+function sourceOf({ spec, args, options }: StepItem) {
+  return (
+    args.find((_, index) => spec.args[index]?.kind === 'source') ??
+    options.find(each => spec.options[each.name]?.kind === 'source')
+  )
 }
 
 const place = ({ line, column }: Place): Place => ({ line, column })

@@ -15,7 +15,8 @@ export const groundFile = 'base system'
 export function withGround(steps: readonly Step[]): readonly Step[] {
   const targets = steps.flatMap(step => {
     const spec = specs.get(step.verb)
-    const target = spec?.makes === 'nothing' ? undefined : spec?.target?.(step)
+    const leaves = spec?.makes === 'nothing' || spec?.makes === 'attributes'
+    const target = leaves ? undefined : spec?.target?.(step)
     return target === undefined ? [] : [target]
   })
   const declared = new Set(targets)

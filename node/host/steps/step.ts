@@ -37,7 +37,7 @@ export interface Step {
   /** verb + target + key (DESIGN section 3): equal ids mean one thing to keep; unique in a list. */
   readonly id: string
   readonly origin: Origin
-  /** For COPY, TEMPLATE and UNPACK. */
+  /** For COPY, TEMPLATE and UNPACK, and for the file that an option of a verb names. */
   readonly payload?: Payload
 }
 

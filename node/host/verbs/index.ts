@@ -4,18 +4,24 @@ import type { Step } from '../steps/step.ts'
 import { absent, planAbsent } from './absent.ts'
 import { checkSpec, planCheck } from './check.ts'
 import { copy, planCopy } from './copy.ts'
+import { group, planGroup } from './group.ts'
 import { line, planLine } from './line.ts'
 import { link, planLink } from './link.ts'
 import { mkdir, planMkdir } from './mkdir.ts'
+import { mode, planMode } from './mode.ts'
 import { planRun, run } from './run.ts'
+import { planSysctl, sysctl } from './sysctl.ts'
 import { template } from './template.ts'
 import { tree } from './tree.ts'
 import { planUnpack, unpack } from './unpack.ts'
+import { planUser, user } from './user.ts'
 import type { VerbSpec } from './verb.ts'
 
 /** By name, in the order of the reference. INCLUDE, WHEN and END are syntax and not here. */
 export const specs: ReadonlyMap<string, VerbSpec> = new Map(
-  [tree, mkdir, copy, template, link, line, absent, unpack, run, checkSpec].map(spec => [spec.name, spec]),
+  [tree, mkdir, copy, template, link, line, mode, absent, unpack, group, user, sysctl, run, checkSpec].map(
+    spec => [spec.name, spec],
+  ),
 )
 
 /** What must be done for a step to be kept, by verb; TREE is expanded before and never comes here. */
@@ -25,8 +31,12 @@ export const planners: ReadonlyMap<string, (step: Step, look: Look) => Answer> =
   ['TEMPLATE', planCopy],
   ['LINK', planLink],
   ['LINE', planLine],
+  ['MODE', planMode],
   ['ABSENT', planAbsent],
   ['UNPACK', planUnpack],
+  ['GROUP', planGroup],
+  ['USER', planUser],
+  ['SYSCTL', planSysctl],
   ['RUN', planRun],
   ['CHECK', planCheck],
 ])

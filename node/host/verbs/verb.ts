@@ -85,8 +85,11 @@ export interface VerbSpec {
   readonly key: (step: Declared) => string
   /** The path whose content or existence the step decides, if it is about one. */
   readonly target?: (step: Declared) => string
-  /** What stands at the target afterwards; `line`: a part of a file that other LINEs share. */
-  readonly makes?: 'directory' | 'file' | 'link' | 'line' | 'nothing'
+  /**
+   * What stands at the target afterwards; `line`: a part of a file that other LINEs share; `attributes`: what was there,
+   * whatever it is.
+   */
+  readonly makes?: 'directory' | 'file' | 'link' | 'line' | 'attributes' | 'nothing'
   /** Every path that the step decides, its target first; default: the target. */
   readonly paths?: (step: Declared & Pick<Partial<Step>, 'payload'>) => readonly string[]
   /** What it decides lies deeper than `paths`: every audit asks its planner, however untouched they look. */
@@ -98,4 +101,6 @@ export interface VerbSpec {
   readonly undo: (step: Declared) => UndoClass
   /** Checks beyond the kinds of arguments and options: a message `found …; expected …`, or undefined. */
   readonly check?: (step: Declared) => string | undefined
+  /** What is wrong with the text of its `source`; then that is read before anything is signed. Offsets in characters. */
+  readonly checkSource?: (text: string) => readonly { readonly offset: number; readonly message: string }[]
 }

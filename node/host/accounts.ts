@@ -1,0 +1,93 @@
+// What passwd(5), group(5) and shadow(5) say, and how numbers are given out. Reading and changing the files is left to
+// linux-accounts.ts, what should be in them to the verbs.
+import type { States } from './resource.ts'
+
+type User = States['user']
+type Group = States['group']
+
+/** Defaults of /etc/login.defs: UID_MIN to UID_MAX and SYS_UID_MIN to SYS_UID_MAX; the same for groups. */
+const idsRegular = { min: 1000, max: 59_999 }
+const idsSystem = { min: 100, max: 999 }
+
+/** Homes that say that there is none. */
+const homeless = new Set(['/', '/dev/null', '/nonexistent'])
+
+/** Whether creating this user makes its home, with what is in /etc/skel: not for the users of services. */
+export function bringsHome({ uid, home }: Pick<User, 'uid' | 'home'>): boolean {
+  return uid >= idsRegular.min && !homeless.has(home)
+}
+
+/** The lowest free number, or the highest of the system's; undefined: all are taken. */
+export function freeId(taken: ReadonlySet<number>, system: boolean): number | undefined {
+  if (system) {
+    for (let id = idsSystem.max; id >= idsSystem.min; id--) if (!taken.has(id)) return id
+  } else for (let id = idsRegular.min; id <= idsRegular.max; id++) if (!taken.has(id)) return id
+  return undefined
+}
+
+/** The files as text; `shadow` only for root. */
+export interface AccountFiles {
+  readonly passwd: string
+  readonly group: string
+  readonly shadow?: string
+}
+
+export interface Accounts {
+  readonly users: ReadonlyMap<string, User>
+  readonly groups: ReadonlyMap<string, Group>
+  /** Users that leaveLocked() shut out: their account expired on the first day there was. */
+  readonly expired: ReadonlySet<string>
+}
+
+/**
+ * Of several lines with one name the first counts, as in libc. Lines that are no accounts (NIS, comments, torn ones) are
+ * passed over. Without `shadow` every account that keeps its password there counts as locked.
+ */
+export function readAccounts({ passwd, group, shadow }: AccountFiles): Accounts {
+  const groups = new Map<string, Group>()
+  const memberships = new Map<string, Set<string>>()
+  for (const [name, , id, members] of rows(group, 4)) {
+    const gid = readId(id)
+    if (gid === undefined || groups.has(name!)) continue
+    groups.set(name!, { gid })
+    for (const member of members!.split(',')) {
+      const of = memberships.get(member)
+      if (of) of.add(name!)
+      else memberships.set(member, new Set([name!]))
+    }
+  }
+  const passwords = new Map<string, string>()
+  const expired = new Set<string>()
+  for (const [name, password, , , , , , expires] of rows(shadow ?? '', 9)) {
+    if (passwords.has(name!)) continue
+    passwords.set(name!, password!)
+    if (expires === '1') expired.add(name!)
+  }
+  const users = new Map<string, User>()
+  for (const [name, password, id, groupId, , home, shell] of rows(passwd, 7)) {
+    const [uid, gid] = [readId(id), readId(groupId)]
+    if (uid === undefined || gid === undefined || users.has(name!)) continue
+    const secret = password === 'x' ? (passwords.get(name!) ?? '*') : password!
+    users.set(name!, {
+      uid,
+      gid,
+      groups: [...(memberships.get(name!) ?? [])].sort(),
+      home: home!,
+      // An empty field means /bin/sh (passwd(5)).
+      shell: shell === '' ? '/bin/sh' : shell!,
+      locked: /^[!*]/.test(secret),
+    })
+  }
+  return { users, groups, expired }
+}
+
+function rows(text: string, fields: number): string[][] {
+  return text.split('\n').flatMap(line => {
+    const row = line.split(':')
+    return row.length >= fields && /^[A-Za-z0-9_]/.test(line) ? [row] : []
+  })
+}
+
+function readId(text: string | undefined): number | undefined {
+  return /^\d{1,10}$/.test(text ?? '') ? Number(text) : undefined
+}
