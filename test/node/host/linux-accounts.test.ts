@@ -152,7 +152,7 @@ describe.skipIf(process.getuid?.() !== 0)('as root', () => {
     await expect(set(user, 'deploy', deploy)).rejects.toMatchObject({ reason: { code: 'ACCOUNTS_LOCKED' } })
     fs.writeFileSync(join(root, 'etc/passwd.lock'), '999999999')
     expect(user.busy()).toBe(false)
-    const script = `use Fcntl; open(F, '>', shift) or die; fcntl(F, F_SETLK, pack('s s x4 q q i x4', F_WRLCK, 0, 0, 0, 0)) or die; $| = 1; print 'held'; <STDIN>`
+    const script = `use Fcntl; open(F, '>', shift) or die; my $l = pack('s s x4 q q i x4', F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLK, $l) or die; $| = 1; print 'held'; <STDIN>`
     const holder = spawn('perl', ['-e', script, join(root, 'etc/.pwd.lock')])
     expect(String(await new Promise(held => holder.stdout.once('close', held).once('data', held)))).toBe(
       'held',
