@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { HostError, type Reason } from '../node/host/errors.ts'
 import { type Engine, openEngine } from '../node/host/main.ts'
 import type { StepPlan } from '../node/host/plan.ts'
+import { frozen } from '../node/host/steps/facts.ts'
 import { groundFile, withGround } from '../node/host/steps/ground.ts'
 import type { Payload, Step } from '../node/host/steps/step.ts'
 import { inventoryHost } from '../node/inventory.ts'
@@ -80,7 +81,7 @@ export async function readLocal(
     root,
     state,
     steps: root === '/' ? declared.steps : withGround(declared.steps),
-    facts,
+    facts: frozen(facts, declared.facts),
     payload: async payload => {
       const bytes = declaration.payload(declared, payload)
       if (bytes === undefined) throw new Error(`no bytes for ${payload.path}`)

@@ -23,7 +23,9 @@ export function pages(): readonly Page[] {
 }
 
 function pageOf(spec: VerbSpec): Page {
-  const args = spec.args.flatMap(({ name, doc, values }) => (doc ? [[name, said(doc, values)] as const] : []))
+  const args = spec.args.flatMap(({ name, doc, values }) =>
+    doc || values ? [[name, said(doc, values)] as const] : [],
+  )
   const options = Object.entries(spec.options).map(
     ([name, { kind, doc, values }]) => [kind === 'flag' ? name : `${name}=`, said(doc, values)] as const,
   )
@@ -44,8 +46,8 @@ function pageOf(spec: VerbSpec): Page {
   }
 }
 
-const said = (doc: string, values: readonly string[] | undefined) =>
-  values === undefined ? doc : `${doc} One of: ${values.join(', ')}.`
+const said = (doc: string | undefined, values: readonly string[] | undefined) =>
+  [doc, values && `One of: ${values.join(', ')}.`].filter(Boolean).join(' ')
 
 const undoWords: Readonly<Record<UndoClass, string>> = {
   exact: 'exact',

@@ -37,6 +37,8 @@ export interface StatusView {
     readonly notKept: number
   }
   readonly notKept: readonly { readonly step: string; readonly origin: string; readonly reason: string }[]
+  /** Facts that the release asked for, as frozen when it was applied and as they are now. */
+  readonly changedFacts: readonly { readonly name: string; readonly from: string; readonly to: string }[]
   readonly drift: { readonly repairs: number; readonly kept: number; readonly contested: number }
   readonly flags: readonly string[]
   readonly paused: { readonly untilMs: number; readonly reason: string } | null

@@ -94,6 +94,7 @@ async function answer(ask: Ask, peer: Peer, host: RunningHost, startedMs: number
     startedMs,
     notKept: () => host.notKept(),
     pauses: () => host.pauses(),
+    changedFacts: () => host.changedFacts(),
     deaf: () => host.deaf(),
   }
   try {
@@ -131,7 +132,7 @@ async function answer(ask: Ask, peer: Peer, host: RunningHost, startedMs: number
       case 'apply': {
         host.retry()
         peer.driver.feed({ kind: 'retry' })
-        return { ok: await host.audit() }
+        return { ok: await host.apply() }
       }
     }
   } catch (error) {

@@ -8,6 +8,7 @@ import type { Watcher } from './host/driver.ts'
 import type { Reason } from './host/errors.ts'
 import { type AuditOutcome, type Engine, openEngine, type RunOutcome } from './host/main.ts'
 import { declare } from './host/steps/declare.ts'
+import { changedFacts, type FactChange, type Facts, frozen } from './host/steps/facts.ts'
 import { withGround } from './host/steps/ground.ts'
 import { decodeText } from './host/steps/lex.ts'
 import { formatProblem } from './host/steps/problem.ts'
@@ -44,6 +45,8 @@ export interface RunningHost extends HostSide {
   /** Looks at everything once, then listens for drift. Called when the peer listens, so that both are up soonest. */
   begin(): void
   notKept(): StatusView['notKept']
+  /** What the release was declared for and is no longer so. */
+  changedFacts(): StatusView['changedFacts']
   /** Paths that are paused now. */
   pauses(): StatusView['pausedPaths']
   /** What cannot be listened to. */
@@ -57,6 +60,8 @@ export interface RunningHost extends HostSide {
   unpause(path: string | undefined): void
   /** Repairs everything now. */
   audit(): Promise<StepCounts>
+  /** The same, after what is in force was declared anew if facts have changed: somebody asked for it. */
+  apply(): Promise<StepCounts>
   retry(): void
 }
 
@@ -82,6 +87,7 @@ class Host implements RunningHost {
   readonly #engine: Engine
   readonly #rendered = new Map<string, Uint8Array>()
   #notKept: readonly NotKept[] = []
+  #changedFacts: readonly FactChange[] = []
   #repairs = 0
   /** Path -> until when it is left alone. */
   readonly #contested = new Map<string, number>()
@@ -177,9 +183,14 @@ class Host implements RunningHost {
       const declared = await this.#declare(entry.release?.commit ?? '', facts)
       if (declared.kind === 'bad')
         return { kind: 'failed', steps: none, why: words(declared.problems), dirty: this.dirty }
-      const about = { id: entry.id, label: `${entry.sequence} ${entry.subject}`, facts }
+      const about = {
+        id: entry.id,
+        label: `${entry.sequence} ${entry.subject}`,
+        facts: frozen(facts, declared.facts),
+      }
       const outcome = await this.#engine.run(declared.steps, about, this.#payloads)
       this.#take(outcome.notKept)
+      this.#compareFacts()
       this.#listen()
       return this.#report(outcome, declared.steps.length)
     } catch (error) {
@@ -206,8 +217,11 @@ class Host implements RunningHost {
   /** The steps of a held release for this host. */
   async #declare(
     commit: string,
-    facts: Readonly<Record<string, string>>,
-  ): Promise<{ kind: 'ok'; steps: readonly Step[] } | { kind: 'bad'; problems: readonly Problem[] }> {
+    facts: Facts,
+  ): Promise<
+    | { kind: 'ok'; steps: readonly Step[]; facts: ReadonlySet<string> }
+    | { kind: 'bad'; problems: readonly Problem[] }
+  > {
     const { entries, repository } = this.#ports
     const { listing } = await repository.release(commit)
     const files = new Map([...listing].filter(([path]) => !isTrust(path)))
@@ -225,7 +239,8 @@ class Host implements RunningHost {
         this.#rendered.clear()
         for (const [digest, bytes] of declared.rendered) this.#rendered.set(digest, bytes)
         const { root } = this.#options
-        return { kind: 'ok', steps: root === '/' ? declared.steps : withGround(declared.steps) }
+        const steps = root === '/' ? declared.steps : withGround(declared.steps)
+        return { kind: 'ok', steps, facts: declared.facts }
       }
       for (const path of declared.needs) {
         const bytes = await repository.read(commit, path)
@@ -266,7 +281,32 @@ class Host implements RunningHost {
     )
   }
 
+  async apply(): Promise<StepCounts> {
+    this.#compareFacts()
+    const entry = this.#ports.entries.byId(this.#engine.inForce()?.about.id ?? '')
+    if (this.#changedFacts.length > 0 && entry !== undefined) {
+      const { kind, why } = await this.#run(entry)
+      this.#options.log('info', 'applied again, since facts have changed', { kind, why })
+    }
+    return this.audit()
+  }
+
+  /** Facts are frozen with a run: one that changes is shown, and counts from the next release on. */
+  #compareFacts(): void {
+    const changes = changedFacts(this.#engine.inForce()?.about.facts ?? {}, machineFacts())
+    const news = changes.filter(
+      ({ name, to }) => !this.#changedFacts.some(each => each.name === name && each.to === to),
+    )
+    this.#changedFacts = changes
+    for (const { name, from, to } of news) this.#options.log('warn', 'FACTS CHANGED', { name, from, to })
+  }
+
+  changedFacts(): StatusView['changedFacts'] {
+    return this.#changedFacts
+  }
+
   async audit(): Promise<StepCounts> {
+    this.#compareFacts()
     const outcome = await this.#engine.audit(this.#payloads)
     this.#repairs += outcome.repaired.length
     this.#take(outcome.notKept)

@@ -21,6 +21,7 @@ export interface ViewPorts {
   /** Steps not kept, of the last run and the audits since. */
   readonly notKept: () => StatusView['notKept']
   readonly pauses: () => StatusView['pausedPaths']
+  readonly changedFacts: () => StatusView['changedFacts']
   readonly deaf: () => StatusView['deaf']
 }
 
@@ -52,6 +53,7 @@ export function statusView(ports: ViewPorts, nowMs: number): StatusView {
     flags: own?.flags ?? [],
     paused: paused === undefined ? null : paused,
     pausedPaths: ports.pauses(),
+    changedFacts: ports.changedFacts(),
     deaf: ports.deaf(),
     peers: ports.connected().length,
     addresses: ports.addresses(),

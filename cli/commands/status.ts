@@ -47,6 +47,11 @@ function render(view: StatusView, nowMs: number, colour: boolean): string {
     lines.push(['paused', `for ${duration(paused.untilMs - nowMs)}: ${paused.reason}  (fleet unpause)`])
   for (const each of view.pausedPaths)
     lines.push(['paused', `${each.path} for ${duration(each.untilMs - nowMs)}: ${each.reason}`])
+  for (const { name, from, to } of view.changedFacts)
+    lines.push([
+      'facts',
+      `${paint('FACTS CHANGED', 'yellow', colour)} ${name}: ${from || '(none)'} -> ${to || '(none)'}; counts from the next release, or: fleet apply --agent`,
+    ])
   for (const each of view.deaf) lines.push(['deaf', `${each.source}: ${each.why}; looked at by audits only`])
   for (const each of view.fetching)
     lines.push(['fetching', `${short(each.pack)}  ${size(each.offset)} of ${size(each.size)}`])

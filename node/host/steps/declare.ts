@@ -39,6 +39,8 @@ export interface Declared {
   readonly open: Open
   /** It asks for the host's name or address; if not, hosts with equal labels, variables and facts share it. */
   readonly personal: boolean
+  /** Names of the facts that it asks for, as its guards stand. */
+  readonly facts: ReadonlySet<string>
 }
 
 /** What is the same for all hosts: the parsed files. */
@@ -127,8 +129,10 @@ export function declareFor(declaration: Declaration, host: Host, roster: readonl
   const problems = [...declaration.problems, ...vars.problems]
   const scope = scopeOf(host, roster, declaration.vars, vars.values)
   let personal = false
+  const facts = new Set<string>()
   const maker = new Maker(declaration, reference => {
     personal ||= reference.kind === 'host'
+    if (reference.kind === 'fact') facts.add(reference.name)
     return scope(reference)
   })
   if (declaration.documents.has(entryFile)) maker.walk(entryFile, [], 0)
@@ -136,7 +140,7 @@ export function declareFor(declaration: Declaration, host: Host, roster: readonl
   for (const found of maker.problems.values()) problems.push(...found.list)
   if (problems.length === 0 && needs.length === 0) problems.push(...check(maker.steps, maker.open))
   const steps = problems.length === 0 && needs.length === 0 ? maker.steps : []
-  return { steps, rendered: maker.rendered, problems, needs, open: maker.open, personal }
+  return { steps, rendered: maker.rendered, problems, needs, open: maker.open, personal, facts }
 }
 
 /** One walk over the documents, for one host. */
