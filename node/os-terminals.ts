@@ -40,17 +40,17 @@ export function openTerminals({
   let label = ''
   let timer: NodeJS.Timeout | undefined
   const flush = () => {
+    clearTimeout(timer)
     timer = undefined
+    for (const [device, atMs] of last) if (now() - atMs >= quietMs) last.delete(device)
     for (const [device, paths] of owed) {
-      if (now() - (last.get(device) ?? Number.NEGATIVE_INFINITY) < quietMs) continue
+      if (last.has(device)) continue
       owed.delete(device)
       if (write(device, lineFor(paths, label))) last.set(device, now())
     }
-    for (const [device, atMs] of last) if (now() - atMs > quietMs) last.delete(device)
-    if (owed.size > 0) arm()
-  }
-  const arm = () => {
-    timer ??= setTimeout(flush, quietMs).unref()
+    if (owed.size === 0) return
+    const nextMs = Math.min(...[...owed.keys()].map(device => last.get(device)!)) + quietMs
+    timer = setTimeout(flush, nextMs - now()).unref()
   }
   return {
     restored: (paths, current) => {
@@ -61,7 +61,7 @@ export function openTerminals({
         if (!owns(device, userId(user))) continue
         owed.set(device, [...new Set([...(owed.get(device) ?? []), ...paths])])
       }
-      if (timer === undefined) flush()
+      flush()
     },
     close: () => clearTimeout(timer),
   }

@@ -25,45 +25,44 @@ export function adoptOriginals(
   const { held, about, runs, open } = state()
   if (about === undefined || open !== undefined) return []
   const wanted = paths && new Set(paths)
+  const saved = new Set(held.flatMap(savedPaths).filter(path => wanted?.has(path) ?? true))
+  /** By the path that it would have taken. */
   const found = new Map<string, string>()
-  const homes = new Set<string>()
-  for (const path of held.flatMap(savedPaths)) if (wanted?.has(path) ?? true) homes.add(dirname(path))
-  const saved = new Set(held.flatMap(savedPaths))
-  for (const home of homes) {
+  for (const home of new Set([...saved].map(dirname))) {
     if (!hasDirectory(machine, home)) continue
     for (const name of machine.list(home)) {
       const suffix = suppliedSuffixes.find(each => name.endsWith(each))
       const path = suffix && join(home, name.slice(0, -suffix.length))
-      if (path && saved.has(path) && (wanted?.has(path) ?? true)) found.set(path, join(home, name))
+      if (path && saved.has(path) && machine.lstat(join(home, name))?.kind === 'file')
+        found.set(path, join(home, name))
     }
   }
   if (found.size === 0) return []
 
+  const taken: string[] = []
   const replaced: string[] = []
-  let count = 0
   const fresh = () => {
-    let name: string
-    do name = `saved/${runs}-a${count++}`
-    while (machine.lstat(name) !== undefined)
-    return name
+    let count = 0
+    while (machine.lstat(`saved/${runs}-a${count}`) !== undefined) count++
+    return `saved/${runs}-a${count}`
   }
   const next = held.map((each): Held => {
     const originals = each.originals.map(original => {
       const supplied = original.was === 'saved' ? found.get(original.path) : undefined
-      const stat = supplied === undefined ? undefined : machine.lstat(supplied)
-      if (original.was !== 'saved' || original.stat.kind !== 'file' || stat?.kind !== 'file') return original
+      const stat = supplied && machine.lstat(supplied)
+      if (original.was !== 'saved' || !supplied || !stat) return original
       const place = fresh()
-      if (!machine.link(supplied!, place)) machine.copy(supplied!, place)
+      if (!machine.link(supplied, place)) machine.copy(supplied, place)
       const sum = sumOf(machine, place)
+      taken.push(place)
       replaced.push(original.saved)
       return { ...original, saved: place, stat, ...(sum && { sum }) }
     })
     return { ...each, originals }
   })
-  const places = Array.from({ length: count }, (_, at) => `saved/${runs}-a${at}`)
-  machine.flush([...places.filter(name => machine.lstat(name) !== undefined), 'saved/.'])
+  machine.flush([...taken, 'saved/.'])
   note({ kind: 'done', about, held: next, dirty: [] })
-  for (const supplied of found.values()) if (machine.lstat(supplied)) machine.unlink(supplied)
+  for (const supplied of found.values()) machine.unlink(supplied)
   for (const name of replaced) machine.removeTree(name)
   machine.flush([...new Set([...found.values()].map(dirname))].map(home => `${home}/.`))
   return [...found.keys()].sort()

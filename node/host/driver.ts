@@ -8,7 +8,7 @@ import { type Applying, type NotKept, type Payloads, reasonFrom, repair } from '
 import { type Reason, StepError } from './errors.ts'
 import type { Entry, State } from './journal.ts'
 import { openListener } from './linux-listen.ts'
-import { observedReason } from './observed.ts'
+import { isObserved, observedReason } from './observed.ts'
 import { type Held, type Planned, plan as planSteps, type StepPlan, targetOf } from './plan.ts'
 import {
   type Kind,
@@ -319,7 +319,7 @@ export async function look(
       else if (planned.acts.length === 0) {
         kept++
         settled(step)
-      } else if (step.options['observe'] !== undefined) leave(observedReason(subject, planned.acts))
+      } else if (isObserved(step)) leave(observedReason(subject, planned.acts))
       else if (contested.has(subject)) leave(contestedReason(subject))
       else if (mustWait(engine, planned)) {
         waiting.push(step.id)

@@ -34,6 +34,7 @@ import { openMachine } from './linux.ts'
 import { type DriftEntry, type DriftKind, openDrift } from './linux-drift.ts'
 import { lock } from './linux-lock.ts'
 import { openProviders } from './linux-resources.ts'
+import { isObserved, leaveObserved } from './observed.ts'
 import { hasDirectory, sweep, temporaryPrefix } from './perform.ts'
 import { type Held, plan as planSteps, type StepPlan, targetOf } from './plan.ts'
 import type { Providers } from './resource.ts'
@@ -230,7 +231,7 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
     machine.settle()
     const targets = steps.flatMap(step => targetOf(step) ?? [])
     const view = openView(machine, declaredPaths(targets), isTemporary)
-    return planSteps({ declared: steps, held, view, run, trusted })
+    return planSteps({ declared: steps, held, view, run, trusted }).map(leaveObserved)
   }
 
   const providers = options.providers ?? openProviders(options.root, options.state)
@@ -330,7 +331,8 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
         : { id: about.id, label: about.label, atMs: now() }
     const target = targetOf(each.step)
     if (target === undefined) return { step: each.step, originals: each.originals, since }
-    if (old && each.kind === 'kept' && trusted(old)) return { ...old, step: each.step }
+    if (old && each.kind === 'kept' && (isObserved(each.step) || trusted(old)))
+      return { ...old, step: each.step }
     return {
       step: each.step,
       originals: each.originals,
@@ -371,8 +373,13 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
       return look(state.held, payloads)
     })
   const adopt = (paths?: readonly string[]) => {
-    for (const path of adoptOriginals({ machine, state: () => state, note }, paths))
-      options.log?.(`took over the package's own ${path} as its original`)
+    try {
+      for (const path of adoptOriginals({ machine, state: () => state, note }, paths))
+        options.log?.(`took over the package's own ${path} as its original`)
+    } catch (error) {
+      // It stays beside the file, for the next audit.
+      options.log?.(`could not take over an original: ${reasonFrom(error).detail}`)
+    }
   }
 
   const lookAt = (ids: Iterable<string>, payloads: Payloads) => {

@@ -1,9 +1,20 @@
 // Words for drift that is only reported: what was found and what was expected, from the acts that would repair it.
 import { type Act, describe } from './act.ts'
 import type { Reason } from './errors.ts'
-import type { Planned } from './plan.ts'
+import type { Planned, StepPlan } from './plan.ts'
 import type { State } from './resource.ts'
+import type { Step } from './steps/step.ts'
 import type { Stat } from './system.ts'
+
+/** Whether drift of the step is only reported. */
+export function isObserved({ options }: Pick<Step, 'options'>): boolean {
+  return options['observe'] !== undefined
+}
+
+/** In a run, too, such a step is put right only when it is new or changed. */
+export function leaveObserved(plan: StepPlan): StepPlan {
+  return plan.kind === 'repair' && isObserved(plan.step) ? { ...plan, kind: 'kept', acts: [] } : plan
+}
 
 /** `subject`: the path or resource that the step is about; `acts`: at least one. */
 export function observedReason(subject: string, acts: readonly Planned[]): Reason {

@@ -37,7 +37,7 @@ export function expandTree(
     if (!baseDirectories.has(path))
       return [{ verb: 'MKDIR', args: [path], options: { ...ownership, ...only } }]
     if (exclusive === undefined) return []
-    const keep = { mode: 'keep', owner: 'keep', group: 'keep' }
+    const keep = { ...ownership, mode: 'keep', owner: 'keep', group: 'keep' }
     return [{ verb: 'MKDIR', args: [path], options: { ...keep, ...only } }]
   }
 

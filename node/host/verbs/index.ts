@@ -15,13 +15,19 @@ import { template } from './template.ts'
 import { tree } from './tree.ts'
 import { planUnpack, unpack } from './unpack.ts'
 import { planUser, user } from './user.ts'
+import { observation } from './values.ts'
 import type { VerbSpec } from './verb.ts'
+
+function withObservation(spec: VerbSpec): VerbSpec {
+  const drifts = spec.target ?? spec.paths ?? spec.resources
+  return drifts === undefined ? spec : { ...spec, options: { ...spec.options, ...observation } }
+}
 
 /** By name, in the order of the reference. INCLUDE, WHEN and END are syntax and not here. */
 export const specs: ReadonlyMap<string, VerbSpec> = new Map(
-  [tree, mkdir, copy, template, link, line, mode, absent, unpack, group, user, sysctl, run, checkSpec].map(
-    spec => [spec.name, spec],
-  ),
+  [tree, mkdir, copy, template, link, line, mode, absent, unpack, group, user, sysctl, run, checkSpec]
+    .map(withObservation)
+    .map(spec => [spec.name, spec]),
 )
 
 /** What must be done for a step to be kept, by verb; TREE is expanded before and never comes here. */

@@ -141,6 +141,14 @@ export const exclusivity = {
   ignore: { kind: 'globs', doc: 'File names that exclusive leaves alone, with commas between.' },
 } satisfies Record<string, OptionSpec>
 
+/** Of every verb that has something to repair; verbs/index.ts gives it to them. */
+export const observation = {
+  observe: {
+    kind: 'flag',
+    doc: 'Report drift and do not repair it; a release still applies the step when it is new or changed.',
+  },
+} satisfies Record<string, OptionSpec>
+
 export const content = {
   mode: { kind: 'mode', doc: 'Default 0644, or 0755 if executable in git; keep: no opinion.' },
   ...ownership,
