@@ -1,6 +1,6 @@
 // What passwd(5), group(5) and shadow(5) say, and how numbers are given out. Reading and changing the files is left to
 // linux-accounts.ts, what should be in them to the verbs.
-import type { States } from './resource.ts'
+import { type Change, kindOf, nameOf, type ResourceId, type Snapshot, type States } from './resource.ts'
 
 type User = States['user']
 type Group = States['group']
@@ -25,6 +25,26 @@ export function freeId(taken: ReadonlySet<number>, system: boolean): number | un
   return undefined
 }
 
+/**
+ * The users as they are after a change of a group: one that gets another number takes along those whose primary group
+ * it is, and one that goes lets its members go.
+ */
+export function carriedAlong(
+  { id, from, to }: Change,
+  known: Snapshot,
+): readonly (readonly [ResourceId, User])[] {
+  if (kindOf(id) !== 'group' || from === null) return []
+  const { gid } = from as Group
+  const next = (to as Group | null)?.gid
+  return [...known].flatMap(([userId, state]) => {
+    if (state === null || kindOf(userId) !== 'user') return []
+    const user = state as User
+    if (next !== undefined) return user.gid === gid ? [[userId, { ...user, gid: next }] as const] : []
+    const groups = user.groups.filter(each => each !== nameOf(id))
+    return groups.length < user.groups.length ? [[userId, { ...user, groups }] as const] : []
+  })
+}
+
 /** The files as text; `shadow` only for root. */
 export interface AccountFiles {
   readonly passwd: string
@@ -35,7 +55,7 @@ export interface AccountFiles {
 export interface Accounts {
   readonly users: ReadonlyMap<string, User>
   readonly groups: ReadonlyMap<string, Group>
-  /** Users that leaveLocked() shut out: their account expired on the first day there was. */
+  /** Those that were shut out since they could not be removed: expired on the first day there was. */
   readonly expired: ReadonlySet<string>
 }
 

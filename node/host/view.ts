@@ -1,5 +1,6 @@
 // The machine as it will be once the acts planned so far are done: what is there now, under a layer of predictions.
 // So a whole run is planned before anything is touched. Reads only.
+import { carriedAlong } from './accounts.ts'
 import type { Act, Content, Look } from './act.ts'
 import { sha256 } from './digest.ts'
 import { kindOf, nameOf, type Snapshot, type State, type States } from './resource.ts'
@@ -130,7 +131,10 @@ export function openView(
     damageOf: (saved, kind, sum) => damageOf(machine, saved, kind, sum),
     predicted: path => layer.has(path),
     predict: act => {
-      if (act.kind === 'set') resources.set(act.id, act.to)
+      if (act.kind === 'set') {
+        for (const [id, state] of carriedAlong(act, resources)) resources.set(id, state)
+        resources.set(act.id, act.to)
+      }
       if (!('path' in act)) return
       const old = stat(act.path)
       const base: Stat = old ?? {

@@ -56,7 +56,7 @@ export function check(steps: readonly Step[], open: Open = new Map()): readonly 
 
     const target = spec.target?.(step)
     let same: Step | undefined
-    if (target === undefined || spec.makes === 'line') {
+    if (target === undefined || (spec.makes && shares(spec.makes))) {
       const key = `${step.verb} ${spec.key(step)}`
       same = ids.get(key)?.find(each => together(each, step))
       ids.set(key, [...(ids.get(key) ?? []), step])

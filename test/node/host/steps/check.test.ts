@@ -17,6 +17,10 @@ test.each([
   'RUN a\nRUN b\nRUN a id=again',
   'MKDIR /etc/sudoers.d mode=0750 exclusive ignore=*.dpkg-*',
   'MKDIR /etc mode=keep',
+  'GROUP web\nUSER deploy groups=web,adm\nCOPY f /etc/a owner=deploy group=deploy',
+  'MODE /usr/bin/at mode=0750 group=adm\nMODE /srv mode=0750\nCOPY f /srv/a',
+  'LINE /etc/hosts a\nMODE /etc/hosts mode=0600',
+  'SYSCTL net.ipv4.conf.eth0/1.forwarding 1\nSYSCTL net.ipv4.conf.eth0_1.forwarding 1',
   'COPY f /etc/default/x\nCOPY f /etc/systemd/system/x.service\nCOPY f /usr/local/bin/x\nCOPY f /opt/x',
 ])('%j is right', text => {
   expect(problems(text)).toEqual([])
@@ -45,6 +49,17 @@ test.each([
   ['MKDIR /etc exclusive', '1:1: found exclusive on /etc, which the base system fills'],
   ['COPY f /etc/a owner=deploy', '1:1: found owner=deploy, a user that nobody declares'],
   ['MKDIR /srv/a group=deploy', '1:1: found group=deploy, a group that nobody declares'],
+  ['COPY f /etc/a owner=deploy\nUSER deploy', '1:1: found owner=deploy, a user that nobody declares'],
+  ['GROUP deploy\nCOPY f /etc/a owner=deploy', '2:1: found owner=deploy, a user'],
+  ['USER deploy absent\nCOPY f /etc/a owner=deploy', '2:1: found owner=deploy, a user'],
+  ['USER deploy group=web', '1:1: found group=web, a group that nobody declares'],
+  ['USER deploy groups=adm,web', '1:1: found groups=web, a group that nobody declares'],
+  ['USER deploy\nUSER deploy uid=3', '2:1: found "USER deploy" again'],
+  ['COPY f /etc/a\nMODE /etc/a mode=0600', '2:1: found MODE on /etc/a beside COPY at site.steps:1:1'],
+  ['MODE /srv mode=0750\nMKDIR /srv', '2:1: found MKDIR on /srv beside MODE'],
+  ['MODE /etc/a mode=0600\nMODE /etc/a group=adm', '2:1: found /etc/a declared again'],
+  ['ABSENT /srv/a\nMODE /srv/a/b mode=0600', '2:1: found /srv/a/b below /srv/a, which is to be absent'],
+  ['SYSCTL net.core.somaxconn 1\nSYSCTL net/core/somaxconn 2', '2:1: found /etc/sysctl.d/60-fleet-'],
 ])('%j is refused', (text, expected) => {
   expect(problems(text)).toHaveLength(1)
   expect(problems(text)[0]).toContain(`site.steps:${expected}`)

@@ -202,6 +202,19 @@ describe('variables', () => {
   })
 })
 
+test('a file that an option names is checked, and is the payload', () => {
+  const key = `ssh-ed25519 ${btoa(`\0\0\0\x0bssh-ed25519\0\0\0\x20${'\0'.repeat(32)}`)}\n`
+  const site = { 'site.steps': 'USER deploy keys=k' }
+  expect(of({ ...site, k: key }).steps[0]?.payload).toMatchObject({ path: 'k', size: key.length })
+  expect(problems({ ...site, k: `# x\n${key}ssh-ed25519 AAAA\n` })).toEqual([
+    expect.stringContaining('k:3:1: found ssh-ed25519 with a key that is cut'),
+  ])
+  expect(problems(site)).toEqual([expect.stringContaining('site.steps:1:13: found "k"; expected a file')])
+  const { files } = repository({ ...site, k: key })
+  const text = (path: string) => (path === 'site.steps' ? site[path] : path === 'vars.toml' ? '' : undefined)
+  expect(declare({ files, text, host: web1, roster }).needs).toEqual(['k'])
+})
+
 test('files are asked for until they are there', () => {
   const full = repository({
     'site.steps': 'INCLUDE a\nTEMPLATE t /etc/t',
