@@ -34,6 +34,9 @@ export const reasons = {
   SYSCTL_UNKNOWN: 'the kernel has no parameter of that name',
   TOOL_MISSING: 'a program that the step needs is not installed',
   TOO_LARGE: 'the file is larger than this verb handles',
+  UNIT_FAILED: 'systemd could not start, stop or enable a unit',
+  UNIT_MISSING: 'systemd knows no such unit',
+  UNIT_STATIC: 'the unit cannot be enabled or disabled',
   UNKNOWN_OWNER: 'no such user or group on this machine',
   WRONG_TYPE: 'something of another type stands at the path',
 } as const

@@ -1,6 +1,9 @@
 // The providers of this machine, one per kind of resource. How each works is left to its own file.
 import { openAccounts } from './linux-accounts.ts'
+import { booted } from './linux-bus.ts'
 import { openSysctl } from './linux-sysctl.ts'
+import { openUnitFiles } from './linux-unitfiles.ts'
+import { openUnits } from './linux-units.ts'
 import type { Kind, Provider, Providers } from './resource.ts'
 
 /**
@@ -8,6 +11,10 @@ import type { Kind, Provider, Providers } from './resource.ts'
  * state directory, where a provider keeps what it needs to go back.
  */
 export function openProviders(root: string, _state: string): Providers {
-  const providers: readonly Provider[] = [...openAccounts(root), ...(root === '/' ? [openSysctl()] : [])]
+  const providers: readonly Provider[] = [
+    ...openAccounts(root),
+    ...(root === '/' ? [openSysctl()] : []),
+    root === '/' && booted() ? openUnits() : openUnitFiles(root),
+  ]
   return new Map(providers.map(each => [each.kind, each] as [Kind, Provider]))
 }

@@ -28,7 +28,8 @@ export interface States {
     readonly automatic: boolean
   }
   unit: {
-    readonly running: boolean
+    /** Undefined: neither; a oneshot unit has done its work, or nothing can run in this root. It suits every step. */
+    readonly running: boolean | undefined
     /** As `systemctl is-enabled` says it: enabled, disabled, masked, static, indirect … */
     readonly enabled: string
   }

@@ -10,6 +10,7 @@ import { link, planLink } from './link.ts'
 import { mkdir, planMkdir } from './mkdir.ts'
 import { mode, planMode } from './mode.ts'
 import { planRun, run } from './run.ts'
+import { planService, service } from './service.ts'
 import { planSysctl, sysctl } from './sysctl.ts'
 import { template } from './template.ts'
 import { tree } from './tree.ts'
@@ -25,7 +26,23 @@ function withObservation(spec: VerbSpec): VerbSpec {
 
 /** By name, in the order of the reference. INCLUDE, WHEN and END are syntax and not here. */
 export const specs: ReadonlyMap<string, VerbSpec> = new Map(
-  [tree, mkdir, copy, template, link, line, mode, absent, unpack, group, user, sysctl, run, checkSpec]
+  [
+    tree,
+    mkdir,
+    copy,
+    template,
+    link,
+    line,
+    mode,
+    absent,
+    unpack,
+    group,
+    user,
+    sysctl,
+    service,
+    run,
+    checkSpec,
+  ]
     .map(withObservation)
     .map(spec => [spec.name, spec]),
 )
@@ -43,6 +60,7 @@ export const planners: ReadonlyMap<string, (step: Step, look: Look) => Answer> =
   ['GROUP', planGroup],
   ['USER', planUser],
   ['SYSCTL', planSysctl],
+  ['SERVICE', planService],
   ['RUN', planRun],
   ['CHECK', planCheck],
 ])
