@@ -8,6 +8,8 @@ export interface Figure {
   readonly unit: 'ms' | 'MB' | '%' | 'x' | ''
   /** The budget (DESIGN of the host engine and the agent); none where the figure only explains another. */
   readonly most?: number
+  /** The other way round: a budget that must be reached. */
+  readonly least?: number
 }
 
 /** What a group answers: figures by name. */
@@ -25,6 +27,9 @@ export const jsonKeys = [
   'idle_cpu_pct',
   'peak_rss_mb',
 ] as const
+
+/** Names of the group `peers`, whose rows differ with what is installed. */
+export const peersPrefix = 'peers.'
 
 /** Groups in the order in which they run; each group's figures in the order in which they are shown. */
 export const groups: Readonly<Record<string, readonly Figure[]>> = {
@@ -60,6 +65,23 @@ export const groups: Readonly<Record<string, readonly Figure[]>> = {
     { name: 'bare_repair_p50_ms', what: '  hand edit -> restored, p50', unit: 'ms', most: 5 },
     { name: 'bare_repair_p99_ms', what: '  hand edit -> restored, p99', unit: 'ms', most: 50 },
   ],
+  peers: [
+    {
+      name: 'peers.ratio_fresh_1000',
+      what: 'fresh, 1,000 files: fastest other / fleet',
+      unit: 'x',
+      least: 1.5,
+    },
+    { name: 'peers.ratio_fresh_5000', what: 'fresh, 5,000 files', unit: 'x', least: 1.5 },
+    { name: 'peers.ratio_noop_1000', what: 'no-op, 1,000 files', unit: 'x', least: 2 },
+    { name: 'peers.ratio_noop_5000', what: 'no-op, 5,000 files', unit: 'x', least: 2 },
+    { name: 'peers.ratio_drift_1000', what: 'drift repair, 1,000 files', unit: 'x' },
+    { name: 'peers.ratio_drift_5000', what: 'drift repair, 5,000 files', unit: 'x' },
+    { name: 'peers.fleet_fresh_100_ms', what: 'fleet apply, 100 files: fresh', unit: 'ms', most: 150 },
+    { name: 'peers.fleet_noop_100_ms', what: '  no-op', unit: 'ms', most: 150 },
+    { name: 'peers.fleet_drift_100_ms', what: '  drift repair', unit: 'ms', most: 150 },
+    { name: 'peers.fleet_role_noop_ms', what: 'fleet apply, role of 30 steps: no-op', unit: 'ms', most: 150 },
+  ],
 }
 
 /** The value below which `share` (0 to 1) of all lie: the smallest that is at least that far up. */
@@ -82,10 +104,16 @@ export function median(values: readonly number[]): number {
 export const rounded = (value: number): number =>
   Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(3))
 
-/** The object of `--json`: exactly `jsonKeys`; null where that group was not run, or failed. */
-export function jsonOf(measured: Measured): Record<(typeof jsonKeys)[number], number | null> {
+/**
+ * The object of `--json`: exactly `jsonKeys`, null where that group was not run, or failed; and under `peers`, if that
+ * group was run, ms and ratios of every tool that took part, by name.
+ */
+export function jsonOf(measured: Measured): Record<string, unknown> {
   const entries = jsonKeys.map(key => [key, measured[key] === undefined ? null : rounded(measured[key])])
-  return Object.fromEntries(entries)
+  const peers = Object.entries(measured).filter(([name]) => name.startsWith(peersPrefix))
+  if (peers.length === 0) return Object.fromEntries(entries)
+  const found = peers.map(([name, value]) => [name.slice(peersPrefix.length), rounded(value)])
+  return { ...Object.fromEntries(entries), peers: Object.fromEntries(found) }
 }
 
 /** Lines of at most 80 columns: figure, value, budget, and whether it is met. */
@@ -93,11 +121,18 @@ export function table(figures: readonly Figure[], measured: Measured): string {
   const row = (what: string, value: string, most: string, verdict: string) =>
     `${what.padEnd(42)}${value.padStart(12)}${most.padStart(14)}  ${verdict}`.trimEnd()
   const withUnit = (value: number, unit: string) => `${value} ${unit}`.trimEnd()
-  const rows = figures.map(({ name, what, unit, most }) => {
+  const rows = figures.map(({ name, what, unit, most, least }) => {
     const value = measured[name]
-    if (value === undefined) return row(what, '-', most === undefined ? '' : withUnit(most, unit), '')
-    const verdict = most === undefined ? '' : value <= most ? 'met' : 'MISSED'
-    return row(what, withUnit(rounded(value), unit), most === undefined ? '' : withUnit(most, unit), verdict)
+    const bound = most ?? least
+    const budget = bound === undefined ? '' : `${least === undefined ? '' : '>= '}${withUnit(bound, unit)}`
+    if (value === undefined) return row(what, '-', budget, '')
+    const met = value <= (most ?? Infinity) && value >= (least ?? -Infinity)
+    return row(
+      what,
+      withUnit(rounded(value), unit),
+      budget,
+      bound === undefined ? '' : met ? 'met' : 'MISSED',
+    )
   })
   return [row('', 'MEASURED', 'AT MOST', ''), ...rows].join('\n')
 }

@@ -5,6 +5,7 @@ import { measureCommands } from './commands.ts'
 import { groups, jsonOf, type Measured, table } from './figures.ts'
 import { measureFleet } from './fleet.ts'
 import { auditAll, freshApply, repairLatency } from './host.ts'
+import { measurePeers } from './peers.ts'
 
 const measures: Readonly<Record<string, (note: (line: string) => void) => Promise<Measured>>> = {
   fleet: measureFleet,
@@ -21,6 +22,7 @@ const measures: Readonly<Record<string, (note: (line: string) => void) => Promis
       bare_repair_p99_ms: p99Ms,
     }
   },
+  peers: measurePeers,
 }
 
 async function main(args: readonly string[]): Promise<number> {
