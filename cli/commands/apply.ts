@@ -41,7 +41,7 @@ export const spec: CommandSpec = {
     try {
       const recovered = await engine.recover()
       if (recovered.undone) io.progress('a run that was cut short has been taken back')
-      const plans = engine.plan(local.steps)
+      const plans = await engine.plan(local.steps)
       const about = { id: local.tree.source ?? 'worktree', label: labelOf(local), facts: local.facts }
       const outcome = await engine.run(
         local.steps,

@@ -1,6 +1,7 @@
 // `fleet plan`: what `fleet apply` would do here, step by step. Looks only.
 import { readFileSync } from 'node:fs'
-import { type Content, describe } from '../../node/host/act.ts'
+import type { Content } from '../../node/host/act.ts'
+import { describe } from '../../node/host/describe.ts'
 import type { Engine } from '../../node/host/main.ts'
 import { ordered, type StepPlan } from '../../node/host/plan.ts'
 import { type CommandSpec, exits, type Io } from '../command.ts'
@@ -36,7 +37,7 @@ export const spec: CommandSpec = {
     const local = await readLocal(rev, options, io)
     const wantsDiffs = options['diff'] === true
     const { plans, diffs } = await lookLocal(local, options, async engine => {
-      const found = engine.plan(local.steps)
+      const found = await engine.plan(local.steps)
       return { plans: found, diffs: wantsDiffs ? await diffsOf(engine, found, local, io) : [] }
     })
     const changes = plans.filter(each => each.acts.length > 0)

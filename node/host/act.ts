@@ -53,6 +53,8 @@ export type Act =
       readonly from: State | null
       readonly to: State | null
       readonly purge?: boolean
+      /** As in Change: undo of what came along with another one. */
+      readonly along?: boolean
     }
   | {
       readonly kind: 'run'
@@ -84,6 +86,15 @@ export interface LineOriginal {
   readonly unended: boolean
 }
 
+export type SetAct = Extract<Act, { kind: 'set' }>
+
+/** How a resource was before another one brought or changed it, and what became of it. */
+export interface Along {
+  readonly id: ResourceId
+  readonly before: State | null
+  readonly after: State | null
+}
+
 /** What was before fleet: kept as long as the step is in force, and put back when it leaves. */
 export type Original =
   | { readonly was: 'absent'; readonly path: string }
@@ -102,11 +113,11 @@ export type Original =
       readonly was: 'state'
       readonly id: ResourceId
       readonly before: State | null
-      /** What the step made of it; undo compares with it. */
+      /** What the step made of it, as it was observed then; undo compares with it. */
       readonly after: State | null
       readonly purge?: boolean
-      /** Resources that came or changed along with it, and how they were. Known once it is done. */
-      readonly along?: readonly { readonly id: ResourceId; readonly before: State | null }[]
+      /** Known once it is done. */
+      readonly along?: readonly Along[]
     }
 
 /** What a verb may look at while it plans: the machine as it will be when the acts before it are done. */
@@ -135,41 +146,4 @@ export type Answer = readonly Act[] | Reason
 
 export function isReason(answer: Answer): answer is Reason {
   return !Array.isArray(answer)
-}
-
-/** One line for a plan, such as `write /etc/motd mode=0644`. */
-export function describe(act: Act): string {
-  switch (act.kind) {
-    case 'put':
-      return `write ${act.path}${words(act.ownership)}`
-    case 'link':
-      return `link ${act.path} -> ${act.target}`
-    case 'mkdir':
-      return `make directory ${act.path}${words(act.ownership)}`
-    case 'modify':
-      return `set ${act.path}${words(act.ownership)}`
-    case 'remove':
-      return `remove ${act.path}`
-    case 'rmdir':
-      return `remove directory ${act.path}`
-    case 'restore':
-      return `restore ${act.path}`
-    case 'unpack':
-      return `unpack ${act.payload.path} to ${act.path}`
-    case 'set':
-      return `${act.to === null ? 'remove' : act.from === null ? 'create' : 'change'} ${act.id.replace(':', ' ')}`
-    case 'run':
-      return `run ${act.argv.join(' ')}`
-    case 'check':
-      return `check ${act.probe.kind}`
-  }
-}
-
-function words({ mode, uid, gid }: Ownership): string {
-  const parts = [
-    mode === undefined ? '' : ` mode=${mode.toString(8).padStart(4, '0')}`,
-    uid === undefined ? '' : ` owner=${uid}`,
-    gid === undefined ? '' : ` group=${gid}`,
-  ]
-  return parts.join('')
 }

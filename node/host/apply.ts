@@ -1,14 +1,14 @@
 // The loop that runs a plan: intents durable, everything prepared beside its target, then the acts, then the outcome.
 // Until all is prepared nothing has changed; after that a failure takes back what was done, in reverse order. The same
 // way back serves a failed act and a crash, since it goes by what is found, not by what is remembered to be done.
-import { setImmediate as breathe } from 'node:timers/promises'
+import assert from 'node:assert'
 import type { Act } from './act.ts'
+import { probeWords } from './describe.ts'
 import { sha256 } from './digest.ts'
 import { type Reason, StepError } from './errors.ts'
-import { type Entry, type Intent, type Made, type OpenRun, type Sums, savedIn } from './journal.ts'
+import { type Intent, type Made, type Outcome, type Sums, savedIn } from './journal.ts'
 import {
   check,
-  comeBack,
   commit,
   dropRooms,
   flushHomes,
@@ -16,15 +16,21 @@ import {
   intentOf,
   type Job,
   makeRooms,
-  type Setting,
+  reasonFrom,
   stage,
   sweep,
   temporaryPrefix,
 } from './perform.ts'
 import { ordered, type StepPlan } from './plan.ts'
+import { transact } from './providers.ts'
+import { type Change, kindOf, type ResourceId } from './resource.ts'
+import { command, pacer, pathsOf, type Running, revert, takeBack } from './revert.ts'
 import { type Sum, sumOf } from './saved.ts'
 import type { Payload, Step } from './steps/step.ts'
-import { basename, type Stat, type System } from './system.ts'
+import type { Probing, System } from './system.ts'
+
+export { reasonFrom } from './perform.ts'
+export { revert, takeBack } from './revert.ts'
 
 /** Where the bytes of a payload come from; content-addressed, checked after each read. */
 export interface Payloads {
@@ -37,10 +43,17 @@ export interface NotKept {
   readonly reason: Reason
 }
 
-export interface Applying extends Setting {
-  /** Appends to the journal, durable when it returns. */
-  readonly note: (entry: Entry) => void
+/** The bound on everything that a check may wait for is its own. */
+export interface Timing {
+  /** Milliseconds, never going back. */
+  readonly now: () => number
+  readonly wait: (ms: number) => Promise<void>
+}
+
+export interface Applying extends Running {
   readonly withoutXattrs: boolean
+  readonly probe: Probing
+  readonly timing: Timing
 }
 
 export interface Applied {
@@ -48,19 +61,23 @@ export interface Applied {
   readonly leftBehind: readonly string[]
   /** Absent: all is in force. `prepare`: nothing was changed. `undone`: what was changed is taken back. */
   readonly ended?: 'prepare' | 'undone'
-  readonly undone: readonly Step[]
+  /** Steps whose acts were begun. */
+  readonly begun: readonly Step[]
   readonly dirty: readonly Reason[]
   /** Of the originals that were saved. */
   readonly sums: Sums
+  /** Of the resources that were changed. */
+  readonly outcomes: ReadonlyMap<ResourceId, Outcome>
 }
 
-/** Longest stretch without giving the event loop a turn, in milliseconds. */
-const sliceMs = 10
 /** Pairs handed to one call of a tool: bounds open handles. */
 const carryMax = 50
 const validateTimeoutMs = 60_000
 
-/** Runs `plans` as run number `run`; the caller notes the outcome `done`, this notes all else. */
+/**
+ * Runs `plans` as a leg of run number `run`, which is open already if it is not the first. The caller notes the outcome
+ * `done`, this notes all else.
+ */
 export async function apply(
   context: Applying,
   plans: readonly StepPlan[],
@@ -68,28 +85,41 @@ export async function apply(
   payloads: Payloads,
   keepFailed: boolean,
 ): Promise<Applied> {
-  const { machine, note } = context
-  const prefix = `${temporaryPrefix(context.tag)}${run}-`
-  const homes = homeFinder(machine, plans, `${prefix}in`)
-  const jobs: Job[] = ordered(plans).map(({ plan, planned }, index) => ({
-    plan,
-    planned,
-    index,
-    intent: intentOf(planned, `${prefix}${index}`, homes),
-  }))
-  const jobsOf = Map.groupBy(jobs, job => job.plan)
+  const { machine, note, open } = context
+  const base = open()?.intents.length ?? 0
+  const jobs = jobsOf(context, plans, run, base)
+  const intents = jobs.map(job => job.intent)
+  const byPlan = Map.groupBy(jobs, job => job.plan)
   const failed = new Map<StepPlan, Reason>()
   for (const plan of plans) if (plan.reason) failed.set(plan, plan.reason)
-  const outcome = (ended: Applied['ended'], back?: Reverted): Applied => ({
-    notKept: [...failed].map(([plan, reason]) => ({ step: plan.step, reason })),
-    leftBehind: [...plans.flatMap(each => each.leftBehind), ...left, ...(back?.leftBehind ?? [])],
-    ...(ended === undefined ? {} : { ended }),
-    undone:
-      ended === 'undone' ? [...new Set(jobs.filter(job => done.has(job)).map(job => job.plan.step))] : [],
-    dirty: ended === undefined ? plans.flatMap(each => each.damaged) : (back?.dirty ?? []),
-    sums,
-  })
+  const left: string[] = []
+  const dirty: Reason[] = []
+  const begun = new Set<Step>()
   const sums: Record<string, Sum> = {}
+  const outcomes = new Map<ResourceId, Outcome>()
+  const outcome = (ended?: Applied['ended']): Applied => ({
+    notKept: [...failed].map(([plan, reason]) => ({ step: plan.step, reason })),
+    leftBehind: [...plans.flatMap(each => each.leftBehind), ...left],
+    ...(ended === undefined ? {} : { ended }),
+    begun: [...begun],
+    dirty: ended === undefined ? [...plans.flatMap(each => each.damaged), ...dirty] : dirty,
+    sums,
+    outcomes,
+  })
+  let staged = false
+  const giveUp = async () => {
+    const nothingDone = base === 0 && !staged
+    const back = await takeBack(context)
+    left.push(...back.leftBehind)
+    dirty.push(...back.dirty)
+    return outcome(nothingDone ? 'prepare' : 'undone')
+  }
+  /** What concerns the whole run is said of its first step. */
+  const blame = (error: unknown) => {
+    const reason = reasonFrom(error)
+    if (!plans[0]) throw error
+    failed.set(plans[0], reason)
+  }
   const originals = new Set(plans.flatMap(each => savedIn(each.originals)))
   const sumUp = ({ saved, keeps }: Intent) => {
     for (const name of [saved, keeps]) {
@@ -98,96 +128,178 @@ export async function apply(
       if (sum) sums[name] = sum
     }
   }
-  const left: string[] = []
-  const done = new Set<Job>()
-  /** What concerns the whole run is said of its first step. */
-  const blame = (error: unknown) => {
-    const reason = reasonFrom(error)
-    if (!plans[0]) throw error
-    failed.set(plans[0], reason)
-  }
-  if (failed.size > 0 && !keepFailed) return outcome('prepare')
-  const intents = jobs.map(job => job.intent)
+  if (failed.size > 0 && !keepFailed) return giveUp()
   try {
     note({ kind: 'begin', run, intents })
-  } catch (error) {
-    blame(error)
-    return outcome('prepare')
-  }
-  try {
     makeRooms(machine, intents)
   } catch (error) {
     blame(error)
-    await takeBack(context, { run, intents, started: [] })
-    return outcome('prepare')
+    return giveUp()
   }
 
   // Prepare: all that can fail without anything being changed.
   const made: Made[] = jobs.map(() => null)
   const pace = pacer()
-  const open = (): OpenRun => ({ run, intents, made, sums, started: [...started] })
-  const started = new Set<number>()
-  for (const job of jobs) {
+  for (const [at, job] of jobs.entries()) {
     if (failed.has(job.plan)) continue
     try {
-      made[job.index] = stage(machine, job, await bytesOf(job, payloads))
+      made[at] = await stageJob(context, job, payloads)
       sumUp(job.intent)
     } catch (error) {
       failed.set(job.plan, reasonFrom(error, job.intent.path))
     }
     await pace()
-    if (failed.size > 0 && !keepFailed) break
+    if (failed.size > 0 && !keepFailed) return giveUp()
   }
-  if (failed.size === 0 || keepFailed)
-    await finishStaging(context, jobs, failed, pace).catch(error => {
-      blame(error)
-      keepFailed = false
-    })
-  if (failed.size === 0 || keepFailed)
-    try {
-      note({ kind: 'staged', made, sums })
-    } catch (error) {
-      blame(error)
-      keepFailed = false
-    }
-  if (failed.size > 0 && !keepFailed) {
-    await takeBack(context, { run, intents, started: [] })
-    return outcome('prepare')
+  try {
+    await finishStaging(context, jobs, failed, pace)
+    if (failed.size > 0 && !keepFailed) return giveUp()
+    note({ kind: 'staged', made, sums })
+    staged = true
+  } catch (error) {
+    blame(error)
+    return giveUp()
   }
 
-  for (const job of jobs) {
-    if (failed.has(job.plan)) continue
-    try {
-      if (job.planned.act.kind === 'run') {
-        note({ kind: 'started', index: job.index })
-        started.add(job.index)
-        done.add(job)
-        await command(machine, job.planned.act)
-      } else if ('path' in job.planned.act) {
-        const { path, kind } = job.planned.act
-        check(machine, job)
-        done.add(job)
-        if (job.planned.drifted && job.planned.before && job.planned.before.kind !== 'directory')
-          context.keepEdit(path, job.planned.before, kind)
-        if (commit(machine, job) === 'left') left.push(path)
-        // A removed directory is saved only now.
-        sumUp(job.intent)
+  for (const group of transactions(jobs)) {
+    for (let due = group; ; ) {
+      due = due.filter(job => !failed.has(job.plan))
+      if (due.length === 0) break
+      try {
+        await perform(context, due, { begun, left, outcomes })
+        for (const job of due) sumUp(job.intent)
+        break
+      } catch (error) {
+        const reason = reasonFrom(error, due[0]!.intent.path)
+        for (const job of blamed(due, reason)) failed.set(job.plan, reason)
+        if (!keepFailed) return giveUp()
+        // The step stands alone: only its own acts go back; others of the transaction are tried without it.
+        const mine = due.filter(job => failed.has(job.plan)).flatMap(job => byPlan.get(job.plan)!)
+        const back = await revert(
+          context,
+          open()!,
+          mine.map(each => each.index),
+        )
+        left.push(...back.leftBehind)
+        dirty.push(...back.dirty)
       }
-    } catch (error) {
-      failed.set(job.plan, reasonFrom(error, job.intent.path))
-      if (!keepFailed) {
-        return outcome('undone', await takeBack(context, open()))
-      }
-      // The step stands alone: only its own acts go back.
-      const mine = jobsOf.get(job.plan)!.map(each => each.index)
-      const back = await revert(context, open(), mine)
-      left.push(...back.leftBehind)
     }
     await pace()
   }
   dropRooms(machine, intents)
-  flushHomes(machine, paths(intents))
-  return outcome(undefined)
+  flushHomes(machine, pathsOf(intents))
+  return outcome()
+}
+
+/** The acts in order; adjacent changes of one kind of resource are one transaction. */
+function transactions(jobs: readonly Job[]): Job[][] {
+  const groups: Job[][] = []
+  for (const job of jobs) {
+    const last = groups.at(-1)
+    if (last && isTogether(last[0]!, job)) last.push(job)
+    else groups.push([job])
+  }
+  return groups
+}
+
+function isTogether(
+  { planned: { act: a } }: Pick<Job, 'planned'>,
+  { planned: { act: b } }: Pick<Job, 'planned'>,
+) {
+  return a.kind === 'set' && b.kind === 'set' && kindOf(a.id) === kindOf(b.id)
+}
+
+function jobsOf(
+  { machine, tag, providers }: Applying,
+  plans: readonly StepPlan[],
+  run: number,
+  base: number,
+): Job[] {
+  const prefix = `${temporaryPrefix(tag)}${run}-`
+  const homes = homeFinder(machine, plans, base === 0 ? `${prefix}in` : `${prefix}${base}in`)
+  const jobs: Job[] = []
+  for (const [at, { plan, planned }] of ordered(plans).entries()) {
+    const index = base + at
+    const last = jobs.at(-1)
+    const spreads = planned.act.kind === 'set' && providers.get(kindOf(planned.act.id))?.spreads
+    const together = last && isTogether(last, { planned })
+    const states = spreads ? (together ? last.intent.states : `saved/${run}-${index}-states`) : undefined
+    jobs.push({ plan, planned, index, intent: intentOf(planned, `${prefix}${index}`, homes, states) })
+  }
+  return jobs
+}
+
+/** The step that the reason names, else all of the transaction. */
+function blamed(jobs: readonly Job[], { path }: Reason): readonly Job[] {
+  const named = jobs.filter(({ planned: { act } }) => act.kind === 'set' && act.id === path)
+  return named.length > 0 ? named : jobs
+}
+
+/** What is gathered while acts are done. */
+interface Gathered {
+  readonly begun: Set<Step>
+  readonly left: string[]
+  readonly outcomes: Map<ResourceId, Outcome>
+}
+
+/** One act, or a transaction of several. */
+async function perform(context: Applying, jobs: readonly Job[], { begun, left, outcomes }: Gathered) {
+  const { machine, note } = context
+  const job = jobs[0]!
+  const { act, before, drifted } = job.planned
+  const begin = () => {
+    for (const each of jobs) note({ kind: 'started', index: each.index }, each === jobs.at(-1))
+    for (const each of jobs) begun.add(each.plan.step)
+  }
+  switch (act.kind) {
+    case 'set': {
+      for (const { planned } of jobs)
+        if (planned.drifted && planned.act.kind === 'set') context.keepState(planned.act.id, planned.act.from)
+      const done = await transact(context, jobs.map(changeOf), job.intent.states, begin)
+      for (const [id, outcome] of done.outcomes) outcomes.set(id, outcome)
+      left.push(...done.leftBehind)
+      return
+    }
+    case 'run':
+      begin()
+      return command(machine, act)
+    case 'check':
+      return poll(context, act)
+    default:
+      check(machine, job)
+      begun.add(job.plan.step)
+      if (drifted && before && before.kind !== 'directory') context.keepEdit(act.path, before, act.kind)
+      if (commit(machine, job) === 'left') left.push(act.path)
+  }
+}
+
+function changeOf({ planned: { act } }: Job): Change {
+  assert(act.kind === 'set')
+  const { kind: _, ...change } = act
+  return change
+}
+
+/** Milliseconds. A probe that hangs is given up after the longest. */
+const pollFirstMs = 100
+const pollMostMs = 2000
+const probeMostMs = 10_000
+
+/** Asks until the answer is right, or the time is over. */
+async function poll({ probe, timing }: Applying, act: Extract<Act, { kind: 'check' }>) {
+  const endMs = timing.now() + act.withinMs
+  for (let pauseMs = pollFirstMs; ; pauseMs = Math.min(2 * pauseMs, pollMostMs)) {
+    const leftMs = endMs - timing.now()
+    const found = await probe(act.probe, Math.min(probeMostMs, Math.max(leftMs, pollFirstMs)))
+    if (found === undefined) return
+    const restMs = endMs - timing.now()
+    if (restMs <= 0)
+      throw new StepError(
+        'CHECK_FAILED',
+        undefined,
+        `${probeWords(act.probe)}: ${found}; asked for ${act.withinMs} ms`,
+      )
+    await timing.wait(Math.min(pauseMs, restMs))
+  }
 }
 
 /** One repair: each act by itself, no way back; what is replaced goes to the drift store. */
@@ -200,27 +312,37 @@ export async function repair(
   const { machine } = context
   const prefix = `${temporaryPrefix(context.tag)}r${run}-`
   const homes = homeFinder(machine, [plan], `${prefix}in`)
-  for (const [index, { plan: _, planned }] of ordered([plan]).entries()) {
-    const { act, before } = planned
-    if (act.kind === 'run') {
-      await command(machine, act)
-      continue
+  const jobs = ordered([plan]).map(({ planned }, index): Job => {
+    const { saved: _unsaved, ...intent } = intentOf(planned, `${prefix}${index}`, homes)
+    return { plan, planned, intent, index }
+  })
+  for (const group of transactions(jobs)) {
+    const job = group[0]!
+    const { act, before } = job.planned
+    if (act.kind === 'run') await command(machine, act)
+    if (act.kind === 'set') {
+      for (const { planned } of group)
+        if (planned.act.kind === 'set') context.keepState(planned.act.id, planned.act.from)
+      await transact(context, group.map(changeOf), undefined, () => {})
     }
     if (!('path' in act)) continue
-    const { saved: _unsaved, ...intent } = intentOf(planned, `${prefix}${index}`, homes)
-    const job: Job = { plan, planned, intent, index }
     try {
-      makeRooms(machine, [intent])
-      stage(machine, job, await bytesOf(job, payloads))
+      makeRooms(machine, [job.intent])
+      await stageJob(context, job, payloads)
       await finishStaging(context, [job], new Map(), pacer())
       check(machine, job)
       context.keepEdit(act.path, before, act.kind)
       if (machine.lstat(act.path) !== undefined || act.kind !== 'remove') commit(machine, job)
       flushHomes(machine, [act.path])
     } finally {
-      sweep(machine, [intent])
+      sweep(machine, [job.intent])
     }
   }
+}
+
+/** Makes what will take the target's place. */
+async function stageJob({ machine }: Applying, job: Job, payloads: Payloads): Promise<Made> {
+  return stage(machine, job, await bytesOf(job, payloads))
 }
 
 async function bytesOf({ planned: { act } }: Job, payloads: Payloads): Promise<Uint8Array | undefined> {
@@ -287,116 +409,4 @@ async function validate(machine: System, path: string, argv: readonly string[], 
   const ran = await machine.run(argv, validateTimeoutMs, temp)
   if (ran.timedOut) throw new StepError('COMMAND_TIMEOUT', path, `validate= took more than 60 s`)
   if (ran.code !== 0) throw new StepError('INVALID', path, `${argv.join(' ')}: ${ran.output.trim()}`)
-}
-
-async function command(machine: System, act: Extract<Act, { kind: 'run' }>) {
-  if (act.unless) {
-    const guard = await machine.run(act.unless, act.timeoutMs)
-    if (guard.code === 0) return
-  }
-  const ran = await machine.run(act.argv, act.timeoutMs)
-  const words = act.argv.join(' ')
-  if (ran.timedOut)
-    throw new StepError(
-      'COMMAND_TIMEOUT',
-      undefined,
-      `${words}: killed after ${act.timeoutMs} ms\n${ran.output}`,
-    )
-  if (ran.code !== 0)
-    throw new StepError(
-      'COMMAND_FAILED',
-      undefined,
-      `${words}: exit ${ran.code ?? 'by signal'}\n${ran.output}`,
-    )
-}
-
-export interface Reverted {
-  readonly leftBehind: readonly string[]
-  readonly dirty: readonly Reason[]
-}
-
-/** Takes a whole run back and closes it. On a full disk it may stay open; then the next start or run does this again. */
-export async function takeBack(context: Applying, open: OpenRun): Promise<Reverted> {
-  const back = await revert(context, open)
-  try {
-    context.note({ kind: 'undone', dirty: back.dirty })
-  } catch (error) {
-    reasonFrom(error)
-  }
-  return back
-}
-
-/**
- * Brings every path of a run back to what was there before, the last first. May be called again and again: it goes by
- * what it finds. `only`: intents of one step, which goes back alone. Without `made` nothing was changed yet, and only temporary things are removed.
- */
-export async function revert(context: Applying, open: OpenRun, only?: readonly number[]): Promise<Reverted> {
-  const { machine } = context
-  const leftBehind: string[] = []
-  const dirty: Reason[] = []
-  const indexes = only ?? [...open.intents.keys()]
-  const mine = indexes.map(index => open.intents[index]!)
-  const pace = pacer()
-  machine.settle()
-  if (open.made) {
-    const isOurs = recogniser(open)
-    const started = new Set(open.started)
-    for (const index of indexes.toReversed()) {
-      const intent = open.intents[index]!
-      try {
-        if (intent.kind === 'run') {
-          if (intent.undo && started.has(index))
-            await command(machine, { kind: 'run', argv: intent.undo, timeoutMs: intent.timeoutMs! })
-        } else if (intent.first && comeBack(context, intent, isOurs, open.sums) === 'left')
-          leftBehind.push(intent.path!)
-      } catch (error) {
-        dirty.push(reasonFrom(error))
-      }
-      await pace()
-    }
-    for (const index of indexes) {
-      const { reload, undo, timeoutMs } = open.intents[index]!
-      if (!reload || undo || !started.has(index)) continue
-      await command(machine, { kind: 'run', argv: reload, timeoutMs: timeoutMs! }).catch(error =>
-        dirty.push(reasonFrom(error)),
-      )
-    }
-  }
-  flushHomes(machine, paths(mine))
-  // What could not be put back is still saved; it stays for whoever looks after it.
-  if (!only) sweep(machine, mine, new Set(dirty.length > 0 ? mine.flatMap(each => each.saved ?? []) : []))
-  return { leftBehind, dirty }
-}
-
-/** Whether what stands at a path is what the run put there; the table is made when first asked. */
-function recogniser({ intents, made = [] }: OpenRun): (path: string, stat: Stat) => boolean {
-  let known: Map<string | undefined, number[]> | undefined
-  return (path, stat) => {
-    known ??= Map.groupBy(intents.keys(), index => intents[index]!.path)
-    return (known.get(path) ?? []).some(index => {
-      const [ino, mtimeMs] = made[index] ?? []
-      return ino === stat.ino && (stat.kind === 'directory' || mtimeMs === stat.mtimeMs)
-    })
-  }
-}
-
-function paths(intents: readonly Intent[]): string[] {
-  return intents.flatMap(({ path }) => path ?? [])
-}
-
-function pacer(): () => Promise<void> {
-  let since = performance.now()
-  return async () => {
-    if (performance.now() - since < sliceMs) return
-    await breathe()
-    since = performance.now()
-  }
-}
-
-/** `path` stands in for a temporary name beside it. What is no StepError is thrown on. */
-export function reasonFrom(error: unknown, path?: string): Reason {
-  if (!(error instanceof StepError)) throw error
-  const { reason } = error
-  const temporary = reason.path !== undefined && basename(reason.path).startsWith(temporaryPrefix(''))
-  return temporary && path !== undefined ? { ...reason, path } : reason
 }

@@ -10,6 +10,7 @@ export const reasons = {
   BUSY: 'the path is in use, such as a mount point',
   CHANGED_BACK: 'what was repaired is not as declared right after it',
   CHANGED_MEANWHILE: 'the path changed between plan and act',
+  CHECK_FAILED: 'a CHECK did not come true in time',
   COMMAND_FAILED: 'a command ended with another code than 0',
   COMMAND_TIMEOUT: 'a command did not end in time and was killed',
   CONTESTED: 'something else keeps changing the target; it is left alone for a while',

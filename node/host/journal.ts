@@ -1,10 +1,11 @@
 // The record of applying: what is in force, and what a run was about to do, so that a crash at any point can be taken
 // back. A frame is one line of digest and length, then one JSON document; a frame counts whole or not at all.
 // Appending and making durable are left to apply.ts.
-import type { Act, Original } from './act.ts'
+import type { Act, Along, Original } from './act.ts'
 import { sha256 } from './digest.ts'
 import { HostError, type Reason } from './errors.ts'
 import type { Held } from './plan.ts'
+import type { ResourceId, State as ResourceState } from './resource.ts'
 import type { Sum } from './saved.ts'
 import type { Stat } from './system.ts'
 
@@ -33,6 +34,12 @@ export interface Intent {
   readonly undo?: readonly string[]
   readonly reload?: readonly string[]
   readonly timeoutMs?: number
+  /** For `set`: the resource, how it was, and what it is to be. */
+  readonly id?: ResourceId
+  readonly from?: ResourceState | null
+  readonly to?: ResourceState | null
+  /** The states of its whole kind just before, in the state directory: for kinds that spread. */
+  readonly states?: string
 }
 
 export interface Pause {
@@ -48,14 +55,18 @@ export type Made = readonly [ino: number, mtimeMs: number] | null
 /** Of originals saved by a run, by their names in the state directory. */
 export type Sums = Readonly<Record<string, Sum>>
 
-/** 2: originals have sums. Journals of version 1 are read; what they saved is known by its kind only. */
-export const version = 2
+/**
+ * 2: originals have sums; 3: runs have legs, and acts on resources. Older ones are read; what version 1 saved is known by
+ * its kind only.
+ */
+export const version = 3
 
 export type Entry =
+  /** A run begins, or another leg of the run that is open. */
   | { readonly kind: 'begin'; readonly run: number; readonly intents: readonly Intent[] }
-  /** Everything is prepared; from here on acts are done. */
+  /** Everything of the leg is prepared; from here on its acts are done. */
   | { readonly kind: 'staged'; readonly made: readonly Made[]; readonly sums: Sums }
-  /** A command is about to run, or has ended. */
+  /** A command is about to run or a resource about to change, or it has ended. */
   | { readonly kind: 'started' | 'ended'; readonly index: number }
   /** The run is in force; `dirty`: originals that could not come back. */
   | {
@@ -77,11 +88,13 @@ export type Entry =
   | { readonly kind: 'retry' }
   /** Commands that a repair owes, by step id. */
   | { readonly kind: 'owed'; readonly ids: readonly string[] }
-  | { readonly kind: 'snapshot'; readonly version: 1 | typeof version; readonly state: State }
+  | { readonly kind: 'snapshot'; readonly version: 1 | 2 | typeof version; readonly state: State }
 
 export interface OpenRun {
   readonly run: number
+  /** Of all its legs, in order. */
   readonly intents: readonly Intent[]
+  /** Of the intents of legs that were staged; what has none was not acted on. */
   readonly made?: readonly Made[]
   readonly sums?: Sums
   readonly started: readonly number[]
@@ -102,9 +115,19 @@ export const blank: State = { held: [], runs: 0, dirty: [], pauses: [], owed: []
 export function advance(state: State, entry: Entry): State {
   switch (entry.kind) {
     case 'begin':
+      if (state.open?.run === entry.run)
+        return { ...state, open: { ...state.open, intents: [...state.open.intents, ...entry.intents] } }
       return { ...state, runs: entry.run, open: { run: entry.run, intents: entry.intents, started: [] } }
     case 'staged':
-      return state.open ? { ...state, open: { ...state.open, made: entry.made, sums: entry.sums } } : state
+      if (!state.open) return state
+      return {
+        ...state,
+        open: {
+          ...state.open,
+          made: [...(state.open.made ?? []), ...entry.made],
+          sums: { ...state.open.sums, ...entry.sums },
+        },
+      }
     case 'started':
       return state.open
         ? { ...state, open: { ...state.open, started: [...state.open.started, entry.index] } }
@@ -145,6 +168,28 @@ function closed({ open: _, ...state }: State): State {
 /** Names in the state directory that something in force still needs. */
 export function savedIn(originals: readonly Original[]): string[] {
   return originals.flatMap(each => (each.was === 'saved' ? [each.saved] : []))
+}
+
+/** What came of the resources that a run changed. */
+export interface Outcome {
+  readonly after: ResourceState | null
+  readonly along: readonly Along[]
+}
+
+/** The originals with what became of the resources, once that is known. */
+export function withOutcomes(
+  originals: readonly Original[],
+  outcomes: ReadonlyMap<ResourceId, Outcome>,
+): readonly Original[] {
+  if (outcomes.size === 0) return originals
+  return originals.map(each => {
+    const outcome = each.was === 'state' ? outcomes.get(each.id) : undefined
+    if (each.was !== 'state' || outcome === undefined) return each
+    const known = new Map([...(each.along ?? []), ...outcome.along].map(one => [one.id, one]))
+    // How it was at first stays.
+    for (const one of each.along ?? []) known.set(one.id, { ...known.get(one.id)!, before: one.before })
+    return { ...each, after: outcome.after, ...(known.size > 0 ? { along: [...known.values()] } : {}) }
+  })
 }
 
 export function withSums(originals: readonly Original[], sums: Sums): readonly Original[] {

@@ -1,5 +1,6 @@
 // Words for drift that is only reported: what was found and what was expected, from the acts that would repair it.
-import { type Act, describe } from './act.ts'
+import type { Act } from './act.ts'
+import { describe } from './describe.ts'
 import type { Reason } from './errors.ts'
 import type { Planned, StepPlan } from './plan.ts'
 import type { State } from './resource.ts'

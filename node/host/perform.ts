@@ -1,9 +1,10 @@
 // How each act is prepared beside its target, done, and taken back, through System. Every function goes by what it
 // finds, so that it may be called again after a crash. When to call which is left to apply.ts.
 import type { Act } from './act.ts'
-import { StepError } from './errors.ts'
+import { type Reason, StepError } from './errors.ts'
 import type { Intent, Made, Sums } from './journal.ts'
 import type { Planned, StepPlan } from './plan.ts'
+import type { ResourceId, State } from './resource.ts'
 import { damageOf } from './saved.ts'
 import { basename, dirname, join, type Ownership, type Stat, type System } from './system.ts'
 
@@ -17,6 +18,8 @@ export interface Setting {
   readonly tag: string
   /** Takes what was edited into the drift store (null: deleted); called just before `act` replaces it. */
   readonly keepEdit: (path: string, stat: Stat | null, act: Act['kind']) => void
+  /** The same for a resource. */
+  readonly keepState: (id: ResourceId, state: State | null) => void
 }
 
 /** Without a tag: of any state directory. */
@@ -34,13 +37,13 @@ export interface Job {
 /** After the outcome is durable: what only the way back needed. `needed`: names of saved files still in force. */
 export function sweep(
   machine: System,
-  intents: readonly Pick<Intent, 'temp' | 'saved' | 'keeps'>[],
+  intents: readonly Pick<Intent, 'temp' | 'saved' | 'keeps' | 'states'>[],
   needed: ReadonlySet<string> = new Set(),
 ) {
   dropRooms(machine, intents)
-  for (const { temp, saved, keeps } of intents) {
+  for (const { temp, saved, keeps, states } of intents) {
     if (temp !== undefined && !roomOf(temp) && machine.lstat(temp) !== undefined) machine.removeTree(temp)
-    for (const name of [saved, keeps])
+    for (const name of [saved, keeps, states])
       if (name !== undefined && !needed.has(name) && machine.lstat(name) !== undefined)
         machine.removeTree(name)
   }
@@ -66,9 +69,19 @@ export function dropRooms(machine: System, intents: readonly Pick<Intent, 'temp'
   for (const room of roomsOf(intents)) if (machine.lstat(room) !== undefined) machine.removeTree(room)
 }
 
-export function intentOf(planned: Planned, name: string, home: (path: string) => string): Intent {
+/** `states`: where those of its kind are saved before, for what spreads. */
+export function intentOf(
+  planned: Planned,
+  name: string,
+  home: (path: string) => string,
+  states?: string,
+): Intent {
   const { act, before, first, saved, drifted, reload, keeps } = planned
   if (!('path' in act)) {
+    if (act.kind === 'set') {
+      const { id, from, to } = act
+      return { kind: 'set', before: null, first: true, id, from, to, ...(states ? { states } : {}) }
+    }
     if (act.kind !== 'run') return { kind: act.kind, before: null, first: false }
     return {
       kind: 'run',
@@ -340,4 +353,12 @@ function measure(machine: System, path: string, bytesMax: number): number {
       throw new StepError('ONE_WAY', path, 'found more than 64 MiB on another file system; remove it by hand')
   }
   return sum
+}
+
+/** `path` stands in for a temporary name beside it. What is no StepError is thrown on. */
+export function reasonFrom(error: unknown, path?: string): Reason {
+  if (!(error instanceof StepError)) throw error
+  const { reason } = error
+  const temporary = reason.path !== undefined && basename(reason.path).startsWith(temporaryPrefix(''))
+  return temporary && path !== undefined ? { ...reason, path } : reason
 }

@@ -1,16 +1,19 @@
 // What is declared, what is in force and what is there -> the ordered acts that lead from one to the other, or the
 // reason why not. Knows no verb by name: verbs answer with acts, and acts say how they are taken back.
-import { type Act, type Answer, describe, isReason, type Original } from './act.ts'
+import { type Act, type Answer, isReason, type Original } from './act.ts'
+import { describe } from './describe.ts'
 import type { Reason } from './errors.ts'
+import { type Acts, createLeg, isOpaque, type Leg, type Planned } from './leg.ts'
+import { originalOf, remember, takeBack } from './originals.ts'
+import { type Kind, kindOf, type ResourceId, sameState } from './resource.ts'
 import { diff, sameStep } from './steps/diff.ts'
 import type { Step } from './steps/step.ts'
-import { dirname, type Ownership, type Stat } from './system.ts'
+import { dirname, type Stat } from './system.ts'
 import { planners, specs } from './verbs/index.ts'
-import { decode, lineFileBytesMax, takeLine } from './verbs/line.ts'
-import { lacking } from './verbs/observe.ts'
-import { readList } from './verbs/values.ts'
-import type { UndoClass } from './verbs/verb.ts'
+import type { Owed, UndoClass } from './verbs/verb.ts'
 import type { View } from './view.ts'
+
+export type { Planned } from './leg.ts'
 
 /** A step in force: what it took to make it so, and how its target looked when that was done. */
 export interface Held {
@@ -25,25 +28,6 @@ export interface Held {
   readonly seenAtMs?: number
 }
 
-/** An act with what was found where it acts. */
-export interface Planned {
-  readonly act: Act
-  /** Null: nothing. Of a path that an earlier act touches: a prediction. */
-  readonly before: Stat | null
-  /** The first act on its path: its `before` is real, and what a failed run returns to. */
-  readonly first: boolean
-  /** Where what it replaces is saved, in the state directory. */
-  readonly saved?: string
-  /** A file that is saved as an original although it is on the machine at no time. */
-  readonly keeps?: { readonly saved: string; readonly bytes: Uint8Array; readonly ownership: Ownership }
-  /** What it replaces was edited since fleet wrote it: a copy goes to the drift store first. */
-  readonly drifted: boolean
-  /** The new file takes over ACL and extended attributes of the old, which fleet did not make. */
-  readonly carry: boolean
-  /** A RUN that is owed because a path of its `on=` changed. */
-  readonly reload: boolean
-}
-
 export type StepKind = 'kept' | 'repair' | 'new' | 'changed' | 'undo'
 
 export interface StepPlan {
@@ -51,7 +35,7 @@ export interface StepPlan {
   readonly kind: StepKind
   readonly acts: Planned[]
   readonly undoClass: UndoClass
-  /** What the step holds afterwards; empty for `undo`. */
+  /** What the step holds afterwards; of an `undo`: what is still to be taken back in a later leg. */
   readonly originals: readonly Original[]
   /** Paths that an undo leaves as they are. */
   readonly leftBehind: readonly string[]
@@ -59,22 +43,46 @@ export interface StepPlan {
   readonly damaged: readonly Reason[]
   /** Why it cannot be kept; then there are no acts. */
   readonly reason?: Reason
+  /** Only foreseen: planned again when the acts of this leg are done. */
+  readonly tentative?: true
+  /** Not finished by these acts: it is planned again in the next leg. */
+  readonly more?: true
 }
 
 export interface PlanInput {
   readonly declared: readonly Step[]
   readonly held: readonly Held[]
   readonly view: View
-  /** Number of the run; names what is saved. */
+  /** Numbers of the run and its leg, from 0; what is saved has them in its name. */
   readonly run: number
+  readonly leg?: number
   /** Whether a held step's target is known to be untouched, without reading it. */
   readonly trusted: (held: Held) => boolean
-  /** Commands with `on=` are due whatever was touched: a repair owes them. */
+  /** What the earlier legs of this run did. */
+  readonly earlier?: readonly StepPlan[]
+  /** Kinds of resources that could not be observed. */
+  readonly unseen?: ReadonlyMap<Kind, Reason>
+  /** Only the commands that these steps owe, whatever was touched: a repair owes them. */
   readonly owed?: boolean
 }
 
 export function targetOf(step: Step): string | undefined {
   return specs.get(step.verb)?.target?.(step)
+}
+
+/** Every path that the step decides, its target first. */
+export function pathsOf(step: Step): readonly string[] {
+  const spec = specs.get(step.verb)
+  const target = spec?.target?.(step)
+  return spec?.paths?.(step) ?? (target === undefined ? [] : [target])
+}
+
+export function resourcesOf(step: Step): readonly ResourceId[] {
+  return specs.get(step.verb)?.resources?.(step) ?? []
+}
+
+export function owedOf(step: Step): Owed | undefined {
+  return specs.get(step.verb)?.owes?.(step)
 }
 
 /** Asks the step's verb; what the machine throws while it is looked at is the reason. */
@@ -90,170 +98,247 @@ export function ask(step: Step, view: View): Answer {
   }
 }
 
-/** Undo first, in reverse order; then what is declared, in its order; last the RUNs whose paths changed. */
-export function plan({ declared, held, view, run, trusted, owed = false }: PlanInput): StepPlan[] {
-  const difference = diff(
-    held.map(each => each.step),
-    declared,
-  )
+/**
+ * Undo first, in reverse order; then what is declared, in its order; then the commands whose paths changed; last the
+ * checks. What follows acts that nobody can see through is tentative.
+ */
+export function plan(input: PlanInput): StepPlan[] {
+  const { declared, held, view, earlier = [] } = input
+  if (input.owed) return declared.flatMap(owedPlan)
   const heldById = new Map(held.map(each => [each.step.id, each]))
-  const firstAt = new Map<string, { acts: Planned[]; planned: Planned }>()
+  const steps = held.map(each => each.step)
+  const { undo } = diff(steps, declared)
+  const finished = new Set(earlier.flatMap(each => (each.more ? [] : [each.step.id])))
+  const leg = createLeg(view, input.leg ? `${input.run}.${input.leg}` : `${input.run}`)
   const plans: StepPlan[] = []
-  const touched: string[] = []
-  let count = 0
-  const saveAs = () => `saved/${run}-${count++}`
-
-  const add = (
-    acts: Planned[],
-    act: Act,
-    drifted: boolean,
-    reload = false,
-    made = false,
-  ): Planned | undefined => {
-    if (!('path' in act)) {
-      const planned = { act, before: null, first: false, drifted: false, carry: false, reload }
-      acts.push(planned)
-      return planned
-    }
-    const earlier = firstAt.get(act.path)
-    const before = view.stat(act.path) ?? null
-    view.predict(act)
-    touched.push(act.path)
-    if (earlier) {
-      const { act: old } = earlier.planned
-      const replaceable = act.kind === 'put' || act.kind === 'link' || act.kind === 'remove'
-      const was = earlier.planned.before
-      // A file that changes its step, or gets two lines, changes once: nobody sees it missing or half done.
-      if (
-        replaceable &&
-        'path' in old &&
-        old.kind !== 'mkdir' &&
-        old.kind !== 'rmdir' &&
-        was?.kind !== 'directory' &&
-        (was !== null || act.kind !== 'remove')
-      ) {
-        earlier.acts.splice(earlier.acts.indexOf(earlier.planned), 1)
-        const planned = {
-          ...earlier.planned,
-          act,
-          carry: act.kind === 'put' && was?.kind === 'file',
-          drifted: earlier.planned.drifted || drifted,
-          ...(was !== null && earlier.planned.saved === undefined ? { saved: saveAs() } : {}),
-        }
-        acts.push(planned)
-        firstAt.set(act.path, { acts, planned })
-        return planned
-      }
-      const planned = { act, before, first: false, drifted: false, carry: false, reload: false }
-      acts.push(planned)
-      return planned
-    }
-    const replaces = before !== null && act.kind !== 'modify' && act.kind !== 'rmdir' && act.kind !== 'mkdir'
-    const planned: Planned = {
-      act,
-      before,
-      first: true,
-      drifted: drifted && before !== null,
-      carry: !made && act.kind === 'put' && before?.kind === 'file',
-      reload: false,
-      ...(replaces ? { saved: saveAs() } : {}),
-    }
-    acts.push(planned)
-    firstAt.set(act.path, { acts, planned })
-    return planned
+  const settle = (plan: StepPlan) => {
+    plans.push(leg.over() && !plan.more ? { ...plan, tentative: true } : plan)
   }
 
-  for (const step of difference.undo) {
-    const mine = heldById.get(step.id)!
-    const acts: Planned[] = []
-    const leftBehind: string[] = []
-    const damaged: Reason[] = []
-    const edited = !trusted(mine) && drifted(ask(step, view))
-    for (const original of [...mine.originals].reverse()) {
-      const answer = takeBack(original, view)
-      if (answer === 'left') leftBehind.push((original as { path: string }).path)
-      else if (isReason(answer)) damaged.push(answer)
-      else for (const act of answer) add(acts, act, edited && original.was !== 'line')
-    }
-    plans.push({ ...stepPlan(step, 'undo', acts, []), leftBehind, damaged })
-  }
-  // A step that leaves together with what it watches still owes its command.
-  const reloads: StepPlan[] = []
-  const undone = plans.slice()
-  for (const step of declared) {
-    const mine = heldById.get(step.id)
-    const same = mine !== undefined && sameStep(mine.step, step)
-    const originals = mine?.originals ?? []
-    const kind = mine === undefined ? 'new' : same ? 'repair' : 'changed'
-    if (step.options['on'] !== undefined && step.verb === 'RUN') {
-      const answer = ask(step, view)
-      const [act] = isReason(answer) ? [] : answer
-      const undo = act?.kind === 'run' ? act.undo : undefined
-      const fresh =
-        undo && ({ was: 'command', undo, timeoutMs: (act as { timeoutMs: number }).timeoutMs } as const)
-      const later = stepPlan(step, same ? 'kept' : kind, [], remember(originals, fresh))
-      plans.push(later)
-      reloads.push(later)
-      continue
-    }
-    const target = targetOf(step)
-    if (
-      same &&
-      (target === undefined || (trusted(mine) && !view.predicted(target) && !disturbed(step, view)))
-    ) {
-      plans.push(stepPlan(step, 'kept', [], originals))
-      continue
-    }
-    const asked = ask(step, view)
-    const answer = isReason(asked) ? asked : (orphaned(asked, view) ?? asked)
-    if (isReason(answer)) {
-      plans.push({ ...stepPlan(step, kind, [], originals), reason: answer })
-      continue
-    }
-    const edited = same || (mine !== undefined && !trusted(mine) && drifted(ask(mine.step, view)))
-    const acts: Planned[] = []
-    let after = originals
-    for (const act of answer) {
-      const savedBefore = !('path' in act) ? undefined : view.savedAt(act.path)
-      const wasPlanned = !('path' in act) ? undefined : firstAt.get(act.path)?.planned
-      const before = !('path' in act) ? undefined : view.stat(act.path)
-      const content = !('path' in act) ? undefined : view.contentAt(act.path)
-      const made = originals.some(one => one.was === 'absent' && 'path' in act && one.path === act.path)
-      const planned = add(acts, act, edited && wasPlanned === undefined, false, made)
-      if (!planned) continue
-      // A repair puts back what is held already; what it replaces is drift, not an original, unless it came back in
-      // this very run.
-      if (same && wasPlanned === undefined) continue
-      const original = originalOf(planned, before, savedBefore, wasPlanned)
-      if (original === 'predicted' && before && content?.kind === 'bytes') {
-        // What is to be kept exists only once LINE has left the file; it is written for us alone.
-        const saved = saveAs()
-        acts[acts.indexOf(planned)] = {
-          ...planned,
-          keeps: { saved, bytes: content.bytes, ownership: before },
-        }
-        firstAt.set((act as { path: string }).path, { acts, planned: acts.at(-1)! })
-        after = remember(after, { was: 'saved', path: (act as { path: string }).path, saved, stat: before })
-      } else if (original !== 'predicted') after = remember(after, original)
-    }
-    plans.push(stepPlan(step, acts.length > 0 || kind !== 'repair' ? kind : 'kept', acts, after))
-  }
-  const owing = undone.filter(
-    ({ step: { options } }) => options['on'] !== undefined && options['undo'] === undefined,
-  )
-  for (const each of [...owing, ...reloads]) {
-    const paths = readList(each.step.options['on'] ?? '')
-    if (!owed && !touched.some(path => paths.some(on => path === on || path.startsWith(`${on}/`)))) continue
-    const answer = ask(each.step, view)
-    if (!isReason(answer)) for (const act of answer) add(each.acts, act, false, true)
-  }
-  return plans
+  const leaving = new Set(undo.map(step => step.id))
+  const staying = held.filter(each => !leaving.has(each.step.id))
+  const wanted = new Set([
+    ...declared.flatMap(resourcesOf),
+    ...staying.flatMap(each => each.originals.flatMap(heldResources)),
+  ])
+  for (const step of undo) settle(planUndo(heldById.get(step.id)!, leg, input, wanted))
+  for (const step of declared)
+    if (!finished.has(step.id)) settle(planStep(step, heldById.get(step.id), leg, input))
+
+  addOwed(plans, leg, earlier)
+  return leg.over() ? plans.map(checksLast) : plans
 }
 
-/** The acts of a plan in the order in which they are done: owed commands last. */
+/** Resources that a step keeps others from taking with them. */
+function heldResources(original: Original): readonly ResourceId[] {
+  return original.was === 'state' ? [original.id, ...(original.along ?? []).map(each => each.id)] : []
+}
+
+function planUndo(
+  mine: Held,
+  leg: Leg,
+  { view, trusted }: PlanInput,
+  wanted: ReadonlySet<ResourceId>,
+): StepPlan {
+  const acts: Acts = []
+  const leftBehind: string[] = []
+  const damaged: Reason[] = []
+  const rest = [...mine.originals]
+  const edited = !trusted(mine) && drifted(ask(mine.step, view))
+  const plan = (more?: true): StepPlan => ({
+    ...stepPlan(mine.step, 'undo', acts, more ? rest : []),
+    leftBehind,
+    damaged,
+    ...(more ? { more } : {}),
+  })
+  for (let original = rest.at(-1); original !== undefined; original = rest.at(-1)) {
+    const answer = takeBack(original, view, wanted)
+    if (answer === 'left') leftBehind.push((original as { path: string }).path)
+    else if (isReason(answer)) damaged.push(answer)
+    else
+      for (const act of answer) {
+        if (!leg.over() && leg.ends(act)) {
+          const started = acts.length > 0
+          leg.close()
+          if (started) return plan(true)
+        }
+        const changed =
+          act.kind === 'set'
+            ? original.was === 'state' && act.id === original.id && !sameState(act.from, original.after)
+            : edited && original.was !== 'line'
+        leg.add(acts, act, { drifted: changed })
+      }
+    rest.pop()
+  }
+  return plan()
+}
+
+function planStep(step: Step, mine: Held | undefined, leg: Leg, input: PlanInput): StepPlan {
+  const { view, trusted } = input
+  // A step that goes on is still what it was when it began.
+  const begun = input.earlier?.find(each => each.more && each.step.id === step.id)
+  const same = begun ? begun.kind === 'repair' : mine !== undefined && sameStep(mine.step, step)
+  const kind = begun ? begun.kind : mine === undefined ? 'new' : same ? 'repair' : 'changed'
+  const owed = owedOf(step)
+  const originals = remember(mine?.originals ?? [], owed && original(owed))
+  const unseen = resourcesOf(step).flatMap(id => input.unseen?.get(kindOf(id)) ?? [])[0]
+  if (unseen) return { ...stepPlan(step, kind, [], originals), reason: unseen }
+  if (same && !begun && mine && isSettled(mine, input)) {
+    if (touchesAnything(step) && leg.opaque() !== undefined) leg.close()
+    return stepPlan(step, 'kept', [], originals)
+  }
+  const asked = ask(step, view)
+  // Nothing says whether a command that was run is still as it should be: once is enough.
+  const due = same && !begun && !isReason(asked) && !touchesAnything(step) ? asked.filter(isCheck) : asked
+  if (leg.opaque() !== undefined && isCutBefore(step, due, leg)) leg.close()
+  const reason = isReason(due) ? due : leg.over() ? undefined : orphaned(due, view)
+  if (reason || isReason(due)) return { ...stepPlan(step, kind, [], originals), reason: reason as Reason }
+
+  const edited = same || (!begun && mine !== undefined && !trusted(mine) && drifted(ask(mine.step, view)))
+  const acts: Acts = []
+  let after = originals
+  const plan = (): StepPlan =>
+    stepPlan(step, acts.some(({ act }) => !isCheck(act)) || kind !== 'repair' ? kind : 'kept', acts, after)
+  for (const act of due) {
+    if (!leg.over() && leg.ends(act)) {
+      leg.close()
+      if (acts.length > 0) return { ...plan(), more: true }
+    }
+    after = addAct(acts, act, { leg, view, same, edited, mine: mine?.originals ?? [], originals: after })
+  }
+  return plan()
+}
+
+interface AddingAct {
+  readonly leg: Leg
+  readonly view: View
+  readonly same: boolean
+  readonly edited: boolean
+  /** What the step held before this run. */
+  readonly mine: readonly Original[]
+  readonly originals: readonly Original[]
+}
+
+/** Answers what the step is to remember with this act. */
+function addAct(
+  acts: Acts,
+  act: Act,
+  { leg, view, same, edited, mine, originals }: AddingAct,
+): readonly Original[] {
+  if (!('path' in act)) {
+    const known = act.kind === 'set' && mine.find(each => each.was === 'state' && each.id === act.id)
+    const changed = act.kind === 'set' && known && known.was === 'state' && !sameState(act.from, known.after)
+    const planned = leg.add(acts, act, { drifted: changed === true })
+    return same && act.kind === 'set' && known ? originals : remember(originals, original(planned ?? { act }))
+  }
+  const earlier = leg.earlierAt(act.path)
+  const savedBefore = view.savedAt(act.path)
+  const before = view.stat(act.path)
+  const content = view.contentAt(act.path)
+  const made = mine.some(one => one.was === 'absent' && one.path === act.path)
+  const planned = leg.add(acts, act, { drifted: edited && earlier === undefined, made })
+  // A repair puts back what is held already; what it replaces is drift, not an original, unless it came back in
+  // this very run.
+  if (!planned || (same && earlier === undefined)) return originals
+  const found = originalOf(planned, before, savedBefore, earlier)
+  if (found !== 'predicted') return remember(originals, found)
+  if (before === undefined || content?.kind !== 'bytes') return originals
+  // What is to be kept exists only once LINE has left the file; it is written for us alone.
+  const saved = leg.saveAs()
+  leg.amend(acts, { ...planned, keeps: { saved, bytes: content.bytes, ownership: before } })
+  return remember(originals, { was: 'saved', path: act.path, saved, stat: before })
+}
+
+/** Of what is not about a path. */
+function original(planned: { readonly act: Act }): Original | undefined {
+  const found = originalOf(planned, undefined, undefined, undefined)
+  return found === 'predicted' ? undefined : found
+}
+
+/** Nothing needs to be asked: its target looks as it did when it was found right. */
+function isSettled(mine: Held, { view, trusted }: PlanInput): boolean {
+  const { step } = mine
+  const target = targetOf(step)
+  if (target === undefined || resourcesOf(step).length > 0) return false
+  return trusted(mine) && !view.predicted(target) && !disturbed(step, view)
+}
+
+function touchesAnything(step: Step): boolean {
+  return targetOf(step) !== undefined || resourcesOf(step).length > 0
+}
+
+/** Whether the step must be looked at again after what the leg does last. */
+function isCutBefore(step: Step, answer: Answer, leg: Leg): boolean {
+  if (isReason(answer)) return true
+  const [first] = answer
+  if (first) return leg.ends(first)
+  // One that is kept may stand among others of its kind.
+  return targetOf(step) !== undefined || resourcesOf(step).some(id => kindOf(id) !== leg.opaque())
+}
+
+const isCheck = (act: Act) => act.kind === 'check'
+
+/** Adds the commands that are due, to the plans that owe them or to new ones. */
+function addOwed(plans: StepPlan[], leg: Leg, earlier: readonly StepPlan[]): void {
+  const touched = [...earlier.flatMap(each => each.acts.map(({ act }) => act)), ...leg.touched]
+  const owing = new Map<string, StepPlan>()
+  for (const each of [...earlier, ...plans]) owing.set(each.step.id, each)
+  for (const plan of owing.values()) {
+    const owed = owedOf(plan.step)
+    // What the step that leaves takes back by itself is not done once more.
+    if (!owed || plan.reason || (plan.kind === 'undo' && owed.act.undo) || !isDue(owed, touched)) continue
+    const mine = plans.includes(plan) && leg.over() === (plan.tentative ?? false)
+    if (mine) leg.add(plan.acts, owed.act, { reload: true })
+    else {
+      const { tentative: _, ...rest } = plan
+      const later = {
+        ...rest,
+        acts: [],
+        leftBehind: [],
+        damaged: [],
+        ...(leg.over() ? { tentative: true as const } : {}),
+      }
+      leg.add(later.acts, owed.act, { reload: true })
+      plans.push(later)
+    }
+  }
+}
+
+/** Something at or below a path that it watches is touched, and nothing made it unnecessary. */
+function isDue({ on, spares }: Owed, touched: readonly Act[]): boolean {
+  if (touched.some(act => act.kind === 'set' && spares?.(act))) return false
+  return touched.some(act => 'path' in act && on.some(path => isBelow(act.path, path)))
+}
+
+/** At the path, or below it. */
+export function isBelow(path: string, above: string): boolean {
+  return path === above || path.startsWith(above === '/' ? '/' : `${above}/`)
+}
+
+function owedPlan(step: Step): StepPlan[] {
+  const owed = owedOf(step)
+  if (!owed) return []
+  const plan = stepPlan(step, 'kept', [], [])
+  plan.acts.push({ act: owed.act, before: null, first: false, drifted: false, carry: false, reload: true })
+  return [plan]
+}
+
+/** A step that only checks waits for the last leg. */
+function checksLast(plan: StepPlan): StepPlan {
+  const checks = plan.acts.length > 0 && plan.acts.every(each => isCheck(each.act))
+  return checks ? { ...plan, tentative: true } : plan
+}
+
+/** The acts of a plan in the order in which they are done: owed commands after all others, then the checks. */
 export function ordered(plans: readonly StepPlan[]): { plan: StepPlan; planned: Planned }[] {
   const all = plans.flatMap(each => each.acts.map(planned => ({ plan: each, planned })))
-  return [...all.filter(each => !each.planned.reload), ...all.filter(each => each.planned.reload)]
+  const rank = ({ planned }: { planned: Planned }) => (isCheck(planned.act) ? 2 : planned.reload ? 1 : 0)
+  return [0, 1, 2].flatMap(at => all.filter(each => rank(each) === at))
+}
+
+/** Whether the plan does anything to the machine. */
+export function changes({ acts, damaged }: StepPlan): boolean {
+  return damaged.length > 0 || acts.some(each => !isCheck(each.act))
 }
 
 /** What would be done, a line an act. */
@@ -270,10 +355,13 @@ function stepPlan(step: Step, kind: StepKind, acts: Planned[], originals: readon
 
 /** The first act whose directory will not be there. */
 function orphaned(acts: readonly Act[], view: View): Reason | undefined {
+  const made = new Set<string>()
   for (const act of acts) {
-    if (act.kind !== 'put' && act.kind !== 'link' && act.kind !== 'mkdir') continue
+    if (isOpaque(act)) return undefined
+    if (act.kind === 'mkdir' || act.kind === 'link') made.add(act.path)
+    if (act.kind !== 'put' && act.kind !== 'link' && act.kind !== 'mkdir' && act.kind !== 'unpack') continue
     const parent = dirname(act.path)
-    if (parent === '/' || view.stat(parent) !== undefined) continue
+    if (parent === '/' || made.has(parent) || view.stat(parent) !== undefined) continue
     return { code: 'NO_PARENT', path: act.path, detail: `found no ${parent}; expected a directory` }
   }
   return undefined
@@ -288,103 +376,4 @@ function disturbed(step: Step, view: View): boolean {
 
 function drifted(answer: Answer): boolean {
   return !isReason(answer) && answer.some(act => 'path' in act && act.kind !== 'mkdir')
-}
-
-/** The acts that put an original back, or its damage; `left`: something that cannot be replaced stands there. */
-function takeBack(original: Original, view: View): Answer | 'left' {
-  if (original.was === 'command') return [{ kind: 'run', argv: original.undo, timeoutMs: original.timeoutMs }]
-  if (original.was === 'state') return []
-  const { path } = original
-  const now = view.stat(path)
-  switch (original.was) {
-    case 'absent':
-      if (now === undefined) return []
-      if (now.kind !== 'directory') return [{ kind: 'remove', path }]
-      return view.list(path).length === 0 ? [{ kind: 'rmdir', path }] : 'left'
-    case 'saved': {
-      const { saved, stat, sum } = original
-      const detail = view.damageOf(saved, stat.kind, sum)
-      if (detail !== undefined) return { code: 'ORIGINAL_DAMAGED', path, detail }
-      if (now !== undefined && (now.kind === 'directory' || stat.kind === 'directory')) return 'left'
-      return [{ kind: 'restore', path, saved, stat }]
-    }
-    case 'attributes': {
-      if (now === undefined) return []
-      const ownership = lacking(now, original.ownership)
-      return ownership === undefined ? [] : [{ kind: 'modify', path, ownership }]
-    }
-    case 'line': {
-      if (now?.kind !== 'file') return []
-      const text = decode(view.read(path, lineFileBytesMax))
-      const next = text === undefined ? undefined : takeLine(text, original)
-      if (next === undefined) return []
-      const ownership = { mode: now.mode, uid: now.uid, gid: now.gid }
-      const bytes = new TextEncoder().encode(next)
-      return [{ kind: 'put', path, content: { kind: 'bytes', bytes }, ownership }]
-    }
-  }
-}
-
-function originalOf(
-  { act, saved }: Planned,
-  before: Stat | undefined,
-  savedBefore: string | undefined,
-  earlier: Planned | undefined,
-): Original | 'predicted' | undefined {
-  switch (act.kind) {
-    case 'run':
-      return act.undo === undefined ? undefined : { was: 'command', undo: act.undo, timeoutMs: act.timeoutMs }
-    case 'mkdir':
-      return { was: 'absent', path: act.path }
-    case 'modify': {
-      if (before === undefined) return undefined
-      const was: Ownership = {
-        mode: act.ownership.mode === undefined ? undefined : before.mode,
-        uid: act.ownership.uid === undefined ? undefined : before.uid,
-        gid: act.ownership.gid === undefined ? undefined : before.gid,
-      }
-      return { was: 'attributes', path: act.path, ownership: was }
-    }
-    case 'put':
-    case 'link':
-    case 'remove': {
-      if (act.kind === 'put' && act.original) return act.original
-      if (before === undefined) return { was: 'absent', path: act.path }
-      const untouched = earlier === undefined || earlier.act.kind === 'modify'
-      const place = savedBefore ?? (untouched ? saved : undefined)
-      return place === undefined ? 'predicted' : { was: 'saved', path: act.path, saved: place, stat: before }
-    }
-    default:
-      return undefined
-  }
-}
-
-/** The first original of a path stays, whatever is done to it later; a line's text follows the declaration. */
-function remember(held: readonly Original[], fresh: Original | undefined): readonly Original[] {
-  if (fresh === undefined) return held
-  if (fresh.was === 'command') return [...held.filter(each => each.was !== 'command'), fresh]
-  if (fresh.was === 'state') return [...held, fresh]
-  const at = held.findIndex(each => 'path' in each && each.path === fresh.path)
-  const old = held[at]
-  if (old === undefined) return [...held, fresh]
-  if (old.was === 'line' && fresh.was === 'line') return held.with(at, { ...old, text: fresh.text })
-  if (old.was === 'attributes' && fresh.was === 'saved') {
-    const { mode, uid, gid } = old.ownership
-    const stat = {
-      ...fresh.stat,
-      mode: mode ?? fresh.stat.mode,
-      uid: uid ?? fresh.stat.uid,
-      gid: gid ?? fresh.stat.gid,
-    }
-    return held.with(at, { ...fresh, stat })
-  }
-  if (old.was === 'attributes' && fresh.was === 'attributes') {
-    const ownership = {
-      mode: old.ownership.mode ?? fresh.ownership.mode,
-      uid: old.ownership.uid ?? fresh.ownership.uid,
-      gid: old.ownership.gid ?? fresh.ownership.gid,
-    }
-    return held.with(at, { ...old, ownership })
-  }
-  return held
 }

@@ -83,9 +83,9 @@ function placed(options: Declared['options'], argv: readonly string[]): readonly
 /** Milliseconds. */
 const timeoutDefaultMs = 5 * 60_000
 
-/** What running it takes; whether it is due is the planner's question: a RUN has nothing to look at. */
+/** With on= it is only owed. Whether it ran already is the planner's question: a RUN has nothing to look at. */
 export function planRun(step: Step): Answer {
-  return [commandOf(step)]
+  return step.options['on'] === undefined ? [commandOf(step)] : []
 }
 
 function commandOf(step: Declared): Extract<Act, { kind: 'run' }> {

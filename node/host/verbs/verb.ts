@@ -1,7 +1,7 @@
 // What every verb says of itself. The static half (usage, arguments, options, identity, undo class) serves the
 // parser, `fleet check`, `fleet help VERB` and the docs; the other half, in the same file, serves the planner.
 
-import type { Act } from '../act.ts'
+import type { Act, SetAct } from '../act.ts'
 import type { ResourceId } from '../resource.ts'
 import type { Step } from '../steps/step.ts'
 
@@ -63,6 +63,8 @@ export interface OptionSpec {
 export interface Owed {
   readonly on: readonly string[]
   readonly act: Extract<Act, { kind: 'run' }>
+  /** An act of the same run that makes it unnecessary: a unit that has just been started needs no reload. */
+  readonly spares?: (act: SetAct) => boolean
 }
 
 /** The parts of a step that its verb needs to know what it is about. */

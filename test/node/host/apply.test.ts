@@ -313,7 +313,7 @@ test('A, then B, then A, then nothing: every tree comes back byte for byte', asy
           // What cannot be kept (a directory where a file should be) must change nothing.
           if (outcome.kind === 'wait' || outcome.kind === 'failed')
             expect(tree.walk()).toEqual(states.at(-1) ?? was)
-          else expect(host.plan(steps).flatMap(each => each.acts)).toEqual([])
+          else expect((await host.plan(steps)).flatMap(each => each.acts)).toEqual([])
           expect(outcome.dirty).toEqual([])
           states.push(tree.walk())
         }

@@ -1,0 +1,308 @@
+// The loop of one run: observe, plan, apply; what follows acts that nobody can see through is planned again when they are
+// done, in another leg of the same run. It is in force as a whole, or taken back as a whole.
+import { setImmediate as breathe } from 'node:timers/promises'
+import { type Applied, type Applying, apply, type NotKept, type Payloads } from './apply.ts'
+import { dirtyReason, type Reason } from './errors.ts'
+import {
+  type About,
+  type Intent,
+  type Pause,
+  type State,
+  savedIn,
+  withOutcomes,
+  withSums,
+} from './journal.ts'
+import type { DriftStore } from './linux-drift.ts'
+import { isObserved, leaveObserved } from './observed.ts'
+import { reasonFrom, sweep } from './perform.ts'
+import { changes, type Held, plan as planSteps, resourcesOf, type StepPlan, targetOf } from './plan.ts'
+import { nothingObserved, observe } from './providers.ts'
+import { type Change, kindOf, nameOf, type ResourceId } from './resource.ts'
+import { takeBack } from './revert.ts'
+import type { Step } from './steps/step.ts'
+import { basename, type System } from './system.ts'
+import { declaredPaths, openView } from './view.ts'
+
+/** What a run needs of the engine. */
+export interface Hosting {
+  readonly machine: System
+  readonly context: Applying
+  readonly state: () => State
+  readonly drift: DriftStore
+  readonly now: () => number
+  readonly isTemporary: (name: string) => boolean
+  /** Whether a held step's target is known to be untouched, without reading it. */
+  readonly trusted: (held: Held) => boolean
+  readonly paused: (path: string | undefined) => Pause | undefined
+}
+
+export interface RunInput {
+  /** [] restores what was before. */
+  readonly steps: readonly Step[]
+  readonly about: About
+  readonly payloads: Payloads
+  readonly keepFailed: boolean
+}
+
+export interface RunOutcome {
+  /** `wait`: nothing was changed; `failed`: what was changed is taken back. */
+  readonly kind: 'applied' | 'unchanged' | 'wait' | 'failed'
+  readonly kept: readonly Step[]
+  readonly repaired: readonly Step[]
+  readonly notKept: readonly NotKept[]
+  /** Steps that a failed run took back. */
+  readonly undone: readonly Step[]
+  /** Paths that an undo left, since something else is in them; what a package leaves. */
+  readonly leftBehind: readonly string[]
+  /** What could not be taken back: the host is DIRTY until retry(). */
+  readonly dirty: readonly Reason[]
+}
+
+/** How often one step may go on in a further leg: a step has few parts, and one that never ends must not loop. */
+const legsOfStepMax = 5
+/** Longest stretch without giving the event loop a turn, in milliseconds. */
+const sliceMs = 10
+
+/** The plan of leg number `leg` of run number `run`, on the machine as it is. */
+export async function planLeg(
+  { machine, context, isTemporary, trusted }: Hosting,
+  steps: readonly Step[],
+  held: readonly Held[],
+  run: number,
+  leg = 0,
+  earlier: readonly StepPlan[] = [],
+): Promise<StepPlan[]> {
+  machine.settle()
+  const ids = [...steps.flatMap(resourcesOf), ...held.flatMap(heldResources)]
+  const { snapshot, unseen } = ids.length > 0 ? await observe(context.providers, ids) : nothingObserved
+  const targets = steps.flatMap(step => targetOf(step) ?? [])
+  const view = openView(machine, declaredPaths(targets), isTemporary, snapshot)
+  const input = { declared: steps, held, view, run, leg, earlier, unseen, trusted }
+  return planSteps(input).map(leaveObserved)
+}
+
+function heldResources({ originals }: Held): ResourceId[] {
+  return originals.flatMap(each =>
+    each.was === 'state' ? [each.id, ...(each.along ?? []).map(({ id }) => id)] : [],
+  )
+}
+
+/** What has come of the run so far. */
+interface Sofar {
+  readonly held: Map<string, Held>
+  readonly plans: StepPlan[]
+  readonly notKept: NotKept[]
+  readonly leftBehind: string[]
+  readonly dirty: Reason[]
+  readonly begun: Set<Step>
+}
+
+/** One run; the engine sees to it that no other is open. */
+export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcome> {
+  const { machine, state } = host
+  const { steps, about, payloads, keepFailed } = input
+  const empty = { kept: [], repaired: [], undone: [], leftBehind: [], dirty: [] }
+  if (state().dirty.length > 0) {
+    const notKept = steps.slice(0, 1).map(step => ({ step, reason: dirtyReason(state().dirty) }))
+    return { kind: 'wait', ...empty, notKept, dirty: state().dirty }
+  }
+  const run = state().runs + 1
+  const before = state().held
+  const context = {
+    ...host.context,
+    surroundings: { quiet: unitsOf([...steps, ...before.map(each => each.step)]) },
+  }
+  const sofar: Sofar = {
+    held: new Map(before.map(each => [each.step.id, each])),
+    plans: [],
+    notKept: [],
+    leftBehind: [],
+    dirty: [],
+    begun: new Set(),
+  }
+  const kept = () => sofar.plans.filter(each => each.kind === 'kept' && !each.reason).map(each => each.step)
+  for (let leg = 0, rest = true; rest; leg++) {
+    const all = await planLeg(host, steps, [...sofar.held.values()], run, leg, sofar.plans)
+    const plans = all.filter(each => !each.tentative).map(each => allowed(host, each, sofar))
+    rest = all.length > plans.length || plans.some(each => each.more)
+    if (leg === 0) {
+      const refused = await prepare(context, all, keepFailed)
+      if (refused.length > 0) return { kind: 'wait', ...empty, notKept: refused }
+    }
+    const applied = await applyLeg(context, plans, run, payloads, keepFailed)
+    for (const step of applied.begun) sofar.begun.add(step)
+    sofar.leftBehind.push(...applied.leftBehind)
+    sofar.dirty.push(...applied.dirty)
+    sofar.notKept.push(...applied.notKept)
+    if (applied.ended === 'prepare') return { kind: 'wait', ...empty, ...only(sofar) }
+    if (applied.ended) {
+      sofar.plans.push(...plans)
+      return { kind: 'failed', ...empty, ...only(sofar), kept: kept(), undone: [...sofar.begun] }
+    }
+    sofar.plans.push(...plans)
+    machine.settle()
+    await fold(host, about, plans, applied, sofar, before)
+  }
+
+  const failed = new Set(sofar.notKept.map(each => each.step.id))
+  const repaired = sofar.plans
+    .filter(each => each.kind !== 'kept' && !failed.has(each.step.id) && each.acts.length > 0)
+    .map(each => each.step)
+  const held = inOrder(steps, sofar.held)
+  const intents = state().open?.intents ?? []
+  try {
+    host.context.note({ kind: 'done', about, held, dirty: sofar.dirty })
+  } catch (error) {
+    const back = await takeBack(context)
+    const notKept = sofar.plans.slice(0, 1).map(({ step }) => ({ step, reason: reasonFrom(error) }))
+    return { kind: 'failed', ...empty, ...back, notKept, undone: [...new Set(repaired)] }
+  }
+  tidy(host, about, intents, before, held, sofar)
+  const kind = sofar.plans.some(changes) ? 'applied' : 'unchanged'
+  return { kind, ...empty, ...only(sofar), kept: kept(), repaired: [...new Set(repaired)] }
+}
+
+const only = ({ notKept, leftBehind, dirty }: Sofar) => ({ notKept, leftBehind, dirty })
+
+function unitsOf(steps: readonly Step[]): string[] {
+  const units = steps.flatMap(resourcesOf).filter(id => kindOf(id) === 'unit')
+  return [...new Set(units.map(nameOf))]
+}
+
+/** A paused target is left alone; a step that goes on and on is given up. */
+function allowed(host: Hosting, plan: StepPlan, { plans }: Sofar): StepPlan {
+  const refuse = (reason: Reason): StepPlan => {
+    const { more: _, ...rest } = plan
+    return { ...rest, acts: [], reason }
+  }
+  const pause = plan.acts.length > 0 ? host.paused(targetOf(plan.step)) : undefined
+  if (pause) return refuse(pausedReason(plan.step, pause))
+  const legs = plans.filter(each => each.more && each.step.id === plan.step.id).length
+  if (!plan.more || legs < legsOfStepMax) return plan
+  return refuse({ code: 'CHANGED_BACK', detail: `found it in want of the same ${legs} times in a row` })
+}
+
+function pausedReason(step: Step, pause: Pause): Reason {
+  const path = targetOf(step) ?? basename(step.id)
+  return { code: 'PAUSED', path, detail: `${pause.reason}; until ${pause.untilMs}` }
+}
+
+/** All that can be seen to fail before anything is changed, of all legs as far as they are foreseen. */
+async function prepare(
+  { providers }: Applying,
+  plans: readonly StepPlan[],
+  keepFailed: boolean,
+): Promise<NotKept[]> {
+  const refused: NotKept[] = []
+  const wanted = plans.flatMap(plan =>
+    plan.acts.flatMap(({ act }) => {
+      if (act.kind !== 'set') return []
+      const { kind: _, ...change } = act
+      return [{ plan, change: change satisfies Change }]
+    }),
+  )
+  for (const [kind, mine] of Map.groupBy(wanted, each => kindOf(each.change.id)))
+    try {
+      await providers.get(kind)?.prepare(mine.map(each => each.change))
+    } catch (error) {
+      const reason = reasonFrom(error)
+      const named = mine.filter(each => each.change.id === reason.path)
+      for (const { step } of new Set((named.length > 0 ? named : mine).map(each => each.plan)))
+        refused.push({ step, reason })
+    }
+  // With keepFailed they fail when their turn comes.
+  return keepFailed ? [] : refused
+}
+
+/** Without acts there is nothing to journal. */
+async function applyLeg(
+  context: Applying,
+  plans: readonly StepPlan[],
+  run: number,
+  payloads: Payloads,
+  keepFailed: boolean,
+): Promise<Applied> {
+  if (plans.some(each => each.acts.length > 0 || each.reason))
+    return apply(context, plans, run, payloads, keepFailed)
+  return {
+    notKept: [],
+    leftBehind: plans.flatMap(each => each.leftBehind),
+    begun: [],
+    dirty: plans.flatMap(each => each.damaged),
+    sums: {},
+    outcomes: new Map(),
+  }
+}
+
+/** What is held once a leg is done. */
+async function fold(
+  host: Hosting,
+  about: About,
+  plans: readonly StepPlan[],
+  applied: Applied,
+  { held }: Sofar,
+  before: readonly Held[],
+): Promise<void> {
+  const failed = new Set(applied.notKept.map(each => each.step.id))
+  const first = new Map(before.map(each => [each.step.id, each]))
+  let slice = performance.now()
+  for (const plan of plans) {
+    const { id } = plan.step
+    const old = first.get(id)
+    if (failed.has(id)) continue
+    const originals = withOutcomes(withSums(plan.originals, applied.sums), applied.outcomes)
+    if (plan.kind !== 'undo') held.set(id, heldAfter(host, { ...plan, originals }, old, about))
+    else if (plan.more) held.set(id, { ...held.get(id)!, originals })
+    else held.delete(id)
+    if (performance.now() - slice > sliceMs) {
+      await breathe()
+      slice = performance.now()
+    }
+  }
+}
+
+function heldAfter(
+  { machine, now, trusted }: Hosting,
+  { step, kind, originals }: StepPlan,
+  old: Held | undefined,
+  about: About,
+): Held {
+  const since =
+    old && (kind === 'kept' || kind === 'repair')
+      ? old.since
+      : { id: about.id, label: about.label, atMs: now() }
+  const target = targetOf(step)
+  if (target === undefined) return { step, originals, since }
+  if (old && kind === 'kept' && (isObserved(step) || trusted(old))) return { ...old, step }
+  return { step, originals, since, seen: machine.lstat(target) ?? null, seenAtMs: now() }
+}
+
+/** What could not be taken back first, then what is declared. */
+function inOrder(steps: readonly Step[], held: ReadonlyMap<string, Held>): Held[] {
+  const declared = new Set(steps.map(step => step.id))
+  const stuck = [...held.values()].filter(each => !declared.has(each.step.id))
+  return [...stuck, ...steps.flatMap(step => held.get(step.id) ?? [])]
+}
+
+/** Once the outcome is durable: edits that moved as a whole, and what only the way back needed. */
+function tidy(
+  { machine, drift, now }: Hosting,
+  about: About,
+  intents: readonly Intent[],
+  before: readonly Held[],
+  held: readonly Held[],
+  { notKept, dirty }: Sofar,
+): void {
+  const needed = new Set(held.flatMap(each => savedIn(each.originals)))
+  for (const { drifted, before: was, saved, path } of intents)
+    if (drifted && was?.kind === 'directory' && saved && !needed.has(saved) && machine.lstat(saved))
+      drift.adopt(saved, path!, now(), about.label)
+  const gone = before.flatMap(each => savedIn(each.originals)).map(saved => ({ saved }))
+  if (dirty.length > 0) gone.length = 0
+  // What took its target's place is no longer under its temporary name; only failures and removals leave some.
+  const clean = notKept.length === 0
+  const rest = intents.filter(
+    each => each.saved || each.keeps || each.states || each.kind === 'remove' || !clean,
+  )
+  sweep(machine, [...rest, ...gone], needed)
+}
