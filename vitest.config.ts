@@ -19,6 +19,16 @@ export default defineConfig({
       project('unit', ['test/{signing,gossip,node,cli,sim,bench}/**/*.test.ts']),
       project('compliance', ['test/compliance/**/*.test.ts'], { testTimeout: 60_000 }),
       project('e2e', ['test/{e2e,golden}/**/*.test.ts'], { testTimeout: 120_000, hookTimeout: 120_000 }),
+      // Needs root and minutes: `npm run test:lab`, never `npm test`.
+      ...(process.env['FLEET_LAB']
+        ? [
+            project('lab', ['test/lab/**/*.test.ts'], {
+              testTimeout: 300_000,
+              hookTimeout: 300_000,
+              fileParallelism: false,
+            }),
+          ]
+        : []),
     ],
   },
 })
