@@ -1,5 +1,6 @@
 // The providers of this machine, one per kind of resource. How each works is left to its own file.
 import { openAccounts } from './linux-accounts.ts'
+import { hasDpkg, openApt } from './linux-apt.ts'
 import { booted } from './linux-bus.ts'
 import { openSysctl } from './linux-sysctl.ts'
 import { openUnitFiles } from './linux-unitfiles.ts'
@@ -10,9 +11,10 @@ import type { Kind, Provider, Providers } from './resource.ts'
  * `root`: an existing directory, `/` for the machine itself; elsewhere a kind may have no provider. `state`: the engine's
  * state directory, where a provider keeps what it needs to go back.
  */
-export function openProviders(root: string, _state: string): Providers {
+export function openProviders(root: string, state: string): Providers {
   const providers: readonly Provider[] = [
     ...openAccounts(root),
+    ...(hasDpkg(root) ? [openApt(root, state)] : []),
     ...(root === '/' ? [openSysctl()] : []),
     root === '/' && booted() ? openUnits() : openUnitFiles(root),
   ]

@@ -9,6 +9,7 @@ import { line, planLine } from './line.ts'
 import { link, planLink } from './link.ts'
 import { mkdir, planMkdir } from './mkdir.ts'
 import { mode, planMode } from './mode.ts'
+import { packageSpec, planPackage } from './package.ts'
 import { planRun, run } from './run.ts'
 import { planService, service } from './service.ts'
 import { planSysctl, sysctl } from './sysctl.ts'
@@ -35,6 +36,7 @@ export const specs: ReadonlyMap<string, VerbSpec> = new Map(
     line,
     mode,
     absent,
+    packageSpec,
     unpack,
     group,
     user,
@@ -56,6 +58,7 @@ export const planners: ReadonlyMap<string, (step: Step, look: Look) => Answer> =
   ['LINE', planLine],
   ['MODE', planMode],
   ['ABSENT', planAbsent],
+  ['PACKAGE', planPackage],
   ['UNPACK', planUnpack],
   ['GROUP', planGroup],
   ['USER', planUser],

@@ -1,0 +1,161 @@
+// What dpkg and apt write, read: the status file, the marks of apt, simulations, lists of versions, warnings. Pure, and
+// forgiving: what is not understood is passed over. Running them is left to linux-apt.ts.
+import type { Movement, PackageState, Packages } from './packages.ts'
+
+/** dpkg's words for a package whose files are all there and configured (dpkg(1), package states). */
+const wholeStates = ['installed', 'triggers-awaited', 'triggers-pending']
+/** Nothing of it is there but perhaps its configuration. */
+const goneStates = ['not-installed', 'config-files']
+
+/**
+ * What is installed, by the names that apt uses: `name`, or `name:arch` where the architecture is foreign. `text`: of
+ * /var/lib/dpkg/status, read as Latin-1; `automatic`: of /var/lib/apt/extended_states.
+ */
+export function parseStatus(text: string, automatic = ''): Packages {
+  const native = nativeOf(text)
+  const along = new Set<string>()
+  for (const stanza of stanzas(automatic))
+    if (field(stanza, 'Auto-Installed') === '1') along.add(nameIn(stanza, native))
+  const found = new Map<string, PackageState>()
+  for (const stanza of stanzas(text)) {
+    const [want, , state = ''] = field(stanza, 'Status').split(' ')
+    const version = field(stanza, 'Version')
+    const name = nameIn(stanza, native)
+    if (name === '' || version === '' || state === '' || goneStates.includes(state)) continue
+    found.set(name, {
+      version: wholeStates.includes(state) ? version : `${version} ${state}`,
+      held: want === 'hold',
+      automatic: along.has(name),
+    })
+  }
+  return found
+}
+
+/** The machine's own architecture is that of its dpkg; '' where that says nothing. */
+export function nativeOf(text: string): string {
+  return field(stanzaOf(text, 'dpkg') ?? '', 'Architecture')
+}
+
+/** The configuration files that dpkg knows of a package; they stay when it is removed. */
+export function conffilesOf(text: string, name: string): readonly string[] {
+  const lines = (stanzaOf(text, name) ?? '').split('\n')
+  const start = lines.indexOf('Conffiles:') + 1
+  if (start === 0) return []
+  const end = lines.findIndex((line, index) => index >= start && !line.startsWith(' '))
+  return lines.slice(start, end < 0 ? undefined : end).flatMap(line => {
+    const [path, , obsolete] = line.trim().split(' ')
+    return path?.startsWith('/') && obsolete === undefined ? [path] : []
+  })
+}
+
+/** What `apt-get -s` would do. Lines such as `Inst a [1.0] (2.0 Debian:12/stable [all])` and `Remv a [1.0]`. */
+export function parseSimulation(output: string): readonly Movement[] {
+  return [...output.matchAll(/^(Inst|Remv|Purg) (\S+)(?: \[([^\]]+)\])?(?: \((\S+))?/gm)].map(
+    ([, word, name = '', from, to]) => ({
+      name,
+      ...(from === undefined ? {} : { from }),
+      ...(word === 'Inst' && to !== undefined ? { to } : {}),
+    }),
+  )
+}
+
+/** The versions that the machine's sources offer, newest first, from `apt-cache madison`. */
+export function parseMadison(output: string): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, string[]>()
+  for (const line of output.split('\n')) {
+    const [name = '', version = '', source = ''] = line.split('|').map(each => each.trim())
+    if (version === '' || source.endsWith('Sources')) continue
+    const versions = found.get(name) ?? []
+    if (!versions.includes(version)) found.set(name, [...versions, version])
+  }
+  return found
+}
+
+/** Directories that dpkg left since something is in them. */
+export function parseNotRemoved(output: string): readonly string[] {
+  return [...output.matchAll(/directory '(\/[^'\n]+)' not empty so not removed/g)].map(match => match[1]!)
+}
+
+/** The package that dpkg blames for a failed transaction. */
+export function parseBlamed(output: string): string | undefined {
+  const package_ = /error processing package (\S+) \(/.exec(output)?.[1]
+  return package_ ?? /error processing archive (?:\S*\/)?(?:\d+-)?([^/_\s]+)_\S+ \(/.exec(output)?.[1]
+}
+
+/** Bytes that the disk will hold more after it, as apt-get foretells; it writes `1,234 kB`. */
+export function parseGrowth(output: string): number {
+  const match = /([\d.,]+) ([kMGT]?)B of additional disk space/.exec(output)
+  if (!match) return 0
+  return Number(match[1]!.replaceAll(',', '')) * 1000 ** ['', 'k', 'M', 'G', 'T'].indexOf(match[2]!)
+}
+
+/** Negative: `a` is older (deb-version(7)). */
+export function compareVersions(a: string, b: string): number {
+  const split = (version: string) => {
+    const [, epoch = '0', rest = ''] = /^(?:(\d+):)?(.*)$/s.exec(version)!
+    const dash = rest.lastIndexOf('-')
+    return dash < 0 ? [epoch, rest, ''] : [epoch, rest.slice(0, dash), rest.slice(dash + 1)]
+  }
+  const [left, right] = [split(a), split(b)]
+  return left.reduce((result, part, index) => result || compareParts(part, right[index]!), 0)
+}
+
+/** Runs of other characters and of digits by turns: `~` before the end, the end before letters, these before the rest. */
+function compareParts(a: string, b: string): number {
+  const runs = (part: string) => [...part.matchAll(/(\D*)(\d*)/g)]
+  const [left, right] = [runs(a), runs(b)]
+  for (let at = 0; at < Math.max(left.length, right.length); at++) {
+    const [, textA = '', digitsA = ''] = left[at] ?? []
+    const [, textB = '', digitsB = ''] = right[at] ?? []
+    for (let i = 0; i < Math.max(textA.length, textB.length); i++) {
+      const order = rank(textA[i]) - rank(textB[i])
+      if (order !== 0) return order
+    }
+    const order = BigInt(digitsA) - BigInt(digitsB)
+    if (order !== 0n) return order < 0n ? -1 : 1
+  }
+  return 0
+}
+
+function rank(character: string | undefined): number {
+  if (character === undefined) return 0
+  if (character === '~') return -1
+  return character.charCodeAt(0) + (/[A-Za-z]/.test(character) ? 0 : 256)
+}
+
+function* stanzas(text: string): Generator<string> {
+  for (let start = 0; start < text.length; ) {
+    const end = text.indexOf('\n\n', start)
+    yield text.slice(start, end < 0 ? text.length : end)
+    if (end < 0) return
+    start = end + 2
+  }
+}
+
+function stanzaOf(text: string, name: string): string | undefined {
+  const [plain = '', arch] = name.split(':')
+  for (let at = -1; ; ) {
+    const head = `Package: ${plain}\n`
+    at = text.indexOf(head, at + 1)
+    if (at < 0) return undefined
+    if (at > 0 && text[at - 1] !== '\n') continue
+    const end = text.indexOf('\n\n', at)
+    const stanza = text.slice(at, end < 0 ? text.length : end)
+    if (arch === undefined || field(stanza, 'Architecture') === arch) return stanza
+  }
+}
+
+/** The first line of a field; '' where it is missing. */
+function field(stanza: string, name: string): string {
+  const head = `${name}: `
+  const at = stanza.startsWith(head) ? 0 : stanza.indexOf(`\n${head}`) + 1
+  if (at === 0 && !stanza.startsWith(head)) return ''
+  const end = stanza.indexOf('\n', at)
+  return stanza.slice(at + head.length, end < 0 ? undefined : end).trim()
+}
+
+function nameIn(stanza: string, native: string): string {
+  const name = field(stanza, 'Package')
+  const arch = field(stanza, 'Architecture')
+  return arch === native || arch === 'all' || arch === '' || native === '' ? name : `${name}:${arch}`
+}

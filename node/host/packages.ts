@@ -1,0 +1,111 @@
+// What is to be asked of a package manager so that changes come true, and whether what it would do is what the steps
+// say. Pure, and the same for apt and dnf; their own words are left to dpkg.ts and rpm.ts.
+import { type Change, nameOf, type States } from './resource.ts'
+
+export type PackageState = States['package']
+/** What is installed, by name. */
+export type Packages = ReadonlyMap<string, PackageState>
+
+/** One package that a transaction installs, replaces (`from` and `to`) or removes (no `to`). */
+export interface Movement {
+  readonly name: string
+  readonly from?: string
+  readonly to?: string
+}
+
+/** What a transaction is asked for. */
+export interface Request {
+  /** Version '': any. */
+  readonly install: readonly { readonly name: string; readonly version: string }[]
+  readonly remove: readonly string[]
+  /** Of those that are removed. */
+  readonly purge: readonly string[]
+  /** Removed only if nothing else needs them. */
+  readonly along: readonly string[]
+}
+
+/** Marks that differ from what is wanted, once the packages are there. */
+export interface Marks {
+  readonly hold: readonly string[]
+  readonly unhold: readonly string[]
+  readonly auto: readonly string[]
+  readonly manual: readonly string[]
+}
+
+const wanted = ({ to }: Change) => to as PackageState | null
+
+/** What is left to do where `now` is installed. */
+export function requestOf(changes: readonly Change[], now: Packages): Request {
+  const install: { name: string; version: string }[] = []
+  const remove: string[] = []
+  const purge: string[] = []
+  const along: string[] = []
+  for (const change of changes) {
+    const name = nameOf(change.id)
+    const [to, is] = [wanted(change), now.get(name)]
+    if (to === null) {
+      if (is === undefined) continue
+      if (change.along) along.push(name)
+      else remove.push(name)
+      if (change.purge) purge.push(name)
+    } else if (is === undefined || (to.version === '' ? is.version.includes(' ') : is.version !== to.version))
+      install.push({ name, version: to.version })
+  }
+  return { install, remove, purge, along }
+}
+
+export function marksOf(changes: readonly Change[], now: Packages): Marks {
+  const differ = (key: 'held' | 'automatic', value: boolean) =>
+    changes.flatMap(change => {
+      const name = nameOf(change.id)
+      const [to, is] = [wanted(change), now.get(name)]
+      return to && is && to[key] === value && is[key] !== value ? [name] : []
+    })
+  return {
+    hold: differ('held', true),
+    unhold: differ('held', false),
+    auto: differ('automatic', true),
+    manual: differ('automatic', false),
+  }
+}
+
+/** What a transaction would do although no step names it, in words; empty: nothing. */
+export function offences(
+  changes: readonly Change[],
+  movements: readonly Movement[],
+  now: Packages,
+  compare: (a: string, b: string) => number,
+): readonly string[] {
+  const named = new Set(changes.map(({ id }) => nameOf(id)))
+  return movements.flatMap(({ name, from, to }) => {
+    if (named.has(name)) return []
+    if (to === undefined) return [`remove ${name}`]
+    if (from !== undefined && compare(to, from) < 0) return [`put ${name} back from ${from} to ${to}`]
+    return from !== undefined && now.get(name)?.held ? [`change ${name}, which is held`] : []
+  })
+}
+
+/** The first change that is not so, with what was found; undefined: all are. */
+export function shortfall(
+  changes: readonly Change[],
+  now: Packages,
+): { readonly change: Change; readonly detail: string } | undefined {
+  for (const change of changes) {
+    if (change.along) continue
+    const [to, is] = [wanted(change), now.get(nameOf(change.id))]
+    const found = is === undefined ? 'no package' : `version ${is.version}`
+    const right =
+      to === null
+        ? is === undefined
+        : is !== undefined && (to.version === '' ? !is.version.includes(' ') : is.version === to.version)
+    if (right) continue
+    const expected = to === null ? 'none' : to.version === '' ? 'any version' : `version ${to.version}`
+    return { change, detail: `found ${found} after the transaction; expected ${expected}` }
+  }
+  return undefined
+}
+
+/** The end of what a command said, fit for a reason. */
+export function lastLines(output: string, linesMax = 12): string {
+  return output.trim().split('\n').slice(-linesMax).join('\n').slice(-2000)
+}

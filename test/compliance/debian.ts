@@ -1,0 +1,117 @@
+// A Debian machine for tests of packages: what this one has, under an overlay that takes all changes, with a local
+// source of tiny packages. Only root on a Debian where overlays can be mounted has it.
+import { execFileSync } from 'node:child_process'
+import * as fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+export interface Debian {
+  readonly root: string
+  /** For the provider. */
+  readonly state: string
+  /** Adds a version to the source. `files`: path -> content in it. */
+  offer(name: string, version: string, options?: Offer): void
+  /** No longer offered. */
+  withdraw(name: string, version: string): void
+  /** Runs in it; answers what it said. */
+  sh(script: string): string
+  read(path: string): string
+  exists(path: string): boolean
+  close(): void
+}
+
+export interface Offer {
+  readonly depends?: string
+  readonly conflicts?: string
+  readonly files?: Readonly<Record<string, string>>
+  readonly conffiles?: readonly string[]
+  /** Maintainer scripts by name: shell. */
+  readonly scripts?: Readonly<Record<string, string>>
+}
+
+const quiet = { stdio: ['ignore', 'pipe', 'pipe'] as ['ignore', 'pipe', 'pipe'] }
+
+/** Undefined where it cannot be had. */
+export function openDebian(): Debian | undefined {
+  if (process.getuid?.() !== 0 || !fs.existsSync('/var/lib/dpkg/status')) return undefined
+  const folder = fs.mkdtempSync(join(tmpdir(), 'fleet-debian-'))
+  const [root, upper, state, build] = ['root', 'upper', 'state', 'build'].map(name => {
+    fs.mkdirSync(join(folder, name))
+    return join(folder, name)
+  }) as [string, string, string, string]
+  try {
+    // A tmpfs of its own: what overlays need of their upper layer, whatever the temporary folder lies on.
+    execFileSync('mount', ['-t', 'tmpfs', 'fleet', upper], quiet)
+    fs.mkdirSync(`${upper}/u`)
+    fs.mkdirSync(`${upper}/w`)
+    const layers = `lowerdir=/,upperdir=${upper}/u,workdir=${upper}/w`
+    execFileSync('mount', ['-t', 'overlay', 'fleet', '-o', layers, root], quiet)
+    execFileSync('mount', ['--bind', '/dev', `${root}/dev`], quiet)
+  } catch {
+    close()
+    return undefined
+  }
+  function close() {
+    for (const mount of [`${root}/dev`, root, upper])
+      try {
+        execFileSync('umount', ['-l', mount], quiet)
+      } catch {
+        // Not mounted.
+      }
+    fs.rmSync(folder, { recursive: true, force: true })
+  }
+
+  const at = (path: string) => `${root}${path}`
+  const sh = (script: string) =>
+    execFileSync('chroot', [root, '/bin/sh', '-ec', script], { ...quiet, encoding: 'utf8' })
+  const write = (path: string, text: string, mode = 0o644) => {
+    fs.mkdirSync(path.slice(0, path.lastIndexOf('/')), { recursive: true })
+    fs.writeFileSync(path, text, { mode })
+  }
+  const index = () =>
+    sh('cd /pool && dpkg-scanpackages -m . >Packages.new 2>/dev/null && mv Packages.new Packages')
+
+  for (const path of [
+    '/etc/apt/sources.list',
+    '/etc/apt/sources.list.d',
+    '/var/lib/apt/lists',
+    '/var/cache/apt/archives',
+  ])
+    fs.rmSync(at(path), { recursive: true, force: true })
+  fs.mkdirSync(at('/var/cache/apt/archives/partial'), { recursive: true })
+  fs.mkdirSync(at('/pool'))
+  write(at('/etc/apt/sources.list'), 'deb [trusted=yes] file:/pool ./\n')
+  write(at('/etc/apt/apt.conf.d/99test'), 'APT::Sandbox::User "root";\nAcquire::Languages "none";\n')
+  index()
+
+  return {
+    root,
+    state,
+    sh,
+    close,
+    read: path => fs.readFileSync(at(path), 'utf8'),
+    exists: path => fs.existsSync(at(path)),
+    offer: (name, version, { depends, conflicts, files = {}, conffiles = [], scripts = {} } = {}) => {
+      fs.rmSync(build, { recursive: true, force: true })
+      const fields = [
+        `Package: ${name}\nVersion: ${version}\nArchitecture: all\nMaintainer: fleet <fleet@example.org>`,
+        ...(depends ? [`Depends: ${depends}`] : []),
+        ...(conflicts ? [`Conflicts: ${conflicts}`] : []),
+        'Description: for tests',
+      ]
+      write(`${build}/DEBIAN/control`, `${fields.join('\n')}\n`)
+      if (conffiles.length > 0) write(`${build}/DEBIAN/conffiles`, `${conffiles.join('\n')}\n`)
+      for (const [script, text] of Object.entries(scripts))
+        write(`${build}/DEBIAN/${script}`, `#!/bin/sh\nset -e\n${text}\n`, 0o755)
+      write(`${build}/usr/share/doc/${name}/version`, version)
+      for (const [path, text] of Object.entries(files)) write(`${build}${path}`, text)
+      const file = `${name}_${version.replaceAll(':', '%3a')}_all.deb`
+      execFileSync('dpkg-deb', ['--root-owner-group', '-Znone', '--build', build, at(`/pool/${file}`)], quiet)
+      index()
+    },
+    withdraw: (name, version) => {
+      fs.rmSync(at(`/pool/${name}_${version.replaceAll(':', '%3a')}_all.deb`))
+      index()
+    },
+  }
+}
