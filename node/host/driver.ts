@@ -102,7 +102,10 @@ export function watch(
     const timer = setTimeout(
       () => {
         timers.delete(timer)
-        if (!closed) action()
+        if (closed) return
+        // Timers and the clock do not tick together.
+        if (engine.now() < atMs) later(atMs, action)
+        else action()
       },
       Math.max(1, atMs - engine.now()),
     )
