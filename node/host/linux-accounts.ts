@@ -187,11 +187,12 @@ class AccountProvider implements Provider {
       if (!old[index]) await rm(join(this.#root, path), { force: true })
   }
 
-  async #removeUser(name: string, { uid, home }: User, known: Accounts): Promise<readonly string[]> {
+  async #removeUser(name: string, { uid, home, shell }: User, known: Accounts): Promise<readonly string[]> {
     const { code } = await this.#tool(name, ['userdel'], [exit.done, exit.inUse])
     if (code === exit.inUse) {
-      if (!known.expired.has(name))
-        await this.#tool(name, ['usermod', '-L', '-e', '1', '-s', '/usr/sbin/nologin'])
+      // Another shell than it had, so that a step that wants the user back finds something to change.
+      const closed = shell === '/usr/sbin/nologin' ? '/bin/false' : '/usr/sbin/nologin'
+      if (!known.expired.has(name)) await this.#tool(name, ['usermod', '-L', '-e', '1', '-s', closed])
       return [`user ${name}: locked, since processes of it run`]
     }
     // With USERGROUPS_ENAB userdel takes the group of the same name along, which is not its step's to decide.

@@ -65,7 +65,7 @@ export function check(steps: readonly Step[], open: Open = new Map()): readonly 
       if (same)
         fault(
           `${shown(`${step.verb} ${spec.key(step)}`)} again, first ${at(same)}`,
-          'it once, or id= on each to tell them apart',
+          spec.options['id'] ? 'it once, or id= on each to tell them apart' : 'it once',
         )
       continue
     }
