@@ -1,6 +1,6 @@
 // `fleet check`: the declaration of every host of a roster, each problem once, with the hosts that have it.
 
-import { unmetTriggers } from './check.ts'
+import { triggersOf, unmetTriggers } from './check.ts'
 import { type Declaration, type Declared, declareFor } from './declare.ts'
 import { formatProblem, Problems, problemAt } from './problem.ts'
 import type { Host, RosterHost } from './scope.ts'
@@ -42,10 +42,11 @@ export function checkRoster(
       if (!seen) found.set(key, { problem, hosts: [each.name] })
       else if (seen.hosts.at(-1) !== each.name) seen.hosts.push(each.name)
     }
-    for (const { origin, options } of declared.steps)
-      if (options['on'] !== undefined) having.set(placeKey(origin), (having.get(placeKey(origin)) ?? 0) + 1)
-    for (const { step, path } of unmetTriggers(declared.steps)) {
-      const message = `found on=${path}, but no step changes it; expected the path of a step, or of its directory`
+    for (const step of declared.steps)
+      if (triggersOf(step).length > 0)
+        having.set(placeKey(step.origin), (having.get(placeKey(step.origin)) ?? 0) + 1)
+    for (const { step, option, path } of unmetTriggers(declared.steps)) {
+      const message = `found ${option}=${path}, but no step changes it; expected the path of a step, or of its directory`
       const key = `${placeKey(step.origin)}:${path}`
       const seen = triggers.get(key)
       if (seen) seen.unmet++

@@ -16,7 +16,9 @@ export type Open = ReadonlyMap<Step, readonly Test[]>
 interface Claim {
   readonly step: Step
   readonly index: number
-  readonly makes: NonNullable<VerbSpec['makes']>
+  readonly path: string
+  /** `part`: a path that the step decides beside its target. */
+  readonly makes: NonNullable<VerbSpec['makes']> | 'part'
 }
 
 /**
@@ -28,6 +30,7 @@ export function check(steps: readonly Step[], open: Open = new Map()): readonly 
   const claims = claimsOf(steps)
   const ids = new Map<string, Step[]>()
   const accounts = { user: new Set(baseUsers), group: new Set(baseGroups), packaged: false }
+  const brought = new Set<string>()
   const together = (a: Step, b: Step) => !exclude(open.get(a) ?? [], open.get(b) ?? [])
 
   for (const [index, step] of steps.entries()) {
@@ -53,6 +56,18 @@ export function check(steps: readonly Step[], open: Open = new Map()): readonly 
       if (step.options['group'] === undefined) accounts.group.add(step.args[0]!)
       if (step.verb === 'USER') accounts.user.add(step.args[0]!)
     }
+
+    for (const path of spec.brings?.(step) ?? []) brought.add(path)
+    for (const path of partsOf(step)) {
+      brought.add(path)
+      const rival = claims.get(path)?.find(each => each.index < index && together(each.step, step))
+      if (rival && !shares(rival.makes))
+        fault(`${path} of ${step.verb}, declared ${at(rival.step)} already`, 'one step for a path')
+    }
+
+    const own = spec.resources?.(step).find(id => agents.test(id))
+    if (own)
+      fault(own.replace(':', ' '), 'others: the agent brings itself up to date and looks after its own unit')
 
     const target = spec.target?.(step)
     let same: Step | undefined
@@ -97,11 +112,11 @@ export function check(steps: readonly Step[], open: Open = new Map()): readonly 
     const parents = parentsOf(target)
     const block = parents
       .flatMap(parent => claims.get(parent) ?? [])
-      .find(each => each.makes !== 'directory' && each.makes !== 'attributes' && together(each.step, step))
+      .find(each => blocks(each) && together(each.step, step))
     const parent = parents[0] ?? '/'
     if (block)
       fault(`${target} below ${outcome(block)} ${at(block.step)}`, 'a path whose parents are directories')
-    else if (!shares(makes) && !baseDirectories.has(parent)) {
+    else if (!shares(makes) && !baseDirectories.has(parent) && !brought.has(parent) && !accounts.packaged) {
       const mkdirs = (claims.get(parent) ?? []).filter(each => each.makes === 'directory')
       if (mkdirs.length === 0) fault(`${target}, but nothing makes ${parent}`, `MKDIR ${parent} before it`)
       else if (mkdirs.every(each => each.index > index))
@@ -112,37 +127,61 @@ export function check(steps: readonly Step[], open: Open = new Map()): readonly 
 }
 
 /**
- * The paths in `on=` that no step of the list is at or below: on one host perhaps a guard's doing, on all hosts a slip
+ * The paths in `on=` and its like that no step of the list is at or below: on one host perhaps a guard's doing, on all hosts a slip
  * of the pen.
  */
 export function unmetTriggers(
   steps: readonly Step[],
-): readonly { readonly step: Step; readonly path: string }[] {
-  const watching = steps.filter(
-    step => specs.get(step.verb)?.options['on'] && step.options['on'] !== undefined,
-  )
+): readonly { readonly step: Step; readonly option: string; readonly path: string }[] {
+  const watching = steps.filter(step => triggersOf(step).length > 0)
   if (watching.length === 0) return []
   const met = new Set([...claimsOf(steps).keys()].flatMap(path => [path, ...parentsOf(path)]))
   return watching.flatMap(step =>
-    readList(step.options['on']!)
-      .filter(path => !met.has(path))
-      .map(path => ({ step, path })),
+    triggersOf(step)
+      .filter(({ path }) => !met.has(path))
+      .map(each => ({ step, ...each })),
+  )
+}
+
+/** The paths whose changes a step waits for, and the option that names each. */
+export function triggersOf({
+  verb,
+  options,
+}: Step): readonly { readonly option: string; readonly path: string }[] {
+  const spec = specs.get(verb)
+  return Object.entries(options).flatMap(([option, value]) =>
+    spec?.options[option]?.kind === 'paths' ? readList(value).map(path => ({ option, path })) : [],
   )
 }
 
 /** All claims on each path, in the order of the steps. */
 function claimsOf(steps: readonly Step[]): ReadonlyMap<string, readonly Claim[]> {
   const claims = new Map<string, Claim[]>()
+  const claim = (made: Claim) => {
+    const there = claims.get(made.path)
+    if (there) there.push(made)
+    else claims.set(made.path, [made])
+  }
   for (const [index, step] of steps.entries()) {
     const spec = specs.get(step.verb)
-    const target = spec?.target?.(step)
-    if (target === undefined || spec?.makes === undefined) continue
-    const claim = { step, index, makes: spec.makes }
-    const there = claims.get(target)
-    if (there) there.push(claim)
-    else claims.set(target, [claim])
+    const path = spec?.target?.(step)
+    if (path !== undefined && spec?.makes !== undefined) claim({ step, index, path, makes: spec.makes })
+    for (const part of partsOf(step)) claim({ step, index, path: part, makes: 'part' })
   }
   return claims
+}
+
+/** What a step decides beside its target. */
+function partsOf(step: Step): readonly string[] {
+  const spec = specs.get(step.verb)
+  const target = spec?.target?.(step)
+  return spec?.paths?.(step).filter(path => path !== target) ?? []
+}
+
+/** Whether nothing of others can be below it: what is no directory, or one that belongs to its step whole. */
+function blocks({ step, makes }: Claim): boolean {
+  if (makes === 'part') return specs.get(step.verb)?.deep === true
+  return makes !== 'directory' && makes !== 'attributes'
 }
 
 /** Nearest first; without `/`. */
@@ -156,13 +195,16 @@ function parentsOf(path: string): readonly string[] {
 /** LINE and MODE leave the rest of what they find to others. */
 const shares = (makes: Claim['makes']) => makes === 'line' || makes === 'attributes'
 
+/** Resources that the agent lives on. */
+const agents = /^(package:fleet(:|$)|unit:fleet[.@])/
+
 const namesAccounts = (kind: ValueKind | undefined) =>
   kind === 'user' || kind === 'group' || kind === 'accounts'
 
 const at = ({ origin }: Step) => `at ${origin.file}:${origin.line}:${origin.column}`
 
-function outcome({ step, makes }: Claim): string {
-  const path = specs.get(step.verb)?.target?.(step) ?? ''
+function outcome({ step, path, makes }: Claim): string {
   if (makes === 'nothing') return `${path}, which is to be absent`
+  if (makes === 'part') return `${path}, which belongs to ${step.verb}`
   return `${path}, which is a ${makes === 'link' ? 'link' : 'file'} by ${step.verb}`
 }

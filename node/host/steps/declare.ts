@@ -4,7 +4,7 @@
 import { sha256 } from '../digest.ts'
 import { specs } from '../verbs/index.ts'
 import { checkValue, shown } from '../verbs/values.ts'
-import type { VerbSpec } from '../verbs/verb.ts'
+import type { OptionSpec, VerbSpec } from '../verbs/verb.ts'
 import { check, type Open } from './check.ts'
 import { type Draft, expandTree, payloadOf } from './expand.ts'
 import { includesMax, nestingMax, stepsMax, templateBytesMax, valueCharsMax } from './limits.ts'
@@ -240,7 +240,7 @@ class Maker {
   #fill({ spec, args, options, ...item }: StepItem, fault: (at: Place, message: string) => void) {
     let fine = true
     let open = false
-    const fill = (at: Place, kind: Parameters<typeof checkValue>[0], text: string): string => {
+    const fill = (at: Place, { kind, values }: Pick<OptionSpec, 'kind' | 'values'>, text: string): string => {
       if (!hasHoles(text)) return text
       const filled = render(compile(text), this.#scope)
       const message =
@@ -251,7 +251,7 @@ class Maker {
             ? `found a value with a newline in ${shown(text)}; expected one line`
             : filled.open
               ? undefined
-              : checkValue(kind, filled.text))
+              : checkValue(kind, filled.text, values))
       if (message) {
         fine = false
         fault(at, message)
@@ -261,9 +261,9 @@ class Maker {
     }
     const last = spec.args.at(-1)!
     const filled = {
-      args: args.map((word, index) => fill(word, (spec.args[index] ?? last).kind, word.text)),
+      args: args.map((word, index) => fill(word, spec.args[index] ?? last, word.text)),
       options: Object.fromEntries(
-        options.map(each => [each.name, fill(each, spec.options[each.name]!.kind, each.value)]),
+        options.map(each => [each.name, fill(each, spec.options[each.name]!, each.value)]),
       ),
     }
     const message = fine && !open ? spec.check?.(filled) : undefined

@@ -16,8 +16,8 @@ export function withGround(steps: readonly Step[]): readonly Step[] {
   const targets = steps.flatMap(step => {
     const spec = specs.get(step.verb)
     const leaves = spec?.makes === 'nothing' || spec?.makes === 'attributes'
-    const target = leaves ? undefined : spec?.target?.(step)
-    return target === undefined ? [] : [target]
+    if (leaves) return []
+    return [...(spec?.target ? [spec.target(step)] : []), ...(spec?.paths?.(step) ?? [])]
   })
   const declared = new Set(targets)
   const needed = new Set<string>()

@@ -195,21 +195,23 @@ function readStep(
   const all = [
     ...args.map((word, index) => ({
       place: word as Place,
-      kind: (spec.args[index] ?? last)!.kind,
+      spec: (spec.args[index] ?? last)!,
       value: word.text,
       // The later words of a command may be empty.
       skip: index >= spec.args.length,
     })),
     ...options.map(each => ({
       place: each as Place,
-      kind: spec.options[each.name]!.kind,
+      spec: spec.options[each.name]!,
       value: each.value,
       skip: false,
     })),
   ]
-  for (const { place, kind, value, skip } of all) {
+  for (const { place, spec, value, skip } of all) {
     if (skip && !hasHoles(value)) continue
-    const message = hasHoles(value) ? compile(value).faults[0]?.message : checkValue(kind, value)
+    const message = hasHoles(value)
+      ? compile(value).faults[0]?.message
+      : checkValue(spec.kind, value, spec.values)
     if (message) fault(place, message)
   }
   const holes = all.some(({ value }) => hasHoles(value))

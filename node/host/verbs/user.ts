@@ -56,6 +56,11 @@ export const user: VerbSpec = {
     const ssh = `${homeOf(step)}/.ssh`
     return step.options['keys'] === undefined ? [] : [`${ssh}/authorized_keys`, ssh]
   },
+  brings: step => {
+    const { absent, system } = step.options
+    const home = absent === undefined && system === undefined ? homeOf(step) : undefined
+    return home === undefined ? [] : [home]
+  },
   undo: () => 'compensating',
   check: step => checkAbsent(step.options) ?? checkId(step.options, 'uid') ?? checkHome(step),
   checkSource: checkKeys,

@@ -13,8 +13,12 @@ const forbidden = ['/proc', '/sys', '/dev', '/var/lib/fleet', '/etc/fleet', '/ru
 
 const encoder = new TextEncoder()
 
-/** Answers `found …; expected …` when `value` is not of this kind, else undefined. */
-export function checkValue(kind: ValueKind, value: string): string | undefined {
+/** Answers `found …; expected …` when `value` is not of this kind, else undefined. `values`: those of `oneof`. */
+export function checkValue(
+  kind: ValueKind,
+  value: string,
+  values: readonly string[] = [],
+): string | undefined {
   const found = (expected: string) => `found ${shown(value)}; expected ${expected}`
   switch (kind) {
     case 'path':
@@ -66,9 +70,8 @@ export function checkValue(kind: ValueKind, value: string): string | undefined {
       return /^[a-z0-9_-]+([./][A-Za-z0-9_*-]+)+$/.test(value)
         ? undefined
         : found('a name such as net.core.somaxconn')
-    // The parser compares with `values`.
     case 'oneof':
-      return undefined
+      return values.includes(value) ? undefined : found(`one of ${values.join(' ')}`)
     case 'command':
       return value === '' ? found('a command') : undefined
     case 'text':

@@ -96,6 +96,8 @@ export interface VerbSpec {
   readonly paths?: (step: Declared & Pick<Partial<Step>, 'payload'>) => readonly string[]
   /** What it decides lies deeper than `paths`: every audit asks its planner, however untouched they look. */
   readonly deep?: boolean
+  /** Directories that come along with it, without being its own: targets of later steps may lie in them. */
+  readonly brings?: (step: Declared) => readonly string[]
   /** The resources that the step decides; they are observed before it is planned. */
   readonly resources?: (step: Declared) => readonly ResourceId[]
   /** The commands that it owes when paths of others change. */

@@ -5,7 +5,11 @@ import { formatProblem } from '../../../../node/host/steps/problem.ts'
 import { repository, roster, web1 } from './repository.ts'
 
 const problems = (text: string) =>
-  declare({ ...repository({ 'site.steps': text, f: '' }), host: web1, roster }).problems.map(formatProblem)
+  declare({
+    ...repository({ 'site.steps': text, f: '', 'f.tar': '', k: '' }),
+    host: web1,
+    roster,
+  }).problems.map(formatProblem)
 
 test.each([
   'COPY f /etc/a\nCOPY f /etc/b',
@@ -21,6 +25,10 @@ test.each([
   'MODE /usr/bin/at mode=0750 group=adm\nMODE /srv mode=0750\nCOPY f /srv/a',
   'LINE /etc/hosts a\nMODE /etc/hosts mode=0600',
   'SYSCTL net.ipv4.conf.eth0/1.forwarding 1\nSYSCTL net.ipv4.conf.eth0_1.forwarding 1',
+  'USER deploy\nCOPY f /home/deploy/.profile owner=deploy',
+  'UNPACK f.tar /srv/app version=1\nMKDIR /srv/app/shared\nRUN a on=/srv/app/current',
+  'USER deploy home=/srv/d keys=k\nCOPY f /srv/d/.ssh/config',
+  'SYSCTL net.core.somaxconn 1\nRUN a on=/etc/sysctl.d',
   'COPY f /etc/default/x\nCOPY f /etc/systemd/system/x.service\nCOPY f /usr/local/bin/x\nCOPY f /opt/x',
 ])('%j is right', text => {
   expect(problems(text)).toEqual([])
@@ -47,6 +55,16 @@ test.each([
   ['ABSENT /etc', '1:1: found ABSENT /etc, a directory of the base system'],
   ['COPY f /etc/cron.d', '1:1: found COPY /etc/cron.d, a directory of the base system'],
   ['MKDIR /etc exclusive', '1:1: found exclusive on /etc, which the base system fills'],
+  ['UNPACK f.tar /a version=1\nCOPY f /a/1/x', '2:1: found /a/1/x below /a/1, which belongs to UNPACK'],
+  [
+    'UNPACK f.tar /a version=1\nCOPY f /a/current/x',
+    '2:1: found /a/current/x below /a/current, which belongs',
+  ],
+  ['UNPACK f.tar /a\nLINK /a/current -> x', '2:1: found /a/current declared again'],
+  ['USER u keys=k\nCOPY f /home/u/.ssh/authorized_keys', '2:1: found /home/u/.ssh/authorized_keys declared'],
+  ['COPY f /home/u/.profile\nUSER u', '1:1: found /home/u/.profile, but nothing makes /home/u'],
+  ['USER u system\nCOPY f /home/u/.profile', '2:1: found /home/u/.profile, but nothing makes /home/u'],
+  ['CHECK icmp x', '1:7: found "icmp"; expected one of http tcp command unit'],
   ['COPY f /etc/a owner=deploy', '1:1: found owner=deploy, a user that nobody declares'],
   ['MKDIR /srv/a group=deploy', '1:1: found group=deploy, a group that nobody declares'],
   ['COPY f /etc/a owner=deploy\nUSER deploy', '1:1: found owner=deploy, a user that nobody declares'],
