@@ -103,7 +103,7 @@ export function parse(file: string, text: string): Document {
         const guess = nearest(verb.text.toUpperCase(), [...specs.keys(), 'WHEN', 'END', 'INCLUDE'])
         fault(
           verb,
-          `found ${shown(verb.text)}; expected ${guess ? `a verb: ${guess}?` : `one of ${[...specs.keys()].join(' ')} INCLUDE WHEN END`}`,
+          `found ${shown(verb.text)}; expected ${guess ? `a verb: ${guess}?` : 'a verb in capitals; fleet help lists them'}`,
         )
       }
     }
