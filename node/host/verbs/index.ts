@@ -14,6 +14,7 @@ import { planRun, run } from './run.ts'
 import { planService, service } from './service.ts'
 import { planSysctl, sysctl } from './sysctl.ts'
 import { template } from './template.ts'
+import { planTimer, timer } from './timer.ts'
 import { tree } from './tree.ts'
 import { planUnpack, unpack } from './unpack.ts'
 import { planUser, user } from './user.ts'
@@ -42,6 +43,7 @@ export const specs: ReadonlyMap<string, VerbSpec> = new Map(
     user,
     sysctl,
     service,
+    timer,
     run,
     checkSpec,
   ]
@@ -64,6 +66,7 @@ export const planners: ReadonlyMap<string, (step: Step, look: Look) => Answer> =
   ['USER', planUser],
   ['SYSCTL', planSysctl],
   ['SERVICE', planService],
+  ['TIMER', planTimer],
   ['RUN', planRun],
   ['CHECK', planCheck],
 ])
