@@ -27,7 +27,7 @@ import { type Change, kindOf, type ResourceId } from './resource.ts'
 import { command, pacer, pathsOf, type Running, revert, takeBack } from './revert.ts'
 import { type Sum, sumOf } from './saved.ts'
 import type { Payload, Step } from './steps/step.ts'
-import type { Probing, System } from './system.ts'
+import { basename, type Probing, type System } from './system.ts'
 
 export { reasonFrom } from './perform.ts'
 export { revert, takeBack } from './revert.ts'
@@ -342,17 +342,31 @@ export async function repair(
 
 /** Makes what will take the target's place. */
 async function stageJob({ machine }: Applying, job: Job, payloads: Payloads): Promise<Made> {
-  return stage(machine, job, await bytesOf(job, payloads))
+  const { act } = job.planned
+  if (act.kind !== 'unpack') return stage(machine, job, await bytesOf(job, payloads))
+  const { path, payload, strip, ownership } = act
+  const temp = job.intent.temp!
+  const archive = `saved/${basename(temp)}-archive`
+  const bytes = await fetchPayload(payloads, payload, path)
+  try {
+    machine.create(archive, bytes, { mode: 0o600, uid: undefined, gid: undefined })
+    await machine.unpack(archive, temp, { digest: payload.sha256, strip, ownership })
+  } finally {
+    machine.removeTree(archive)
+  }
+  machine.flush([`${temp}/.`], true)
+  return stage(machine, job, undefined)
 }
 
 async function bytesOf({ planned: { act } }: Job, payloads: Payloads): Promise<Uint8Array | undefined> {
   if (act.kind !== 'put') return undefined
   return act.content.kind === 'bytes'
     ? act.content.bytes
-    : await fetch(payloads, act.content.payload, act.path)
+    : await fetchPayload(payloads, act.content.payload, act.path)
 }
 
-async function fetch(payloads: Payloads, payload: Payload, path: string): Promise<Uint8Array> {
+/** Throws PAYLOAD_MISSING, PAYLOAD_DAMAGED; `path`: what it is for. */
+export async function fetchPayload(payloads: Payloads, payload: Payload, path: string): Promise<Uint8Array> {
   let bytes: Uint8Array
   try {
     bytes = await payloads.read(payload)

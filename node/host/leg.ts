@@ -146,6 +146,8 @@ export function createLeg(view: View, name: string): Leg {
       return push(acts, { ...plain(act), before })
     }
     const replaces = before !== null && act.kind !== 'modify' && act.kind !== 'rmdir' && act.kind !== 'mkdir'
+    // A tree that fleet unpacked may be larger than what is saved; until the run is done it waits beside its place.
+    const whole = made && act.kind === 'remove' && before?.kind === 'directory' && !drifted
     const planned: Planned = {
       act,
       before,
@@ -153,7 +155,7 @@ export function createLeg(view: View, name: string): Leg {
       drifted: drifted && before !== null,
       carry: !made && act.kind === 'put' && before?.kind === 'file',
       reload: false,
-      ...(replaces ? { saved: saveAs() } : {}),
+      ...(replaces && !whole ? { saved: saveAs() } : {}),
     }
     firstAt.set(act.path, { acts, planned })
     return push(acts, planned)

@@ -3,6 +3,7 @@
 import { setImmediate as breathe } from 'node:timers/promises'
 import { type Applied, type Applying, apply, type NotKept, type Payloads } from './apply.ts'
 import { dirtyReason, type Reason } from './errors.ts'
+import { foresee } from './foresee.ts'
 import {
   type About,
   type Intent,
@@ -17,7 +18,7 @@ import { isObserved, leaveObserved } from './observed.ts'
 import { reasonFrom, sweep } from './perform.ts'
 import { changes, type Held, plan as planSteps, resourcesOf, type StepPlan, targetOf } from './plan.ts'
 import { nothingObserved, observe } from './providers.ts'
-import { type Change, kindOf, nameOf, type ResourceId } from './resource.ts'
+import { kindOf, nameOf, type ResourceId } from './resource.ts'
 import { takeBack } from './revert.ts'
 import type { Step } from './steps/step.ts'
 import { basename, type System } from './system.ts'
@@ -126,8 +127,8 @@ export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcom
     const plans = all.filter(each => !each.tentative).map(each => allowed(host, each, sofar))
     rest = all.length > plans.length || plans.some(each => each.more)
     if (leg === 0) {
-      const refused = await prepare(context, all, keepFailed)
-      if (refused.length > 0) return { kind: 'wait', ...empty, notKept: refused }
+      const refused = await foresee(context, all, payloads)
+      if (refused.length > 0 && !keepFailed) return { kind: 'wait', ...empty, notKept: refused }
     }
     const applied = await applyLeg(context, plans, run, payloads, keepFailed)
     for (const step of applied.begun) sofar.begun.add(step)
@@ -185,33 +186,6 @@ function allowed(host: Hosting, plan: StepPlan, { plans }: Sofar): StepPlan {
 function pausedReason(step: Step, pause: Pause): Reason {
   const path = targetOf(step) ?? basename(step.id)
   return { code: 'PAUSED', path, detail: `${pause.reason}; until ${pause.untilMs}` }
-}
-
-/** All that can be seen to fail before anything is changed, of all legs as far as they are foreseen. */
-async function prepare(
-  { providers }: Applying,
-  plans: readonly StepPlan[],
-  keepFailed: boolean,
-): Promise<NotKept[]> {
-  const refused: NotKept[] = []
-  const wanted = plans.flatMap(plan =>
-    plan.acts.flatMap(({ act }) => {
-      if (act.kind !== 'set') return []
-      const { kind: _, ...change } = act
-      return [{ plan, change: change satisfies Change }]
-    }),
-  )
-  for (const [kind, mine] of Map.groupBy(wanted, each => kindOf(each.change.id)))
-    try {
-      await providers.get(kind)?.prepare(mine.map(each => each.change))
-    } catch (error) {
-      const reason = reasonFrom(error)
-      const named = mine.filter(each => each.change.id === reason.path)
-      for (const { step } of new Set((named.length > 0 ? named : mine).map(each => each.plan)))
-        refused.push({ step, reason })
-    }
-  // With keepFailed they fail when their turn comes.
-  return keepFailed ? [] : refused
 }
 
 /** Without acts there is nothing to journal. */

@@ -229,8 +229,8 @@ export function openMachine(root: string, state: string): Machine {
       const cp = ['cp', '--attributes-only', '--preserve=mode,xattr', '--']
       tool(['xargs', '-0', '-n', '2', ...cp], pairs[0]![0], 'ATTRIBUTES_LOST', input)
     },
-    flush: paths => {
-      if (paths.length > fsyncsMax) {
+    flush: (paths, trees = false) => {
+      if (paths.length > fsyncsMax || trees) {
         // One directory of each file system is enough: the call syncs all of it.
         const systems = new Map<number, string>()
         for (const path of new Set(paths.map(each => where(dirname(each))))) {
@@ -250,6 +250,12 @@ export function openMachine(root: string, state: string): Machine {
           }
         })
     },
+    space: path =>
+      attempt(`${path}/.`, real => {
+        const { bavail, bsize, ffree, files } = fs.statfsSync(real)
+        // Some file systems (btrfs) make inodes as they go and say 0.
+        return { bytes: bavail * bsize, files: files === 0 ? Number.POSITIVE_INFINITY : ffree }
+      }),
     append: (path, bytes, durable) =>
       attempt(path, real => {
         let fd = appends.get(path)

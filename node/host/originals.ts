@@ -3,17 +3,24 @@
 import type { Act, Answer, Original } from './act.ts'
 import { type ResourceId, sameState, withdrawn } from './resource.ts'
 import type { Ownership, Stat } from './system.ts'
+import { edited, readManifest } from './unpacked.ts'
 import { decode, lineFileBytesMax, takeLine } from './verbs/line.ts'
 import { lacking } from './verbs/observe.ts'
 import type { View } from './view.ts'
 
 export type StateOriginal = Extract<Original, { was: 'state' }>
 
-/**
- * The acts that put an original back, or its damage; `left`: something that cannot be replaced stands there. `wanted`:
- * resources that steps which stay hold.
- */
-export function takeBack(original: Original, view: View, wanted: ReadonlySet<ResourceId>): Answer | 'left' {
+/** What stays, since it is not fleet's to remove: a directory with something in it, what was edited in an unpacked one. */
+export interface Left {
+  readonly left: readonly string[]
+}
+
+export function isLeft(answer: Answer | Left): answer is Left {
+  return 'left' in answer
+}
+
+/** The acts that put an original back, or its damage. `wanted`: resources that steps which stay hold. */
+export function takeBack(original: Original, view: View, wanted: ReadonlySet<ResourceId>): Answer | Left {
   if (original.was === 'command') return [{ kind: 'run', argv: original.undo, timeoutMs: original.timeoutMs }]
   if (original.was === 'state') return takeStateBack(original, view, wanted)
   const { path } = original
@@ -22,12 +29,13 @@ export function takeBack(original: Original, view: View, wanted: ReadonlySet<Res
     case 'absent':
       if (now === undefined) return []
       if (now.kind !== 'directory') return [{ kind: 'remove', path }]
-      return view.list(path).length === 0 ? [{ kind: 'rmdir', path }] : 'left'
+      return view.list(path).length === 0 ? [{ kind: 'rmdir', path }] : takeTreeBack(path, view)
     case 'saved': {
       const { saved, stat, sum } = original
       const detail = view.damageOf(saved, stat.kind, sum)
       if (detail !== undefined) return { code: 'ORIGINAL_DAMAGED', path, detail }
-      if (now !== undefined && (now.kind === 'directory' || stat.kind === 'directory')) return 'left'
+      if (now !== undefined && (now.kind === 'directory' || stat.kind === 'directory'))
+        return { left: [path] }
       return [{ kind: 'restore', path, saved, stat }]
     }
     case 'attributes': {
@@ -45,6 +53,14 @@ export function takeBack(original: Original, view: View, wanted: ReadonlySet<Res
       return [{ kind: 'put', path, content: { kind: 'bytes', bytes }, ownership }]
     }
   }
+}
+
+/** A directory that was unpacked goes whole, if it is still as it was unpacked. */
+function takeTreeBack(path: string, view: View): Answer | Left {
+  const manifest = readManifest(view, path)
+  if (!manifest) return { left: [path] }
+  const changed = edited(view, path, manifest, { uid: undefined, gid: undefined })
+  return changed.length > 0 ? { left: changed } : [{ kind: 'remove', path }]
 }
 
 function takeStateBack(original: StateOriginal, view: View, wanted: ReadonlySet<ResourceId>): Answer {

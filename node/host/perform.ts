@@ -93,7 +93,11 @@ export function intentOf(
     }
   }
   const temporary =
-    act.kind === 'put' || act.kind === 'link' || act.kind === 'restore' || act.kind === 'remove'
+    act.kind === 'put' ||
+    act.kind === 'link' ||
+    act.kind === 'restore' ||
+    act.kind === 'remove' ||
+    act.kind === 'unpack'
   return {
     kind: act.kind,
     path: act.path,
@@ -179,6 +183,8 @@ export function stage(machine: System, job: Job, bytes: Uint8Array | undefined):
     case 'link':
       machine.symlink(temp!, act.target, act.ownership)
       return madeOf(machine.lstat(temp!)!)
+    case 'unpack':
+      return madeOf(machine.lstat(temp!)!)
     case 'restore': {
       const stat = machine.lstat(act.saved)
       if (stat?.kind !== act.stat.kind)
@@ -227,6 +233,7 @@ export function commit(machine: System, { planned, intent }: Job): 'done' | 'lef
   switch (act.kind) {
     case 'put':
     case 'link':
+    case 'unpack':
       machine.rename(intent.temp!, act.path)
       return 'done'
     case 'restore':
@@ -254,7 +261,6 @@ export function commit(machine: System, { planned, intent }: Job): 'done' | 'lef
       if (machine.list(act.path).length > 0) return 'left'
       machine.rmdir(act.path)
       return 'done'
-    case 'unpack':
     case 'set':
     case 'run':
     case 'check':
@@ -310,6 +316,11 @@ export function comeBack(
     // Neither what was there before nor what the run put there: somebody's work.
     if (now.kind === 'directory') return 'left'
     keepEdit(path, now, 'put')
+  } else if (now && kind === 'unpack') {
+    machine.rename(path, temp!)
+    machine.settle()
+    machine.removeTree(temp!)
+    return 'done'
   } else if (now?.kind === 'directory') {
     // A saved directory that had returned goes back where it was kept, or its copy goes.
     machine.rename(path, machine.lstat(intent.source!) === undefined ? intent.source! : temp!)

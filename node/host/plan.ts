@@ -4,7 +4,7 @@ import { type Act, type Answer, isReason, type Original } from './act.ts'
 import { describe } from './describe.ts'
 import type { Reason } from './errors.ts'
 import { type Acts, createLeg, isOpaque, type Leg, type Planned } from './leg.ts'
-import { originalOf, remember, takeBack } from './originals.ts'
+import { isLeft, originalOf, remember, takeBack } from './originals.ts'
 import { type Kind, kindOf, type ResourceId, sameState } from './resource.ts'
 import { diff, sameStep } from './steps/diff.ts'
 import type { Step } from './steps/step.ts'
@@ -153,7 +153,7 @@ function planUndo(
   })
   for (let original = rest.at(-1); original !== undefined; original = rest.at(-1)) {
     const answer = takeBack(original, view, wanted)
-    if (answer === 'left') leftBehind.push((original as { path: string }).path)
+    if (isLeft(answer)) leftBehind.push(...answer.left)
     else if (isReason(answer)) damaged.push(answer)
     else
       for (const act of answer) {
@@ -166,7 +166,7 @@ function planUndo(
           act.kind === 'set'
             ? original.was === 'state' && act.id === original.id && !sameState(act.from, original.after)
             : edited && original.was !== 'line'
-        leg.add(acts, act, { drifted: changed })
+        leg.add(acts, act, { drifted: changed, made: original.was === 'absent' })
       }
     rest.pop()
   }

@@ -79,8 +79,10 @@ export interface System {
   removeTree(path: string): void
   /** Copies ACLs, extended attributes and security context from one file to another; pairs are handled in one go. */
   carry(pairs: readonly (readonly [from: string, to: string])[]): void
-  /** Makes all changes in and of these paths durable. */
-  flush(paths: readonly string[]): void
+  /** Makes all changes in and of these paths durable; with `trees`, of all that is below them too. */
+  flush(paths: readonly string[], trees?: boolean): void
+  /** Bytes that may still be written to the file system that holds this directory, and files that may be made there. */
+  space(directory: string): { readonly bytes: number; readonly files: number }
   /** Appends to a file of the state directory; durable when it returns, if `durable`. */
   append(path: string, bytes: Uint8Array, durable: boolean): void
   /** Replaces a file of the state directory, durably. */
