@@ -23,6 +23,7 @@ test.each([
   'MKDIR /etc mode=keep',
   'GROUP web\nUSER deploy groups=web,adm\nCOPY f /etc/a owner=deploy group=deploy',
   'MODE /usr/bin/at mode=0750 group=adm\nMODE /srv mode=0750\nCOPY f /srv/a',
+  'PACKAGE nginx\nCOPY f /etc/a owner=nginx',
   'LINE /etc/hosts a\nMODE /etc/hosts mode=0600',
   'SYSCTL net.ipv4.conf.eth0/1.forwarding 1\nSYSCTL net.ipv4.conf.eth0_1.forwarding 1',
   'USER deploy\nCOPY f /home/deploy/.profile owner=deploy',
