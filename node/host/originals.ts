@@ -19,7 +19,7 @@ export function isLeft(answer: Answer | Left): answer is Left {
   return 'left' in answer
 }
 
-/** The acts that put an original back, or its damage. `wanted`: resources that steps which stay hold. */
+/** The acts that put an original back, or its damage. `wanted`: resources that steps decide. */
 export function takeBack(original: Original, view: View, wanted: ReadonlySet<ResourceId>): Answer | Left {
   if (original.was === 'command') return [{ kind: 'run', argv: original.undo, timeoutMs: original.timeoutMs }]
   if (original.was === 'state') return takeStateBack(original, view, wanted)
@@ -74,7 +74,7 @@ function takeStateBack(original: StateOriginal, view: View, wanted: ReadonlySet<
     acts.push({ kind: 'set', id, from: now, to: back.to, ...(purge && back.to === null ? { purge } : {}) })
   for (const each of along) {
     const state = view.state(each.id)
-    // What came along goes with the last step that holds it; what was changed since is somebody else's.
+    // What was changed since is somebody else's. Whether others need it, its provider knows.
     if (state === undefined || wanted.has(each.id) || !sameState(state, each.after)) continue
     if (!sameState(state, each.before))
       acts.push({ kind: 'set', id: each.id, from: state, to: each.before, along: true })

@@ -115,23 +115,13 @@ export function plan(input: PlanInput): StepPlan[] {
     plans.push(leg.over() && !plan.more ? { ...plan, tentative: true } : plan)
   }
 
-  const leaving = new Set(undo.map(step => step.id))
-  const staying = held.filter(each => !leaving.has(each.step.id))
-  const wanted = new Set([
-    ...declared.flatMap(resourcesOf),
-    ...staying.flatMap(each => each.originals.flatMap(heldResources)),
-  ])
+  const wanted = new Set(declared.flatMap(resourcesOf))
   for (const step of undo) settle(planUndo(heldById.get(step.id)!, leg, input, wanted))
   for (const step of declared)
     if (!finished.has(step.id)) settle(planStep(step, heldById.get(step.id), leg, input))
 
   addOwed(plans, leg, earlier)
   return leg.over() ? plans.map(checksLast) : plans
-}
-
-/** Resources that a step keeps others from taking with them. */
-function heldResources(original: Original): readonly ResourceId[] {
-  return original.was === 'state' ? [original.id, ...(original.along ?? []).map(each => each.id)] : []
 }
 
 function planUndo(
