@@ -4,11 +4,8 @@ import { checkRoster, type RosterProblem } from '../node/host/steps/check-roster
 import { type Declaration, type Declared, declareFor, readDeclaration } from '../node/host/steps/declare.ts'
 import { decodeText } from '../node/host/steps/lex.ts'
 import type { Host } from '../node/host/steps/scope.ts'
-import type { SourceFiles } from '../node/host/steps/sources.ts'
 import type { Payload, Problem } from '../node/host/steps/step.ts'
 import { inventoryRoster } from '../node/inventory.ts'
-import { hex } from '../signing/bytes.ts'
-import { sha256 } from '../signing/crypto.ts'
 import type { Trust } from '../signing/trust.ts'
 import { badInput, type Tree } from './project.ts'
 
@@ -18,19 +15,12 @@ export class TreeDeclaration {
   readonly #roster: Trust['roster']
   readonly #texts = new Map<string, string>()
   readonly #problems: Problem[] = []
-  readonly #files: SourceFiles
   readonly #declaration: Declaration
 
   constructor(tree: Tree, roster: Trust['roster']) {
     this.#tree = tree
     this.#roster = roster
-    this.#files = new Map(
-      [...tree.files].map(([path, { mode, bytes }]) => [
-        path,
-        { mode, sha256: hex(sha256(bytes)), size: bytes.length },
-      ]),
-    )
-    const read = () => readDeclaration({ files: this.#files, text: path => this.#texts.get(path) })
+    const read = () => readDeclaration({ files: tree.files, text: path => this.#texts.get(path) })
     let declaration = read()
     for (; declaration.needs.length > 0; declaration = read()) this.#load(declaration.needs)
     this.#declaration = declaration
