@@ -40,7 +40,7 @@ export function check(steps: readonly Step[], open: Open = new Map()): readonly 
     if (!spec) continue
 
     for (const [name, text] of Object.entries(step.options)) {
-      const kind = spec.options[name]?.kind === 'user' ? 'user' : 'group'
+      const kind = /^(user|account)$/.test(spec.options[name]?.kind ?? '') ? 'user' : 'group'
       if (text === 'keep' || text.includes('${') || !namesAccounts(spec.options[name]?.kind)) continue
       // A package may bring users of its own; the host sees whether it did.
       for (const value of accounts.packaged ? [] : readList(text))
@@ -65,9 +65,8 @@ export function check(steps: readonly Step[], open: Open = new Map()): readonly 
         fault(`${path} of ${step.verb}, declared ${at(rival.step)} already`, 'one step for a path')
     }
 
-    const own = spec.resources?.(step).find(id => agents.test(id))
-    if (own)
-      fault(own.replace(':', ' '), 'others: the agent brings itself up to date and looks after its own unit')
+    const own = spec.resources?.(step).find(id => ownUnit.test(id))
+    if (own) fault(own.replace(':', ' '), 'another unit: the agent looks after its own')
 
     const target = spec.target?.(step)
     let same: Step | undefined
@@ -195,11 +194,11 @@ function parentsOf(path: string): readonly string[] {
 /** LINE and MODE leave the rest of what they find to others. */
 const shares = (makes: Claim['makes']) => makes === 'line' || makes === 'attributes'
 
-/** Resources that the agent lives on. */
-const agents = /^(package:fleet(:|$)|unit:fleet[.@])/
+/** The units that the agent lives in; PACKAGE refuses its package by itself. */
+const ownUnit = /^unit:fleet[.@]/
 
 const namesAccounts = (kind: ValueKind | undefined) =>
-  kind === 'user' || kind === 'group' || kind === 'accounts'
+  kind === 'user' || kind === 'group' || kind === 'accounts' || kind === 'account'
 
 const at = ({ origin }: Step) => `at ${origin.file}:${origin.line}:${origin.column}`
 

@@ -73,10 +73,13 @@ export function argvOfOption({ options }: Declared, name: 'unless' | 'undo'): re
   return text === undefined ? undefined : placed(options, readCommand(text, options['shell'] !== undefined))
 }
 
-/** Who runs it and where are words of the command, so that the journal and an undo know nothing of them. */
+/**
+ * Who runs it and where are words of the command, so that the journal and an undo know nothing of them. Commands begin in
+ * the root directory: `./srv` is /srv there.
+ */
 function placed(options: Declared['options'], argv: readonly string[]): readonly string[] {
   const { user, cwd } = options
-  const there = cwd === undefined ? argv : ['env', '-C', cwd, ...argv]
+  const there = cwd === undefined ? argv : ['env', '-C', `.${cwd}`, ...argv]
   return user === undefined ? there : ['runuser', '-u', user, '--', ...there]
 }
 

@@ -89,7 +89,7 @@ test('RUN makes its argv without a shell unless told otherwise', () => {
   expect(argvOfOption(step(['a'], { undo: 'rm -f /x' }), 'undo')).toEqual(['rm', '-f', '/x'])
   expect(argvOfOption(step(['a']), 'unless')).toBeUndefined()
   const placed = { user: 'www', cwd: '/srv', undo: 'b' }
-  expect(argvOf(step(['a'], placed))).toEqual(['runuser', '-u', 'www', '--', 'env', '-C', '/srv', 'a'])
+  expect(argvOf(step(['a'], placed))).toEqual(['runuser', '-u', 'www', '--', 'env', '-C', './srv', 'a'])
   expect(argvOfOption(step(['a'], placed), 'undo')?.at(-1)).toBe('b')
 })
 
