@@ -27,6 +27,7 @@ import { openRecord } from './record.ts'
 import { kindOf, type Provider, type Providers } from './resource.ts'
 import type { Step } from './steps/step.ts'
 import { dirname, join, type Probing, type System, sameLook } from './system.ts'
+import { specs } from './verbs/index.ts'
 import { declaredPaths, openView } from './view.ts'
 import { watchedOf } from './watch.ts'
 
@@ -179,6 +180,7 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
   }
   const trusted = (held: Held): boolean => {
     if (held.seen === undefined || held.seenAtMs === undefined) return false
+    if (specs.get(held.step.verb)?.deep) return false
     if (held.seen && held.seenAtMs - held.seen.ctimeMs < racyMs) return false
     return sameLook(held.seen, machine.lstat(targetOf(held.step)!) ?? null)
   }

@@ -64,21 +64,25 @@ export function checkCommands({ args, options }: Declared): string | undefined {
 
 /** What is executed: several words are an argv as they stand; a single one is split, or given to the shell. */
 export function argvOf({ args, options }: Declared): readonly string[] {
-  return placed(options, args.length > 1 ? args : readCommand(args[0] ?? '', options['shell'] !== undefined))
+  return args.length > 1 ? args : readCommand(args[0] ?? '', options['shell'] !== undefined)
 }
 
 /** The argv of `unless=` or `undo=`, if the step has it. */
 export function argvOfOption({ options }: Declared, name: 'unless' | 'undo'): readonly string[] | undefined {
   const text = options[name]
-  return text === undefined ? undefined : placed(options, readCommand(text, options['shell'] !== undefined))
+  return text === undefined ? undefined : readCommand(text, options['shell'] !== undefined)
 }
 
 /**
  * Who runs it and where are words of the command, so that the journal and an undo know nothing of them. Commands begin in
  * the root directory: `./srv` is /srv there.
  */
-function placed(options: Declared['options'], argv: readonly string[]): readonly string[] {
+function placed<Argv extends readonly string[] | undefined>(
+  { options }: Declared,
+  argv: Argv,
+): Argv | readonly string[] {
   const { user, cwd } = options
+  if (argv === undefined) return argv
   const there = cwd === undefined ? argv : ['env', '-C', `.${cwd}`, ...argv]
   return user === undefined ? there : ['runuser', '-u', user, '--', ...there]
 }
@@ -92,12 +96,12 @@ export function planRun(step: Step): Answer {
 }
 
 function commandOf(step: Declared): Extract<Act, { kind: 'run' }> {
-  const unless = argvOfOption(step, 'unless')
-  const undo = argvOfOption(step, 'undo')
+  const unless = placed(step, argvOfOption(step, 'unless'))
+  const undo = placed(step, argvOfOption(step, 'undo'))
   const timeoutMs = readDuration(step.options['timeout'] ?? '') ?? timeoutDefaultMs
   return {
     kind: 'run',
-    argv: argvOf(step),
+    argv: placed(step, argvOf(step)),
     timeoutMs,
     ...(unless === undefined ? {} : { unless }),
     ...(undo === undefined ? {} : { undo }),

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { baseDirectories } from '../../../../node/host/steps/base.ts'
 import { facts } from '../../../../node/host/steps/facts.ts'
 import { specs } from '../../../../node/host/verbs/index.ts'
-import { argvOf, argvOfOption } from '../../../../node/host/verbs/run.ts'
+import { argvOf, argvOfOption, planRun } from '../../../../node/host/verbs/run.ts'
 import { checkValue, readDuration, readMode } from '../../../../node/host/verbs/values.ts'
 import type { ValueKind } from '../../../../node/host/verbs/verb.ts'
 
@@ -88,9 +88,14 @@ test('RUN makes its argv without a shell unless told otherwise', () => {
   expect(argvOf(step(['a | b'], { shell: '' }))).toEqual(['/bin/sh', '-c', 'a | b'])
   expect(argvOfOption(step(['a'], { undo: 'rm -f /x' }), 'undo')).toEqual(['rm', '-f', '/x'])
   expect(argvOfOption(step(['a']), 'unless')).toBeUndefined()
-  const placed = { user: 'www', cwd: '/srv', undo: 'b' }
-  expect(argvOf(step(['a'], placed))).toEqual(['runuser', '-u', 'www', '--', 'env', '-C', './srv', 'a'])
-  expect(argvOfOption(step(['a'], placed), 'undo')?.at(-1)).toBe('b')
+})
+
+test('RUN says who runs it and where by words of its commands', () => {
+  const step = { args: ['a'], options: { user: 'www', cwd: '/srv', undo: 'b' } }
+  const there = ['runuser', '-u', 'www', '--', 'env', '-C', './srv']
+  expect(
+    planRun({ ...step, verb: 'RUN', id: 'RUN a', origin: { file: 'f', line: 1, column: 1 } }),
+  ).toMatchObject([{ argv: [...there, 'a'], undo: [...there, 'b'] }])
 })
 
 test('base directories have their parents', () => {

@@ -1,0 +1,76 @@
+// Archives through the whole engine: versions, going back, drift inside, and leaving without a trace.
+import { createHash } from 'node:crypto'
+import * as fs from 'node:fs'
+import { gzipSync } from 'node:zlib'
+import { expect, test } from 'vitest'
+import type { Step } from '../../../node/host/steps/step.ts'
+import { about, type Ground, ground, run, step } from './ground.ts'
+import { tar } from './tars.ts'
+
+const archives = new Map<string, Uint8Array>()
+const payloads = {
+  read: async ({ sha256 }: { sha256: string }) => archives.get(sha256) ?? new Uint8Array(),
+}
+
+function shop(
+  version: string,
+  bytes = tar({ name: 'shop/run', mode: 0o755, content: `echo ${version}\n` }),
+): Step {
+  const packed = gzipSync(bytes)
+  const sha256 = createHash('sha256').update(packed).digest('hex')
+  archives.set(sha256, packed)
+  const made = step('UNPACK', ['files/shop.tar.gz', '/srv/shop'], { version, strip: '1', keep: '1' })
+  return { ...made, payload: { path: 'files/shop.tar.gz', sha256, size: packed.length, executable: false } }
+}
+
+const current = ({ root }: Ground) => fs.readFileSync(`${root}/srv/shop/current/run`, 'utf8')
+
+test('versions come, go back by a link, and leave nothing', async () => {
+  const at = ground()
+  at.fill({ '/srv/other': 'x' })
+  const before = at.walk()
+  const engine = at.open()
+  for (const version of ['1', '2', '3']) {
+    const outcome = await engine.run([shop(version)], about(version), payloads)
+    expect(outcome).toMatchObject({ kind: 'applied', notKept: [], leftBehind: [] })
+    expect(current(at)).toBe(`echo ${version}\n`)
+    // Which came first is told by the clock of the file system.
+    fs.utimesSync(`${at.root}/srv/shop/${version}/.fleet-unpacked`, Number(version), Number(version))
+  }
+  expect(fs.readdirSync(`${at.root}/srv/shop`)).toEqual(['2', '3', 'current'])
+  expect(await engine.run([shop('3')], about('4'), payloads)).toMatchObject({ kind: 'unchanged' })
+  await engine.run([shop('2')], about('5'), payloads)
+  expect(current(at)).toBe('echo 2\n')
+  expect(await engine.run([], about('6'), payloads)).toMatchObject({ leftBehind: [], dirty: [] })
+  expect(at.walk()).toEqual(before)
+  engine.close()
+})
+
+test('an edit inside is found by an audit, kept, and undone', async () => {
+  const at = ground()
+  fs.mkdirSync(`${at.root}/srv`)
+  const engine = at.open()
+  await engine.run([shop('1')], about('1'), payloads)
+  expect(await engine.audit(payloads)).toMatchObject({ kept: 1, repaired: [], notKept: [] })
+  fs.writeFileSync(`${at.root}/srv/shop/1/run`, 'echo mine\n')
+  expect(await engine.audit(payloads)).toMatchObject({ repaired: [{ verb: 'UNPACK' }], notKept: [] })
+  expect(current(at)).toBe('echo 1\n')
+  expect(engine.drift.list().map(each => each.path)).toContain('/srv/shop/1')
+  expect(await engine.audit(payloads)).toMatchObject({ kept: 1, repaired: [] })
+  engine.close()
+})
+
+test('an unsafe archive, and a step that fails after it, leave the old version', async () => {
+  const at = ground()
+  fs.mkdirSync(`${at.root}/srv`)
+  const engine = at.open()
+  await engine.run([shop('1')], about('1'), payloads)
+  const before = at.walk()
+  const unsafe = shop('2', tar({ name: 'shop/../../../etc/passwd', content: 'x' }))
+  const refused = await engine.run([unsafe], about('2'), payloads)
+  expect(refused.notKept[0]?.reason.code).toBe('ARCHIVE_UNSAFE')
+  expect(at.walk()).toEqual(before)
+  expect(await engine.run([shop('3'), run('false')], about('3'), payloads)).toMatchObject({ kind: 'failed' })
+  expect(at.walk()).toEqual(before)
+  engine.close()
+})
