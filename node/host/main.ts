@@ -4,15 +4,7 @@ import * as fs from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { adoptOriginals } from './adopt.ts'
 import { type Applying, type Payloads, revert, type Timing } from './apply.ts'
-import {
-  type AuditOutcome,
-  type Looking,
-  look as lookAgain,
-  patience,
-  type WatchEvent,
-  type Watcher,
-  watch,
-} from './driver.ts'
+import { type WatchEvent, type Watcher, watch } from './driver.ts'
 import type { Reason } from './errors.ts'
 import { type About, type OpenRun, type Pause, savedIn } from './journal.ts'
 import { type Hosting, planLeg, type RunOutcome, runLegs } from './legs.ts'
@@ -21,7 +13,8 @@ import { type DriftEntry, type DriftKind, openDrift } from './linux-drift.ts'
 import { lock } from './linux-lock.ts'
 import { openProber } from './linux-probe.ts'
 import { openProviders } from './linux-resources.ts'
-import { hasDirectory, temporaryPrefix } from './perform.ts'
+import { type AuditOutcome, checkAgain, type Looking, look as lookAgain, patience } from './look.ts'
+import { hasDirectory, reasonFrom, temporaryPrefix } from './perform.ts'
 import { type Held, resourcesOf, type StepPlan, targetOf } from './plan.ts'
 import { openRecord } from './record.ts'
 import { kindOf, type Provider, type Providers } from './resource.ts'
@@ -31,8 +24,8 @@ import { specs } from './verbs/index.ts'
 import { declaredPaths, openView } from './view.ts'
 import { watchedOf } from './watch.ts'
 
-export type { AuditOutcome } from './driver.ts'
 export type { RunOutcome } from './legs.ts'
+export type { AuditOutcome } from './look.ts'
 
 export interface EngineOptions {
   /** Every target lies inside it; `/` for the machine itself. Must exist. */
@@ -233,18 +226,15 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
   }
 
   const looking: Looking = {
-    machine,
     context,
     now,
     state,
     note,
-    providers,
-    view: snapshot => openView(machine, declared, isTemporary, snapshot),
+    view: ({ snapshot }) => openView(machine, declared, isTemporary, snapshot),
     trusted,
     paused: subject => paused(subject) !== undefined,
     contested: () => watcher?.contested() ?? [],
     busy,
-    keepState: ({ id, from }) => context.keepState(id, from),
     log: line => options.log?.(line),
   }
   const look = async (held: readonly Held[], payloads: Payloads): Promise<AuditOutcome> => {
@@ -256,15 +246,24 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
     )
     return outcome
   }
-  const audit = (payloads: Payloads) =>
-    alone(async () => {
+  const audit = async (payloads: Payloads): Promise<AuditOutcome> => {
+    const outcome = await alone(async () => {
       watcher?.refresh()
       if (!busy()) adopt()
       return look(state().held, payloads)
     })
+    // Nobody waits for what a CHECK asks.
+    const unkept = await checkAgain(looking, state().held)
+    return { ...outcome, kept: outcome.kept - unkept.length, notKept: [...outcome.notKept, ...unkept] }
+  }
   const adopt = (paths?: readonly string[]) => {
-    for (const path of adoptOriginals({ machine, state, note }, paths))
-      options.log?.(`took over the package's own ${path} as its original`)
+    try {
+      for (const path of adoptOriginals({ machine, state, note }, paths))
+        options.log?.(`took over the package's own ${path} as its original`)
+    } catch (error) {
+      // It stays beside the file, for the next audit.
+      options.log?.(`could not take over an original: ${reasonFrom(error).detail}`)
+    }
   }
 
   const lookAt = (ids: Iterable<string>, payloads: Payloads) => {

@@ -2,12 +2,11 @@
 // hints; what is true is read again by whoever is told to look. What something else keeps changing is fought over only
 // so often, then it is contested; what cannot be repaired is tried ever more seldom.
 import type { Reason } from './errors.ts'
-import { targetOf } from './plan.ts'
+import { pathsOf, resourcesOf } from './plan.ts'
 import type { Kind, ResourceId } from './resource.ts'
 import { kindOf, resourceId } from './resource.ts'
 import type { Step } from './steps/step.ts'
 import { basename, dirname } from './system.ts'
-import { specs } from './verbs/index.ts'
 
 export type Heard =
   /** `name` undefined: something about the directory, nobody knows what. */
@@ -56,17 +55,6 @@ export function watchedOf(step: Step): Watched | undefined {
   const resources = resourcesOf(step)
   if (paths.length + resources.length === 0) return undefined
   return { id: step.id, paths, exclusive: step.options['exclusive'] !== undefined, resources }
-}
-
-/** Every path that a step decides, its target first. */
-export function pathsOf(step: Step): readonly string[] {
-  const paths = specs.get(step.verb)?.paths?.(step)
-  const target = paths === undefined ? targetOf(step) : undefined
-  return paths ?? (target === undefined ? [] : [target])
-}
-
-export function resourcesOf(step: Step): readonly ResourceId[] {
-  return specs.get(step.verb)?.resources?.(step) ?? []
 }
 
 /** What a step's budget is counted on: its first path, or else its first resource. */

@@ -1,0 +1,247 @@
+// The loop that looks again at steps in force: reads what is there, and repairs what drifted, each step by itself. When
+// to look is left to driver.ts, how a repair is done to apply.ts and the providers.
+import { setImmediate as breathe } from 'node:timers/promises'
+import { type Applying, type NotKept, type Payloads, repair } from './apply.ts'
+import { type Reason, StepError } from './errors.ts'
+import type { Entry, State } from './journal.ts'
+import { isObserved, observedReason } from './observed.ts'
+import { reasonFrom } from './perform.ts'
+import {
+  ask,
+  type Held,
+  isBelow,
+  owedOf,
+  pathsOf,
+  plan as planSteps,
+  resourcesOf,
+  type StepPlan,
+  targetOf,
+} from './plan.ts'
+import { nothingObserved, type Observed, observe } from './providers.ts'
+import { kindOf, nameOf, type Providers } from './resource.ts'
+import type { Step } from './steps/step.ts'
+import type { Stat } from './system.ts'
+import { specs } from './verbs/index.ts'
+import type { View } from './view.ts'
+import { contestedReason, subjectOf } from './watch.ts'
+
+export interface AuditOutcome {
+  readonly kept: number
+  readonly repaired: readonly Step[]
+  readonly notKept: readonly NotKept[]
+  /** Ids of those not kept whose repair was tried in vain, and of those whose repair waits for a package manager. */
+  readonly failed: readonly string[]
+  readonly waiting: readonly string[]
+}
+
+/** What a look needs of the engine. */
+export interface Looking {
+  readonly context: Applying
+  readonly now: () => number
+  readonly state: () => State
+  readonly note: (entry: Entry, durable?: boolean) => void
+  /** The machine as it is. */
+  readonly view: (observed: Observed) => View
+  /** Whether a held step's target is known to be untouched, without reading it. */
+  readonly trusted: (held: Held) => boolean
+  /** `subject`: as of subjectOf. */
+  readonly paused: (subject: string) => boolean
+  readonly contested: () => readonly string[]
+  /** A package manager is at work, and patience with it is not over. */
+  readonly busy: () => boolean
+  readonly log: (line: string) => void
+}
+
+/** Longest stretch without giving the event loop a turn, in milliseconds. */
+const sliceMs = 10
+/** How often one step may go on, as in a run. */
+const legsMax = 5
+/** How long a CHECK may take outside of a run: it is looked at once. Milliseconds. */
+const checkMs = 10_000
+
+/** How long repairs wait for a package manager at work (DESIGN section 8). */
+export const patienceMs = 30 * 60_000
+
+/** Answers whether a package manager is at work, and has been for less than that since it was first seen. */
+export function patience(providers: Providers, now: () => number): () => boolean {
+  let sinceMs: number | undefined
+  return () => {
+    if (![...providers.values()].some(each => each.busy())) sinceMs = undefined
+    else sinceMs ??= now()
+    return sinceMs !== undefined && now() - sinceMs < patienceMs
+  }
+}
+
+/** Looks at these steps again and repairs what drifted. Each stands alone: a failure undoes nothing. */
+export async function look(
+  engine: Looking,
+  held: readonly Held[],
+  payloads: Payloads,
+): Promise<AuditOutcome> {
+  const { note } = engine
+  const { machine, providers } = engine.context
+  machine.settle()
+  let kept = 0
+  let slice = performance.now()
+  const repaired: Step[] = []
+  const notKept: NotKept[] = []
+  const failed: string[] = []
+  const waiting: string[] = []
+  const seen: [string, Stat | null][] = []
+  const contested = new Set(engine.contested())
+  const ids = held.flatMap(({ step }) => resourcesOf(step))
+  const observed = ids.length > 0 ? await observe(providers, ids) : nothingObserved
+  const settled = (step: Step) => {
+    const target = targetOf(step)
+    if (target !== undefined) seen.push([step.id, machine.lstat(target) ?? null])
+  }
+  for (const mine of held) {
+    if (performance.now() - slice > sliceMs) {
+      await breathe()
+      slice = performance.now()
+    }
+    const { step } = mine
+    const subject = subjectOf(step)
+    const leave = (reason: Reason) => notKept.push({ step, reason })
+    let tried = false
+    try {
+      if (engine.paused(subject) || isSettled(mine, engine)) {
+        kept++
+        continue
+      }
+      const planned = planAgain(engine, mine, observed)
+      if (planned.reason) leave(planned.reason)
+      else if (planned.acts.length === 0) {
+        kept++
+        settled(step)
+      } else if (isObserved(step)) leave(observedReason(subject, planned.acts))
+      else if (contested.has(subject)) leave(contestedReason(subject))
+      else if (mustWait(engine, planned)) {
+        waiting.push(step.id)
+        leave({ code: 'PACKAGES_BUSY', path: subject, detail: 'repaired once the package manager is done' })
+      } else {
+        tried = true
+        await mend(engine, mine, planned, payloads)
+        machine.settle()
+        settled(step)
+        repaired.push(step)
+        engine.log(`repaired ${step.id}`)
+      }
+    } catch (error) {
+      leave(reasonFrom(error, subject))
+      if (tried) failed.push(step.id)
+    }
+  }
+  try {
+    if (seen.length > 0) note({ kind: 'seen', atMs: engine.now(), seen }, false)
+    await reload(engine, repaired, notKept, payloads)
+  } catch (error) {
+    // The journal cannot grow: what was found must be looked at again, and what is owed was not run.
+    const [first] = held
+    if (first) notKept.push({ step: first.step, reason: reasonFrom(error) })
+  }
+  return { kept, repaired, notKept, failed, waiting }
+}
+
+/** How its target looks says all, and it looks as it did when it was found right; or there is nothing to look at. */
+function isSettled(mine: Held, { trusted }: Looking): boolean {
+  const { step } = mine
+  const paths = pathsOf(step)
+  if (resourcesOf(step).length > 0) return false
+  return paths.length === 0 || (paths.length === 1 && !specs.get(step.verb)?.deep && trusted(mine))
+}
+
+/** Without the commands that it owes: reload() has them all. */
+function planAgain(engine: Looking, mine: Held, observed: Observed): StepPlan {
+  const [planned] = planSteps({
+    declared: [mine.step],
+    held: [mine],
+    view: engine.view(observed),
+    run: engine.state().runs,
+    trusted: () => false,
+    unseen: observed.unseen,
+  })
+  return { ...planned!, acts: planned!.acts.filter(each => !each.reload) }
+}
+
+/** Package managers replace files and stop units while they work; what they have in hand is left to them. */
+function mustWait({ busy, context }: Looking, { acts }: StepPlan): boolean {
+  if (!busy()) return false
+  const paths: string[] = []
+  for (const { act } of acts) {
+    if (act.kind === 'set' && ['package', 'unit'].includes(kindOf(act.id))) return true
+    // Such as a `.dpkg-new` in an exclusive directory.
+    if (act.kind === 'remove') return true
+    if ('path' in act) paths.push(act.path)
+  }
+  const owned = paths.length > 0 ? context.providers.get('package')?.owns?.(paths) : undefined
+  return (owned?.size ?? 0) > 0
+}
+
+/** All acts of one step, and those that only show when these are done; then resources are read once more. */
+async function mend(engine: Looking, mine: Held, planned: StepPlan, payloads: Payloads): Promise<void> {
+  const resources = resourcesOf(mine.step)
+  const units = engine.state().held.flatMap(({ step }) => resourcesOf(step))
+  const quiet = units.filter(id => kindOf(id) === 'unit').map(nameOf)
+  const context = { ...engine.context, surroundings: { quiet } }
+  for (let leg = 1, now = planned; ; leg++) {
+    await repair(context, now, payloads, engine.state().runs)
+    if (resources.length === 0) return
+    context.machine.settle()
+    const rest = planAgain(engine, mine, await observe(context.providers, resources))
+    if (rest.reason) throw new StepError(rest.reason.code, rest.reason.path, rest.reason.detail)
+    if (rest.acts.length === 0) return
+    if (!now.more || leg === legsMax) {
+      const { path, detail } = observedReason(subjectOf(mine.step), rest.acts)
+      throw new StepError('CHANGED_BACK', path, detail)
+    }
+    now = rest
+  }
+}
+
+/** Commands that watch what a repair touched; owed until they ran. */
+async function reload(engine: Looking, repaired: readonly Step[], notKept: NotKept[], payloads: Payloads) {
+  const { runs, held, owed: owing } = engine.state()
+  const paths = repaired.flatMap(pathsOf)
+  const due = held.filter(({ step }) => {
+    const owed = owedOf(step)
+    if (owed === undefined) return false
+    return owing.includes(step.id) || paths.some(path => owed.on.some(on => isBelow(path, on)))
+  })
+  if (due.length === 0) return
+  engine.note({ kind: 'owed', ids: due.map(each => each.step.id) })
+  for (const { step } of due) {
+    const [planned] = planSteps({
+      declared: [step],
+      held: [],
+      view: engine.view(nothingObserved),
+      run: runs,
+      trusted: () => false,
+      owed: true,
+    })
+    try {
+      await repair(engine.context, planned!, payloads, runs)
+    } catch (error) {
+      notKept.push({ step, reason: reasonFrom(error) })
+    }
+  }
+  engine.note({ kind: 'owed', ids: [] })
+}
+
+/** Asks once what these steps want to be asked, all at the same time; nothing follows from it. */
+export async function checkAgain(engine: Looking, held: readonly Held[]): Promise<NotKept[]> {
+  const view = engine.view(nothingObserved)
+  const asked = held.flatMap(({ step }) => {
+    const bare = pathsOf(step).length + resourcesOf(step).length === 0
+    const answer = bare ? ask(step, view) : []
+    const acts = 'code' in answer ? [] : answer
+    return acts.flatMap(act => (act.kind === 'check' ? [{ step, probe: act.probe }] : []))
+  })
+  const answers = await Promise.all(
+    asked.map(async ({ step, probe }): Promise<NotKept[]> => {
+      const detail = await engine.context.probe(probe, checkMs)
+      return detail === undefined ? [] : [{ step, reason: { code: 'CHECK_FAILED', detail } }]
+    }),
+  )
+  return answers.flat()
+}
