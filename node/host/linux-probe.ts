@@ -18,7 +18,7 @@ export function openProber(root: string): Probing {
       case 'tcp':
         return await askTcp(probe, timeoutMs)
       case 'command':
-        return await askCommand(probe.argv, Math.min(timeoutMs, probe.timeoutMs), root)
+        return await askCommand(probe.argv, probe.timeoutMs, root)
       case 'unit':
         return root === '/'
           ? await askUnit(probe.unit, timeoutMs)

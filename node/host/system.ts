@@ -43,8 +43,8 @@ export interface Unpacking {
 }
 
 /**
- * Looks once, for at most `timeoutMs`. Undefined: it is as the probe wants it; else in words what was found and what was
- * expected. Never throws.
+ * Looks once, for at most `timeoutMs`; at a command, for as long as that is given. Undefined: it is as the probe wants
+ * it; else in words what was found and what was expected. Never throws.
  */
 export type Probing = (probe: Probe, timeoutMs: number) => Promise<string | undefined>
 
