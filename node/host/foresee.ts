@@ -21,7 +21,7 @@ export async function foresee(
   for (const plan of plans) {
     const { payload } = plan.step
     // Those of the first leg are read when they are staged.
-    if (!plan.tentative || plan.kind === 'kept' || !payload) continue
+    if (!plan.tentative || plan.kind === 'kept' || plan.kind === 'undo' || !payload) continue
     await fetchPayload(payloads, payload, plan.step.id).catch(error => refuse(plan, error))
     await pace()
   }

@@ -3,6 +3,7 @@
 import type { Act, SetAct } from './act.ts'
 import { kindOf, type ResourceId, sameState } from './resource.ts'
 import type { Ownership, Stat } from './system.ts'
+import { isUnitFile } from './verbs/unit.ts'
 import type { View } from './view.ts'
 
 /** An act with what was found where it acts. */
@@ -40,7 +41,10 @@ export interface Leg {
   /** What follows is planned again once the acts before it are done. */
   over(): boolean
   close(): void
-  /** What came of acts before this one cannot be known: the leg ends before it. */
+  /**
+   * What came of acts before this one cannot be known, such as what a unit is whose file they write: the leg ends
+   * before it.
+   */
   ends(act: Act): boolean
   /** The kind of acts at the end of the leg of which nobody can say what they do to paths. */
   opaque(): string | undefined
@@ -170,7 +174,11 @@ export function createLeg(view: View, name: string): Leg {
       firstAt.clear()
       setAt.clear()
     },
-    ends: act => opaque !== undefined && act.kind !== 'check' && opacity(act) !== opaque,
+    ends: act =>
+      (opaque !== undefined && act.kind !== 'check' && opacity(act) !== opaque) ||
+      (act.kind === 'set' &&
+        kindOf(act.id) === 'unit' &&
+        touched.some(each => 'path' in each && isUnitFile(each.path))),
     opaque: () => opaque,
     add,
     earlierAt: path => firstAt.get(path)?.planned,

@@ -1,8 +1,8 @@
 // SERVICE: whether a unit of systemd runs, and whether it is enabled.
 import type { Answer, Look } from '../act.ts'
-import { resourceId, type States } from '../resource.ts'
+import { resourceId, type State, type States } from '../resource.ts'
 import type { Step } from '../steps/step.ts'
-import { missingDetail, unitName } from './unit.ts'
+import { isUnitFile, missingDetail, unitDirectories, unitName } from './unit.ts'
 import { readList } from './values.ts'
 import type { Owed, VerbSpec } from './verb.ts'
 
@@ -61,17 +61,12 @@ export const service: VerbSpec = {
   },
 }
 
-/** Where systemd looks for units, and their drop-ins (systemd.unit(5)). */
-const unitDirectories = ['/etc', '/run', '/usr/local/lib', '/usr/lib', '/lib'].map(
-  each => `${each}/systemd/system`,
-)
-
 /** Longer than any unit should take to restart. Milliseconds. */
 const owedTimeoutMs = 15 * 60_000
 
 /** Once per run, unless the unit does not run, or the machine of another directory is being made. */
-export function owed(on: readonly string[], unit: string, verb: 'restart' | 'reload-or-restart'): Owed {
-  const files = on.some(path => unitDirectories.some(each => `${path}/`.startsWith(`${each}/`)))
+function owed(on: readonly string[], unit: string, verb: 'restart' | 'reload-or-restart'): Owed {
+  const files = on.some(path => isUnitFile(`${path}/`))
   const argv = ['systemctl', verb, unit]
   return {
     on,
@@ -81,7 +76,12 @@ export function owed(on: readonly string[], unit: string, verb: 'restart' | 'rel
       unless: ['/bin/sh', '-c', '[ "$FLEET_ROOT" != / ] || ! systemctl is-active --quiet "$0"', unit],
       timeoutMs: owedTimeoutMs,
     },
+    spares: ({ id, from, to }) => id === resourceId('unit', unit) && isRunning(to) && !isRunning(from),
   }
+}
+
+function isRunning(state: State | null): boolean {
+  return (state as States['unit'] | null)?.running === true
 }
 
 /** Whether `enabled` says what is wanted already; undefined: it never can. */

@@ -94,4 +94,12 @@ test('owes a reload or a restart, with daemon-reload where unit files are watche
     'daemon-reload && exec systemctl restart',
   )
   expect(owes({ running: '' })).toBeUndefined()
+  const spares = (from: UnitState | null, to: UnitState) =>
+    owes({ 'reload-on': '/a' })?.spares?.({ kind: 'set', id: 'unit:x.service', from, to })
+  expect([
+    spares(off, on),
+    spares(null, on),
+    spares(on, { ...on, enabled: 'static' }),
+    spares(on, off),
+  ]).toEqual([true, true, false, false])
 })
