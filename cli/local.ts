@@ -144,14 +144,18 @@ export function notKeptLine(step: Step, { code, detail }: Reason): string {
 }
 
 /** A row of a table of changes: what, how well it can be taken back, which step, from where. */
-export function changeRow({ kind, step, undoClass }: StepPlan, colour: boolean): readonly string[] {
+export function changeRow(
+  { kind, step, undoClass, tentative }: StepPlan,
+  colour: boolean,
+): readonly string[] {
   const red = (text: string) => (undoClass === 'one-way' ? paint(text, 'red', colour) : text)
-  return [kind, red(undoClass), red(step.id), originOf(step)]
+  return [tentative ? `${kind}*` : kind, red(undoClass), red(step.id), originOf(step)]
 }
 
 export const changeHeading = ['change', 'undo', 'step', 'from'] as const
 
 /** Stable: what `--json` prints of a step that changes. */
-export function changeView({ kind, step, undoClass }: StepPlan) {
-  return { step: step.id, change: kind, undo: undoClass, file: step.origin.file, line: step.origin.line }
+export function changeView({ kind, step, undoClass, tentative }: StepPlan) {
+  const { file, line } = step.origin
+  return { step: step.id, change: kind, undo: undoClass, file, line, ...(tentative && { tentative }) }
 }

@@ -41,7 +41,6 @@ export const spec: CommandSpec = {
     try {
       const recovered = await engine.recover()
       if (recovered.undone) io.progress('a run that was cut short has been taken back')
-      const plans = await engine.plan(local.steps)
       const about = { id: local.tree.source ?? 'worktree', label: labelOf(local), facts: local.facts }
       const outcome = await engine.run(
         local.steps,
@@ -52,8 +51,8 @@ export const spec: CommandSpec = {
       const failed = outcome.notKept.length > 0 || outcome.dirty.length > 0
       return {
         exit: failed ? exits.failed : exits.ok,
-        json: view(local, plans, outcome),
-        text: () => render(plans, outcome, io),
+        json: view(local, outcome),
+        text: () => render(outcome, io),
       }
     } finally {
       engine.close()
@@ -80,20 +79,20 @@ async function askAgent(rev: string | undefined, options: Options, io: Io): Prom
 const labelOf = ({ tree }: Local) =>
   tree.source === undefined ? 'uncommitted files' : `commit ${short(tree.source)}`
 
-/** Steps that the run changed. */
-function changed(plans: readonly StepPlan[], outcome: RunOutcome): readonly StepPlan[] {
-  const done = new Set(outcome.repaired.map(step => step.id))
-  return plans.filter(each => done.has(each.step.id))
+/** Steps that the run changed; one that took several legs counts once. */
+function changed({ plans, repaired }: RunOutcome): readonly StepPlan[] {
+  const byId = new Map(plans.filter(each => each.kind !== 'kept').map(each => [each.step.id, each]))
+  return repaired.flatMap(step => byId.get(step.id) ?? [])
 }
 
 /** Stable. */
-function view(local: Local, plans: readonly StepPlan[], outcome: RunOutcome) {
+function view(local: Local, outcome: RunOutcome) {
   return {
     host: local.host,
     root: local.root,
     outcome: outcome.kind,
     kept: outcome.kept.length,
-    changes: changed(plans, outcome).map(changeView),
+    changes: changed(outcome).map(changeView),
     notKept: outcome.notKept.map(({ step, reason }) => ({
       step: step.id,
       file: step.origin.file,
@@ -106,9 +105,9 @@ function view(local: Local, plans: readonly StepPlan[], outcome: RunOutcome) {
   }
 }
 
-function render(plans: readonly StepPlan[], outcome: RunOutcome, io: Io): string {
+function render(outcome: RunOutcome, io: Io): string {
   const lines: string[] = []
-  const changes = changed(plans, outcome)
+  const changes = changed(outcome)
   if (changes.length > 0)
     lines.push(
       table(

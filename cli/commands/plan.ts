@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import type { Content } from '../../node/host/act.ts'
 import { describe } from '../../node/host/describe.ts'
 import type { Engine } from '../../node/host/main.ts'
-import { ordered, type StepPlan } from '../../node/host/plan.ts'
+import { changes as changesAnything, ordered, type StepPlan } from '../../node/host/plan.ts'
 import { type CommandSpec, exits, type Io } from '../command.ts'
 import { diffText } from '../diff.ts'
 import {
@@ -40,14 +40,14 @@ export const spec: CommandSpec = {
       const found = await engine.plan(local.steps)
       return { plans: found, diffs: wantsDiffs ? await diffsOf(engine, found, local, io) : [] }
     })
-    const changes = plans.filter(each => each.acts.length > 0)
-    const impossible = plans.filter(each => each.reason !== undefined)
+    const changes = plans.filter(isChange)
+    const impossible = plans.filter(isImpossible)
     return {
       exit: impossible.length > 0 ? exits.failed : changes.length > 0 ? exits.wouldChange : exits.ok,
       json: {
         host: local.host,
         root: local.root,
-        kept: plans.length - changes.length - impossible.length,
+        kept: keptOf(plans),
         changes: changes.map(each => ({
           ...changeView(each),
           acts: each.acts.map(({ act }) => describe(act)),
@@ -58,6 +58,16 @@ export const spec: CommandSpec = {
       text: () => [...diffs, render(plans, changes, options['acts'] === true, io)].join('\n'),
     }
   },
+}
+
+/** Of what is only foreseen, what stands in its way now may be gone by then. */
+const isImpossible = ({ reason, tentative }: StepPlan) => reason !== undefined && !tentative
+const isChange = (plan: StepPlan) => changesAnything(plan) || (plan.tentative && plan.reason !== undefined)
+
+/** A step may have several plans. */
+function keptOf(plans: readonly StepPlan[]): number {
+  const others = new Set(plans.filter(each => isChange(each) || isImpossible(each)).map(each => each.step.id))
+  return new Set(plans.map(each => each.step.id)).size - others.size
 }
 
 /** How the contents of files would change, in the order of the acts. */
@@ -85,8 +95,8 @@ function read(path: string): Uint8Array | undefined {
 }
 
 function render(plans: readonly StepPlan[], changes: readonly StepPlan[], acts: boolean, io: Io): string {
-  const impossible = plans.filter(each => each.reason !== undefined)
-  const kept = plans.length - changes.length - impossible.length
+  const impossible = plans.filter(isImpossible)
+  const kept = keptOf(plans)
   const lines: string[] = []
   if (acts)
     lines.push(
@@ -111,6 +121,8 @@ function render(plans: readonly StepPlan[], changes: readonly StepPlan[], acts: 
         io.colour,
       ),
     )
+  if (changes.some(each => each.tentative))
+    lines.push('* foreseen: planned again when the steps before it are done')
   const parts = [`${count(changes.length, 'step')} to change`, `${kept} kept`]
   if (impossible.length > 0) parts.push(`${impossible.length} impossible`)
   return [

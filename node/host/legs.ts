@@ -18,7 +18,7 @@ import { isObserved, leaveObserved } from './observed.ts'
 import { reasonFrom, sweep } from './perform.ts'
 import { changes, type Held, plan as planSteps, resourcesOf, type StepPlan, targetOf } from './plan.ts'
 import { nothingObserved, observe } from './providers.ts'
-import { kindOf, nameOf, type ResourceId } from './resource.ts'
+import { kindOf, nameOf, type Providers, type ResourceId } from './resource.ts'
 import { takeBack } from './revert.ts'
 import type { Step } from './steps/step.ts'
 import { basename, type System } from './system.ts'
@@ -57,6 +57,8 @@ export interface RunOutcome {
   readonly leftBehind: readonly string[]
   /** What could not be taken back: the host is DIRTY until retry(). */
   readonly dirty: readonly Reason[]
+  /** What was done, or was about to be, of all legs. */
+  readonly plans: readonly StepPlan[]
 }
 
 /** How often one step may go on in a further leg: a step has few parts, and one that never ends must not loop. */
@@ -102,7 +104,7 @@ interface Sofar {
 export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcome> {
   const { machine, state } = host
   const { steps, about, payloads, keepFailed } = input
-  const empty = { kept: [], repaired: [], undone: [], leftBehind: [], dirty: [] }
+  const empty = { kept: [], repaired: [], undone: [], leftBehind: [], dirty: [], plans: [] }
   if (state().dirty.length > 0) {
     const notKept = steps.slice(0, 1).map(step => ({ step, reason: dirtyReason(state().dirty) }))
     return { kind: 'wait', ...empty, notKept, dirty: state().dirty }
@@ -128,8 +130,9 @@ export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcom
     rest = all.length > plans.length || plans.some(each => each.more)
     if (leg === 0) {
       const refused = await foresee(context, all, payloads)
-      if (refused.length > 0 && !keepFailed) return { kind: 'wait', ...empty, notKept: refused }
+      if (refused.length > 0 && !keepFailed) return { kind: 'wait', ...empty, notKept: refused, plans: all }
     }
+    sofar.plans.push(...plans)
     const applied = await applyLeg(context, plans, run, payloads, keepFailed)
     for (const step of applied.begun) sofar.begun.add(step)
     sofar.leftBehind.push(...applied.leftBehind)
@@ -137,10 +140,8 @@ export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcom
     sofar.notKept.push(...applied.notKept)
     if (applied.ended === 'prepare') return { kind: 'wait', ...empty, ...only(sofar) }
     if (applied.ended) {
-      sofar.plans.push(...plans)
       return { kind: 'failed', ...empty, ...only(sofar), kept: kept(), undone: [...sofar.begun] }
     }
-    sofar.plans.push(...plans)
     machine.settle()
     await fold(host, about, plans, applied, sofar, before)
   }
@@ -163,7 +164,7 @@ export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcom
   return { kind, ...empty, ...only(sofar), kept: kept(), repaired: [...new Set(repaired)] }
 }
 
-const only = ({ notKept, leftBehind, dirty }: Sofar) => ({ notKept, leftBehind, dirty })
+const only = ({ notKept, leftBehind, dirty, plans }: Sofar) => ({ notKept, leftBehind, dirty, plans })
 
 function unitsOf(steps: readonly Step[]): string[] {
   const units = steps.flatMap(resourcesOf).filter(id => kindOf(id) === 'unit')
@@ -206,6 +207,19 @@ async function applyLeg(
     sums: {},
     outcomes: new Map(),
   }
+}
+
+/** The same plans, with what the providers know cannot be taken back. */
+export async function markOneWay(providers: Providers, plans: readonly StepPlan[]): Promise<StepPlan[]> {
+  const wanted = plans.flatMap(({ acts }) => acts.flatMap(({ act }) => (act.kind === 'set' ? [act] : [])))
+  const found = new Set<ResourceId>()
+  for (const [kind, mine] of Map.groupBy(wanted, each => kindOf(each.id)))
+    for (const id of (await providers.get(kind)?.oneWay(mine))?.keys() ?? []) found.add(id)
+  return plans.map(each =>
+    each.acts.some(({ act }) => act.kind === 'set' && found.has(act.id))
+      ? { ...each, undoClass: 'one-way' }
+      : each,
+  )
 }
 
 /** What is held once a leg is done. */

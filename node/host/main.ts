@@ -7,7 +7,7 @@ import { type Applying, type Payloads, revert, type Timing } from './apply.ts'
 import { type WatchEvent, type Watcher, watch } from './driver.ts'
 import type { Reason } from './errors.ts'
 import { type About, type OpenRun, type Pause, savedIn } from './journal.ts'
-import { type Hosting, planLeg, type RunOutcome, runLegs } from './legs.ts'
+import { type Hosting, markOneWay, planLeg, type RunOutcome, runLegs } from './legs.ts'
 import { openMachine } from './linux.ts'
 import { type DriftEntry, type DriftKind, openDrift } from './linux-drift.ts'
 import { lock } from './linux-lock.ts'
@@ -288,7 +288,8 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
       const { about, held } = state()
       return about && { about, steps: held.map(each => each.step) }
     },
-    plan: steps => alone(() => planLeg(hosting, steps, state().held, state().runs + 1)),
+    plan: steps =>
+      alone(async () => markOneWay(providers, await planLeg(hosting, steps, state().held, state().runs + 1))),
     run: (steps, about, payloads, { keepFailed = false } = {}) =>
       alone(async () => {
         if (state().open) await recover()
