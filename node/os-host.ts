@@ -210,7 +210,8 @@ class Host implements RunningHost {
     const [first] = outcome.notKept
     const why = first && `${stepText(first.step)} (${originText(first.step)}): ${reasonText(first.reason)}`
     for (const path of outcome.leftBehind) this.#options.log('info', 'left behind', { path })
-    const kind = outcome.kind === 'unchanged' ? 'applied' : outcome.kind
+    const kind =
+      outcome.kind === 'unchanged' ? 'applied' : outcome.kind === 'inconclusive' ? 'wait' : outcome.kind
     return { kind, steps, dirty: outcome.dirty.length > 0, ...(why !== undefined && { why }) }
   }
 

@@ -134,6 +134,7 @@ function sentence({ kind, kept, notKept, undone, dirty }: RunOutcome, changed: n
     case 'wait':
       return 'nothing was changed'
     case 'failed':
+    case 'inconclusive':
       return `${count(undone.length, 'step')} taken back${dirty.length > 0 ? '' : ': all is as it was before'}`
   }
 }

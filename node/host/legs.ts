@@ -4,6 +4,7 @@ import { setImmediate as breathe } from 'node:timers/promises'
 import { type Applied, type Applying, apply, type NotKept, type Payloads } from './apply.ts'
 import { dirtyReason, type Reason } from './errors.ts'
 import { foresee } from './foresee.ts'
+import { confirmWithinMs, isGuarded, type Witness } from './guard.ts'
 import {
   type About,
   type Intent,
@@ -43,11 +44,16 @@ export interface RunInput {
   readonly about: About
   readonly payloads: Payloads
   readonly keepFailed: boolean
+  /** Without one nothing is guarded. */
+  readonly witness?: Witness
 }
 
 export interface RunOutcome {
-  /** `wait`: nothing was changed; `failed`: what was changed is taken back. */
-  readonly kind: 'applied' | 'unchanged' | 'wait' | 'failed'
+  /**
+   * `wait`: nothing was changed; `failed`: what was changed is taken back; `inconclusive`: so too, but whether the run
+   * or the world is to blame is not known.
+   */
+  readonly kind: 'applied' | 'unchanged' | 'wait' | 'failed' | 'inconclusive'
   readonly kept: readonly Step[]
   readonly repaired: readonly Step[]
   readonly notKept: readonly NotKept[]
@@ -103,7 +109,7 @@ interface Sofar {
 /** One run; the engine sees to it that no other is open. */
 export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcome> {
   const { machine, state } = host
-  const { steps, about, payloads, keepFailed } = input
+  const { steps, about, payloads, keepFailed, witness } = input
   const empty = { kept: [], repaired: [], undone: [], leftBehind: [], dirty: [], plans: [] }
   if (state().dirty.length > 0) {
     const notKept = steps.slice(0, 1).map(step => ({ step, reason: dirtyReason(state().dirty) }))
@@ -124,6 +130,7 @@ export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcom
     begun: new Set(),
   }
   const kept = () => sofar.plans.filter(each => each.kind === 'kept' && !each.reason).map(each => each.step)
+  let token: { readonly token: unknown } | undefined
   for (let leg = 0, rest = true; rest; leg++) {
     const all = await planLeg(host, steps, [...sofar.held.values()], run, leg, sofar.plans)
     const plans = all.filter(each => !each.tentative).map(each => allowed(host, each, sofar))
@@ -131,6 +138,16 @@ export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcom
     if (leg === 0) {
       const refused = await foresee(context, all, payloads)
       if (refused.length > 0 && !keepFailed) return { kind: 'wait', ...empty, notKept: refused, plans: all }
+    }
+    const guarded = (leg === 0 ? all : plans).find(isGuarded)
+    if (guarded && witness && !token) {
+      const found = await witness.before()
+      if (found === 'none') {
+        const back = leg === 0 ? undefined : await takeBack(context)
+        const notKept = [{ step: guarded.step, reason: noWitness }]
+        return { kind: back ? 'inconclusive' : 'wait', ...empty, ...back, notKept, plans: sofar.plans }
+      }
+      token = found
     }
     sofar.plans.push(...plans)
     const applied = await applyLeg(context, plans, run, payloads, keepFailed)
@@ -146,6 +163,13 @@ export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcom
     await fold(host, about, plans, applied, sofar, before)
   }
 
+  if (witness && token && (await witness.confirm(token.token, confirmWithinMs)) !== 'confirmed') {
+    const back = await takeBack(context)
+    const { step } = sofar.plans.find(isGuarded) ?? sofar.plans[0]!
+    const kind = (await witness.heard()) ? 'failed' : 'inconclusive'
+    const notKept = [{ step, reason: cutOff(kind) }]
+    return { kind, ...empty, ...back, notKept, undone: [...sofar.begun], plans: sofar.plans }
+  }
   const failed = new Set(sofar.notKept.map(each => each.step.id))
   const repaired = sofar.plans
     .filter(each => each.kind !== 'kept' && !failed.has(each.step.id) && each.acts.length > 0)
@@ -162,6 +186,17 @@ export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcom
   tidy(host, about, intents, before, held, sofar)
   const kind = sofar.plans.some(changes) ? 'applied' : 'unchanged'
   return { kind, ...empty, ...only(sofar), kept: kept(), repaired: [...new Set(repaired)] }
+}
+
+const noWitness: Reason = {
+  code: 'NO_WITNESS',
+  detail:
+    'found no peer that could say whether the host is still reached; expected one that connected lately',
+}
+
+function cutOff(kind: 'failed' | 'inconclusive'): Reason {
+  const then = kind === 'failed' ? 'they are back since the run was taken back' : 'they are not back'
+  return { code: 'CUT_OFF', detail: `no peer reached the host within ${confirmWithinMs / 1000} s; ${then}` }
 }
 
 const only = ({ notKept, leftBehind, dirty, plans }: Sofar) => ({ notKept, leftBehind, dirty, plans })

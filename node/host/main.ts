@@ -6,6 +6,7 @@ import { adoptOriginals } from './adopt.ts'
 import { type Applying, type Payloads, revert, type Timing } from './apply.ts'
 import { type WatchEvent, type Watcher, watch } from './driver.ts'
 import type { Reason } from './errors.ts'
+import type { Witness } from './guard.ts'
 import { type About, type OpenRun, type Pause, savedIn } from './journal.ts'
 import { type Hosting, markOneWay, planLeg, type RunOutcome, runLegs } from './legs.ts'
 import { openMachine } from './linux.ts'
@@ -70,7 +71,7 @@ export interface Engine {
     steps: readonly Step[],
     about: About,
     payloads: Payloads,
-    options?: { readonly keepFailed?: boolean },
+    options?: { readonly keepFailed?: boolean; readonly witness?: Witness },
   ): Promise<RunOutcome>
   /** Looks at everything in force and repairs what drifted. */
   audit(payloads: Payloads): Promise<AuditOutcome>
@@ -290,10 +291,10 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
     },
     plan: steps =>
       alone(async () => markOneWay(providers, await planLeg(hosting, steps, state().held, state().runs + 1))),
-    run: (steps, about, payloads, { keepFailed = false } = {}) =>
+    run: (steps, about, payloads, { keepFailed = false, ...options } = {}) =>
       alone(async () => {
         if (state().open) await recover()
-        return runLegs(hosting, { steps, about, payloads, keepFailed })
+        return runLegs(hosting, { steps, about, payloads, keepFailed, ...options })
       }),
     audit,
     look: lookAt,
