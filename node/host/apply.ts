@@ -316,6 +316,29 @@ export async function repair(
     const { saved: _unsaved, ...intent } = intentOf(planned, `${prefix}${index}`, homes)
     return { plan, planned, intent, index }
   })
+  // What may fail or take long is ready before what it replaces goes: that is away for two renames only.
+  const ready = jobs.filter(({ planned }) => planned.act.kind === 'unpack')
+  try {
+    for (const job of ready) {
+      makeRooms(machine, [job.intent])
+      await stageJob(context, job, payloads)
+    }
+    await repairInOrder(context, jobs, ready, payloads)
+  } finally {
+    sweep(
+      machine,
+      ready.map(job => job.intent),
+    )
+  }
+}
+
+async function repairInOrder(
+  context: Applying,
+  jobs: readonly Job[],
+  ready: readonly Job[],
+  payloads: Payloads,
+): Promise<void> {
+  const { machine } = context
   for (const group of transactions(jobs)) {
     const job = group[0]!
     const { act, before } = job.planned
@@ -327,11 +350,13 @@ export async function repair(
     }
     if (!('path' in act)) continue
     try {
-      makeRooms(machine, [job.intent])
-      await stageJob(context, job, payloads)
+      if (!ready.includes(job)) {
+        makeRooms(machine, [job.intent])
+        await stageJob(context, job, payloads)
+      }
       await finishStaging(context, [job], new Map(), pacer())
       check(machine, job)
-      context.keepEdit(act.path, before, act.kind)
+      if (job.planned.first) context.keepEdit(act.path, before, act.kind)
       if (machine.lstat(act.path) !== undefined || act.kind !== 'remove') commit(machine, job)
       flushHomes(machine, [act.path])
     } finally {

@@ -21,6 +21,7 @@ import { openRecord } from './record.ts'
 import { kindOf, type Provider, type Providers } from './resource.ts'
 import type { Step } from './steps/step.ts'
 import { dirname, join, type Probing, type System, sameLook } from './system.ts'
+import { editsOf } from './unpacked.ts'
 import { specs } from './verbs/index.ts'
 import { declaredPaths, openView } from './view.ts'
 import { watchedOf } from './watch.ts'
@@ -168,7 +169,8 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
     keepEdit: (path, stat, act) => {
       const what: DriftKind =
         stat === null ? 'missing' : act === 'modify' ? 'attributes' : act === 'remove' ? 'foreign' : 'content'
-      drift.keep(path, stat, what, now(), label())
+      for (const edit of stat?.kind === 'directory' ? editsOf(machine, path) : [path])
+        drift.keep(edit, edit === path ? stat : (machine.lstat(edit) ?? null), what, now(), label())
     },
     keepState: (id, found) => drift.keepState(id, found, now(), label()),
   }

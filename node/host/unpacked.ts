@@ -1,7 +1,7 @@
 // Core: what an unpacked directory should hold. Unpacking leaves a manifest in it, so that whether it was edited is known
 // from names, sizes and times, without the archive. Writing it is left to linux-unpack.ts, acting on it to verbs/unpack.ts.
 import type { Look } from './act.ts'
-import { join, type Ownership } from './system.ts'
+import { join, type Ownership, type System } from './system.ts'
 import { type Member, manifestName } from './tar.ts'
 
 /** What is known of an unpacked directory. */
@@ -83,4 +83,19 @@ export function edited(
     if (type === 'directory' && stat?.kind === type) strangers(path)
   }
   return found
+}
+
+/** Edits that are kept of one directory; who changed more did so by a command, not by hand. */
+const editsMax = 100
+
+/** What is worth keeping when a directory is replaced: of an unpacked one what differs from the archive, else all. */
+export function editsOf(
+  machine: Pick<System, 'lstat' | 'read' | 'list' | 'readlink'>,
+  directory: string,
+): readonly string[] {
+  const look = { ...machine, stat: machine.lstat }
+  const manifest = readManifest(look, directory)
+  if (manifest === undefined) return [directory]
+  const found = edited(look, directory, manifest, { uid: undefined, gid: undefined })
+  return found.filter(path => !found.some(above => path.startsWith(`${above}/`))).slice(0, editsMax)
 }

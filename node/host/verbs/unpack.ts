@@ -26,7 +26,7 @@ export const unpack: VerbSpec = {
   ],
   leaves: 'Every version that the step unpacked goes, then the link and DIR; what was edited is left behind.',
   noticed:
-    'The link and the version as a whole at once; edits inside by the audit, from names, sizes, modes and times: the version is then moved to the drift store and unpacked anew.',
+    'The link and the version as a whole at once; edits inside by the audit, from names, sizes, modes and times: edited files then go to the drift store, and the version is unpacked anew beside it and put in its place.',
   args: [
     {
       name: 'ARCHIVE',
