@@ -4,9 +4,9 @@
 import { isTrust } from './content.ts'
 import type { DriftEdit, DriftView, StatusView, WhyView } from './control.ts'
 import type { NotKept, Payloads } from './host/apply.ts'
-import type { Watcher } from './host/driver.ts'
+import type { WatchEvent, Watcher } from './host/driver.ts'
 import type { Reason } from './host/errors.ts'
-import { type AuditOutcome, type Engine, openEngine, type RunOutcome } from './host/main.ts'
+import { type Engine, openEngine, type RunOutcome } from './host/main.ts'
 import { declare } from './host/steps/declare.ts'
 import { changedFacts, type FactChange, type Facts, frozen } from './host/steps/facts.ts'
 import { withGround } from './host/steps/ground.ts'
@@ -130,7 +130,7 @@ class Host implements RunningHost {
     this.#watch = this.#engine.watch(this.#payloads, event => {
       switch (event.kind) {
         case 'looked':
-          this.#looked(event.outcome, event.atMs)
+          this.#looked(event)
           return
         case 'contested':
           this.#contested.set(event.subject, event.untilMs)
@@ -152,19 +152,19 @@ class Host implements RunningHost {
     })
   }
 
-  #looked(outcome: AuditOutcome, atMs: number): void {
+  #looked({ ids, outcome, atMs }: Extract<WatchEvent, { kind: 'looked' }>): void {
     const { log, now } = this.#options
     const repaired = outcome.repaired.length
     this.#repairs += repaired
     // A look sees only some steps: those it did not look at keep their verdict.
-    const looked = new Set(
-      [...outcome.repaired, ...outcome.notKept.map(each => each.step)].map(step => step.id),
-    )
-    this.#notKept = [...this.#notKept.filter(each => !looked.has(each.step.id)), ...outcome.notKept]
-    if (repaired === 0 && outcome.notKept.length === 0) return
+    const before = new Set(this.#notKept.map(wordsOf))
+    const others = ids === undefined ? [] : this.#notKept.filter(each => !ids.includes(each.step.id))
+    this.#notKept = [...others, ...outcome.notKept]
     const steps = outcome.repaired.slice(0, 5).map(stepText)
-    log('info', 'drift repaired', { repaired, notKept: outcome.notKept.length, steps, ms: now() - atMs })
-    this.#terminals?.restored(outcome.repaired.map(subjectOf), this.#engine.inForce()?.about.label ?? '')
+    if (repaired > 0) log('info', 'drift repaired', { repaired, steps, ms: now() - atMs })
+    const news = outcome.notKept.filter(each => !before.has(wordsOf(each)))
+    for (const each of news.slice(0, 5)) log('warn', 'not kept', { step: wordsOf(each) })
+    this.#tellPeople(outcome.repaired)
     this.#tell()
   }
 
@@ -268,17 +268,17 @@ class Host implements RunningHost {
   }
 
   #armAudit(): void {
-    const { auditMs, random } = this.#options
+    const { auditMs, now, random } = this.#options
     const deaf = this.#watch?.deaf().some(each => !each.remote) ?? false
     const betweenMs = deaf ? Math.min(auditMs, deafAuditMs) : auditMs
+    // What drifted in a pause is looked at when it ends.
+    const pausesMs = this.#engine.pauses().map(({ untilMs }) => untilMs + 1 - now())
     clearTimeout(this.#auditTimer)
     this.#auditTimer = setTimeout(
       () => {
-        this.audit()
-          .catch(error => this.#options.log('error', 'audit failed', { message: (error as Error).message }))
-          .finally(() => this.#armAudit())
+        this.#auditSoon()
       },
-      betweenMs * (0.8 + 0.4 * random()),
+      Math.max(1, Math.min(betweenMs * (0.8 + 0.4 * random()), ...pausesMs)),
     )
   }
 
@@ -306,10 +306,21 @@ class Host implements RunningHost {
     return this.#changedFacts
   }
 
+  #auditSoon(): void {
+    this.audit()
+      .catch(error => this.#options.log('error', 'audit failed', { message: (error as Error).message }))
+      .finally(() => this.#armAudit())
+  }
+
+  #tellPeople(repaired: readonly Step[]): void {
+    this.#terminals?.restored(repaired.map(subjectOf), this.#engine.inForce()?.about.label ?? '')
+  }
+
   async audit(): Promise<StepCounts> {
     this.#compareFacts()
     const outcome = await this.#engine.audit(this.#payloads)
     this.#repairs += outcome.repaired.length
+    this.#tellPeople(outcome.repaired)
     this.#take(outcome.notKept)
     this.#tell()
     const counts = { kept: outcome.kept, repaired: outcome.repaired.length, notKept: outcome.notKept.length }
@@ -402,10 +413,11 @@ class Host implements RunningHost {
 
   pause(path: string | undefined, untilMs: number, reason: string): void {
     this.#engine.pause(path, untilMs, reason)
+    this.#armAudit()
   }
   unpause(path: string | undefined): void {
     this.#engine.unpause(path)
-    void this.audit()
+    this.#auditSoon()
   }
   retry(): void {
     this.#engine.retry()
@@ -421,6 +433,8 @@ export function stepText({ verb, args }: Step): string {
 }
 
 export const originText = ({ origin }: Step): string => `${origin.file}:${origin.line}`
+
+const wordsOf = ({ step, reason }: NotKept) => `${stepText(step)}: ${reasonText(reason)}`
 
 export const reasonText = ({ code, path, detail }: Reason): string =>
   path === undefined ? `${code}: ${detail}` : `${code} ${path}: ${detail}`

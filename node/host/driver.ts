@@ -7,7 +7,15 @@ import type { Providers } from './resource.ts'
 import { createWatch, type Heard, type Heed, type Watch, type Watched } from './watch.ts'
 
 export type WatchEvent =
-  | { readonly kind: 'looked'; readonly outcome: AuditOutcome; readonly atMs: number }
+  /**
+   * Something was repaired, is not kept, or is kept again. `ids`: the steps that were looked at; undefined: all.
+   */
+  | {
+      readonly kind: 'looked'
+      readonly ids: readonly string[] | undefined
+      readonly outcome: AuditOutcome
+      readonly atMs: number
+    }
   /** `subject`: a path or a resource. */
   | { readonly kind: 'contested'; readonly subject: string; readonly untilMs: number }
   /** Something cannot be listened to, or can again. */
@@ -65,6 +73,8 @@ export function watch(
   const supplied = new Set<string>()
   const timers = new Set<NodeJS.Timeout>()
   const deaf = new Map<string, Deaf>()
+  /** Ids of steps that were not kept when they were last looked at. */
+  const unkept = new Set<string>()
   let auditDue = false
   let busy = false
   let closed = false
@@ -140,8 +150,11 @@ export function watch(
         if (paths.length > 0) await engine.adopt(paths)
         if (!all && ids.length === 0) continue
         const outcome = await (all ? engine.audit() : engine.look(ids))
-        if (outcome.repaired.length > 0 || outcome.notKept.length > 0)
-          onEvent({ kind: 'looked', outcome, atMs: engine.now() })
+        const told = outcome.repaired.length + outcome.notKept.length > 0
+        if (told || (all ? unkept.size > 0 : ids.some(id => unkept.has(id))))
+          onEvent({ kind: 'looked', ids: all ? undefined : ids, outcome, atMs: engine.now() })
+        for (const id of all ? [...unkept] : ids) unkept.delete(id)
+        for (const { step } of outcome.notKept) unkept.add(step.id)
         if (outcome.repaired.length > 0) settle()
       } catch (error) {
         onEvent({ kind: 'failed', error: error as Error })
