@@ -1,7 +1,7 @@
 // The providers of this machine, one per kind of resource. How each works is left to its own file.
 import { openAccounts } from './linux-accounts.ts'
-import { hasDpkg, openApt } from './linux-apt.ts'
 import { booted } from './linux-bus.ts'
+import { openPackages } from './linux-packages.ts'
 import { openSysctl } from './linux-sysctl.ts'
 import { openUnitFiles } from './linux-unitfiles.ts'
 import { openUnits } from './linux-units.ts'
@@ -12,9 +12,10 @@ import type { Kind, Provider, Providers } from './resource.ts'
  * state directory, where a provider keeps what it needs to go back.
  */
 export function openProviders(root: string, state: string): Providers {
+  const packages = openPackages(root, state)
   const providers: readonly Provider[] = [
     ...openAccounts(root),
-    ...(hasDpkg(root) ? [openApt(root, state)] : []),
+    ...(packages ? [packages] : []),
     ...(root === '/' ? [openSysctl()] : []),
     root === '/' && booted() ? openUnits() : openUnitFiles(root),
   ]

@@ -109,3 +109,53 @@ export function shortfall(
 export function lastLines(output: string, linesMax = 12): string {
   return output.trim().split('\n').slice(-linesMax).join('\n').slice(-2000)
 }
+
+/** What a package manager is asked for at once, in its own words. */
+export interface Transaction {
+  /** `a=1.0`, `/path/of/a.deb`. */
+  readonly install: readonly string[]
+  /** Names. */
+  readonly remove: readonly string[]
+}
+
+/** Port: a package manager and its database, as linux-packages.ts drives them. Every promise may fail with a StepError. */
+export interface Manager {
+  /** For messages. */
+  readonly name: 'apt' | 'dnf'
+  /** Directories that say where packages come from, and the file or directory that is written when that is read. */
+  readonly sources: { readonly said: readonly string[]; readonly read: string }
+  /** Changes whenever the database does. */
+  signature(): string
+  look(): Promise<Packages>
+  /** The name by which `look` knows a package. */
+  plain(name: string): string
+  /** The process that is at work on packages. */
+  holder(): number | undefined
+  /** A transaction broke off. */
+  interrupted(): boolean
+  finish(): Promise<void>
+  compare(a: string, b: string): number
+  /** The versions on offer, newest first, by name. */
+  offered(names: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>>
+  /** Asks the sources what they have; answers what went wrong. */
+  refresh(): Promise<{ readonly ok: boolean; readonly said: string }>
+  /** The word for a package on offer; version '': any. */
+  word(name: string, version: string): string
+  /** The word for a package file. */
+  fileWord(name: string, version: string, file: string): string
+  /** What it would do; PACKAGE_CONFLICT. `sweep`: as if it removed what nothing depends on any more, too. */
+  simulate(transaction: Transaction, sweep: boolean): Promise<readonly Movement[]>
+  /** Downloads what it needs; answers by how many bytes the disk would fill. */
+  fetch(transaction: Transaction): Promise<number>
+  /** A package file that it has. */
+  cached(name: string, version: string): string | undefined
+  /** Downloads package files, so that `cached` has them; those that it cannot have are left out. */
+  fetchFiles(packages: readonly { readonly name: string; readonly version: string }[]): Promise<void>
+  /** PACKAGE_FAILED names the package as `path`, where one is to blame. Answers what was said. */
+  transact(transaction: Transaction, purge: readonly string[]): Promise<string>
+  mark(marks: Marks): Promise<void>
+  /** To be called before a transaction that removes these; what it answers tells afterwards what they left. */
+  remains(removed: readonly string[]): Promise<(said: string) => Promise<readonly string[]>>
+  owns(paths: readonly string[]): ReadonlySet<string>
+  hear(hint: () => void, deaf: (why: string) => void): () => void
+}

@@ -4,8 +4,8 @@ import * as fs from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { StepError } from '../../node/host/errors.ts'
-import { openApt } from '../../node/host/linux-apt.ts'
 import { lockHolder } from '../../node/host/linux-outside.ts'
+import { openPackages } from '../../node/host/linux-packages.ts'
 import type { PackageState } from '../../node/host/packages.ts'
 import { type Change, type Provider, resourceId } from '../../node/host/resource.ts'
 import { openDebian } from './debian.ts'
@@ -17,7 +17,7 @@ describe.skipIf(debian === undefined)('packages by apt', () => {
   const machine = debian!
   let apt: Provider
   beforeAll(() => {
-    apt = openApt(machine.root, machine.state)
+    apt = openPackages(machine.root, machine.state)!
   })
   afterAll(() => machine.close())
 
