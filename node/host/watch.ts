@@ -7,6 +7,7 @@ import type { Kind, ResourceId } from './resource.ts'
 import { kindOf, resourceId } from './resource.ts'
 import type { Step } from './steps/step.ts'
 import { basename, dirname } from './system.ts'
+import { specs } from './verbs/index.ts'
 
 export type Heard =
   /** `name` undefined: something about the directory, nobody knows what. */
@@ -44,8 +45,8 @@ export interface Watched {
   readonly id: string
   /** Every path that the step decides. */
   readonly paths: readonly string[]
-  /** Also what happens inside the first of them. */
-  readonly exclusive: boolean
+  /** Directories in which whatever happens concerns it. */
+  readonly inside: readonly string[]
   readonly resources: readonly ResourceId[]
 }
 
@@ -54,7 +55,9 @@ export function watchedOf(step: Step): Watched | undefined {
   const paths = pathsOf(step)
   const resources = resourcesOf(step)
   if (paths.length + resources.length === 0) return undefined
-  return { id: step.id, paths, exclusive: step.options['exclusive'] !== undefined, resources }
+  const exclusive = step.options['exclusive'] !== undefined ? paths.slice(0, 1) : []
+  const deep = specs.get(step.verb)?.deep ? paths.slice(1).map(dirname) : []
+  return { id: step.id, paths, inside: [...new Set([...exclusive, ...deep])], resources }
 }
 
 /** What a step's budget is counted on: its first path, or else its first resource. */
@@ -103,10 +106,7 @@ export function createWatch(watched: readonly Watched[], queuedMax: number): Wat
   const byHome = grouped(watched, each => each.paths.map(dirname))
   const byResource = grouped(watched, each => each.resources)
   const byKind = grouped(watched, each => each.resources.map(kindOf))
-  const inside = grouped(
-    watched.filter(each => each.exclusive),
-    each => each.paths.slice(0, 1),
-  )
+  const inside = grouped(watched, each => each.inside)
   const directories = new Set([...byHome.keys(), ...inside.keys()])
   const tokens = new Map<string, { left: number; atMs: number }>()
   const truces = new Map<string, number>()

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import * as fs from 'node:fs'
 import { gzipSync } from 'node:zlib'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { Step } from '../../../node/host/steps/step.ts'
 import { about, type Ground, ground, run, step } from './ground.ts'
 import { tar } from './tars.ts'
@@ -60,6 +60,29 @@ test('an edit inside is found by an audit, kept, and undone', async () => {
   expect(kept.map(each => each.path)).toEqual(['/srv/shop/1/new', '/srv/shop/1/run'])
   expect(new TextDecoder().decode(engine.drift.read(kept[1]!.id))).toBe('echo mine\n')
   expect(await engine.audit(payloads)).toMatchObject({ kept: 1, repaired: [] })
+  engine.close()
+})
+
+test('what happens at the top of a version is heard', async () => {
+  const at = ground()
+  fs.mkdirSync(`${at.root}/srv`)
+  const engine = at.open()
+  await engine.run([shop('1')], about('1'), payloads)
+  const watch = engine.watch(payloads, () => {})
+  await engine.audit(payloads)
+  for (const edit of [
+    () => fs.writeFileSync(`${at.root}/srv/shop/1/run`, 'echo mine\n'),
+    () => fs.rmSync(`${at.root}/srv/shop/1`, { recursive: true }),
+    () => fs.symlinkSync('elsewhere', `${at.root}/srv/shop/1/new`),
+    () => fs.rmSync(`${at.root}/srv/shop/current`),
+  ]) {
+    edit()
+    await vi.waitFor(() => {
+      expect(current(at)).toBe('echo 1\n')
+      expect(fs.readdirSync(`${at.root}/srv/shop/1`)).toEqual(['.fleet-unpacked', 'run'])
+    })
+  }
+  watch.close()
   engine.close()
 })
 

@@ -16,14 +16,14 @@ import {
 const on = (id: string, paths: string[], more: Partial<Watched> = {}): Watched => ({
   id,
   paths,
-  exclusive: false,
+  inside: [],
   resources: [],
   ...more,
 })
 const watched = [
   on('f', ['/etc/f']),
   on('line', ['/etc/f']),
-  on('d', ['/etc/d'], { exclusive: true }),
+  on('d', ['/etc/d'], { inside: ['/etc/d'] }),
   on('x', ['/etc/d/x']),
   on('two', ['/opt/a', '/srv/b']),
   on('web', [], { resources: ['unit:web.service'] }),
