@@ -35,6 +35,8 @@ export interface HostOptions {
   readonly log: Log
   readonly random: () => number
   readonly now: () => number
+  /** Default: those of this machine. */
+  readonly facts?: () => Facts
 }
 
 /** Between audits while something cannot be listened to, in milliseconds; jittered like the others. */
@@ -87,6 +89,7 @@ class Host implements RunningHost {
   readonly #engine: Engine
   readonly #rendered = new Map<string, Uint8Array>()
   #notKept: readonly NotKept[] = []
+  readonly #facts: () => Facts
   #changedFacts: readonly FactChange[] = []
   #repairs = 0
   /** Path -> until when it is left alone. */
@@ -97,6 +100,7 @@ class Host implements RunningHost {
 
   constructor(options: HostOptions, ports: HostPorts, engine: Engine) {
     this.#options = options
+    this.#facts = options.facts ?? machineFacts
     this.#ports = ports
     this.#engine = engine
     if (options.terminals && options.root === '/') this.#terminals = openTerminals({ now: options.now })
@@ -179,7 +183,7 @@ class Host implements RunningHost {
   async #run(entry: LogEntry): Promise<RunReport> {
     const none: StepCounts = { declared: 0, kept: 0, repaired: 0, notKept: 0 }
     try {
-      const facts = machineFacts()
+      const facts = this.#facts()
       const declared = await this.#declare(entry.release?.commit ?? '', facts)
       if (declared.kind === 'bad')
         return { kind: 'failed', steps: none, why: words(declared.problems), dirty: this.dirty }
@@ -259,7 +263,7 @@ class Host implements RunningHost {
       // A template after a restart: rendered again, with the facts of the run that is in force.
       const about = this.#engine.inForce()?.about
       const commit = about && this.#ports.entries.byId(about.id)?.release?.commit
-      if (commit !== undefined) await this.#declare(commit, about?.facts ?? machineFacts())
+      if (commit !== undefined) await this.#declare(commit, about?.facts ?? this.#facts())
       const again = this.#rendered.get(payload.sha256)
       if (again === undefined)
         throw new Error(`${payload.path} (${payload.sha256.slice(0, 10)}) is not held here`)
@@ -294,7 +298,7 @@ class Host implements RunningHost {
 
   /** Facts are frozen with a run: one that changes is shown, and counts from the next release on. */
   #compareFacts(): void {
-    const changes = changedFacts(this.#engine.inForce()?.about.facts ?? {}, machineFacts())
+    const changes = changedFacts(this.#engine.inForce()?.about.facts ?? {}, this.#facts())
     const news = changes.filter(
       ({ name, to }) => !this.#changedFacts.some(each => each.name === name && each.to === to),
     )
