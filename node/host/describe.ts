@@ -69,11 +69,15 @@ function setWords({ id, from, to, purge }: SetAct): string {
     case 'sysctl':
       return `set sysctl ${name} ${field(to, 'value') ?? ''}`.trimEnd()
     case 'user':
-    case 'group':
+    case 'group': {
+      const number = kind === 'user' ? 'uid' : 'gid'
       if (to === null) return `remove ${kind} ${name}`
-      if (from === null)
-        return `create ${kind} ${name} ${kind === 'user' ? 'uid' : 'gid'}=${field(to, kind === 'user' ? 'uid' : 'gid')}`
-      return `change ${kind} ${name}${changes(from, to)}`
+      if (from === null) return `create ${kind} ${name} ${number}=${field(to, number)}`
+      const old = field(from, number)
+      const files = kind === 'user' ? 'files outside its home' : 'files'
+      const kept = old === field(to, number) ? '' : ` (${files} keep ${number} ${old})`
+      return `change ${kind} ${name}${changes(from, to)}${kept}`
+    }
   }
 }
 
