@@ -18,7 +18,6 @@ import {
   parseSaved,
   parseSize,
   parseTable,
-  parseUnowned,
   plainName,
   withExcluded,
 } from './rpm.ts'
@@ -27,8 +26,10 @@ import type { Ran } from './system.ts'
 /** For what only asks. Fetching may take as long as a transaction. */
 const askMs = 5 * 60_000
 const fetchMs = 30 * 60_000
-/** What a query of thousands of packages says fits into it. Bytes. */
-const outputMax = 16 * 1024 * 1024
+/** The paths of a million files fit into it. Bytes. */
+const outputMax = 128 * 1024 * 1024
+/** Not -qf, which looks for the paths outside of --root. */
+const allFiles = ['-qa', '--qf', '[%{FILENAMES}\n]']
 const configBytesMax = 1024 * 1024
 
 const rpmEnv = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root', LC_ALL: 'C.UTF-8' }
@@ -49,6 +50,7 @@ export function openDnf(root: string, folder: string): Manager {
   const database = inner(
     databases.find(path => databaseFiles.some(file => fs.existsSync(inner(`${path}/${file}`))))!,
   )
+  const rpm = ['rpm', ...(root === '/' ? [] : ['--root', root])]
   const native = { x64: 'x86_64', arm64: 'aarch64' }[process.arch as string] ?? process.arch
   const config = inner('/etc/dnf/dnf.conf')
   const fetched = `${folder}/fetched`
@@ -60,7 +62,7 @@ export function openDnf(root: string, folder: string): Manager {
   let seen: { readonly of: string; readonly packages: Packages } | undefined
 
   const dnf = (...words: readonly string[]) => [
-    ...['dnf', '-y', ...elsewhere, '--setopt=clean_requirements_on_remove=False'],
+    ...['dnf', '-y', ...elsewhere, '--best', '--setopt=clean_requirements_on_remove=False'],
     ...words,
   ]
   const ask = (argv: readonly string[], timeoutMs = askMs) =>
@@ -193,23 +195,21 @@ export function openDnf(root: string, folder: string): Manager {
       }
     },
     remains: async removed => {
-      const at = root === '/' ? [] : ['--root', root]
       const words = removed.map(name => wordOf(name, ''))
-      const listed = removed.length > 0 ? await ask(['rpm', ...at, '-ql', ...words]) : undefined
+      const listed = removed.length > 0 ? await ask([...rpm, '-ql', ...words]) : undefined
       const paths = (listed?.output ?? '').split('\n').filter(path => path.startsWith('/'))
       return async said => {
         const there = [...paths, ...parseSaved(said)].filter(path => fs.existsSync(inner(path)))
         if (there.length === 0) return []
-        return parseUnowned((await ask(['rpm', ...at, '-qf', ...new Set(there)])).output)
+        const owned = new Set((await ask([...rpm, ...allFiles])).output.split('\n'))
+        return [...new Set(there)].filter(path => !owned.has(path))
       }
     },
     owns: paths => {
-      const at = root === '/' ? [] : ['--root', root]
-      const there = paths.filter(path => fs.existsSync(inner(path)))
-      if (there.length === 0) return new Set()
-      const { stdout } = spawnSync('rpm', [...at, '-qf', ...there], { env: rpmEnv, maxBuffer: outputMax })
-      const unowned = new Set(parseUnowned(stdout.toString()))
-      return new Set(there.filter(path => !unowned.has(path)))
+      const [tool, ...words] = [...rpm, ...allFiles] as [string, ...string[]]
+      const { stdout } = spawnSync(tool, words, { env: rpmEnv, maxBuffer: outputMax })
+      const owned = new Set(stdout.toString().split('\n'))
+      return new Set(paths.filter(path => owned.has(path)))
     },
     hear: (hint, deaf) => {
       try {

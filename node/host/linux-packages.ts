@@ -185,7 +185,10 @@ class Packages implements Provider {
     if (install.length + remove.length === 0) return { key, transaction, purge, movements: [], needed }
 
     const movements = await manager.simulate(transaction, false)
-    const wrong = offences(changes, movements, await manager.look(), manager.compare)
+    const now = await manager.look()
+    const come = new Set([...now.keys(), ...movements.map(each => each.name)])
+    const skipped = asked.install.filter(each => !come.has(each.name)).map(each => `skip ${each.name}`)
+    const wrong = [...skipped, ...offences(changes, movements, now, manager.compare)]
     if (wrong.length > 0)
       throw new StepError(
         'PACKAGE_CONFLICT',

@@ -67,11 +67,6 @@ export function parseSaved(output: string): readonly string[] {
   return [...output.matchAll(/ saved as (\/\S+\.rpmsave)$/gm)].map(match => match[1]!)
 }
 
-/** Paths in the answer of `rpm -qf` that belong to nothing. */
-export function parseUnowned(output: string): readonly string[] {
-  return [...output.matchAll(/^file (\/.*) is not owned by any package$/gm)].map(match => match[1]!)
-}
-
 /** What went wrong; undefined: nothing. `dnf shell` ends with 0 in any case. */
 export function parseFault(output: string): string | undefined {
   const at = output.search(/^(Error|RPM): (?!Operation aborted)/m)

@@ -8,7 +8,6 @@ import {
   parseSaved,
   parseSize,
   parseTable,
-  parseUnowned,
   withExcluded,
 } from '../../../node/host/rpm.ts'
 
@@ -65,9 +64,6 @@ describe('what dnf says', () => {
     expect(parseFault('x\nError: Operation aborted.\n')).toBeUndefined()
     expect(parseFault('x\nError: Unable to find a match: y\n')).toBe('Error: Unable to find a match: y\n')
     expect(parseSaved('warning: /etc/a saved as /etc/a.rpmsave\n')).toEqual(['/etc/a.rpmsave'])
-    expect(parseUnowned('ftb-1.0-1.noarch\nfile /etc/x y is not owned by any package\n')).toEqual([
-      '/etc/x y',
-    ])
   })
 })
 
