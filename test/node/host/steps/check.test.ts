@@ -73,6 +73,10 @@ test.each([
   ['USER deploy absent\nCOPY f /etc/a owner=deploy', '2:1: found owner=deploy, a user'],
   ['USER deploy group=web', '1:1: found group=web, a group that nobody declares'],
   ['USER deploy groups=adm,web', '1:1: found groups=web, a group that nobody declares'],
+  [
+    'USER deploy keys=f\nMKDIR /home/deploy/.ssh',
+    '2:1: found /home/deploy/.ssh declared again, first at site.steps:1:1',
+  ],
   ['USER deploy\nUSER deploy uid=3', '2:1: found "USER deploy" again'],
   ['COPY f /etc/a\nMODE /etc/a mode=0600', '2:1: found MODE on /etc/a beside COPY at site.steps:1:1'],
   ['MODE /srv mode=0750\nMKDIR /srv', '2:1: found MKDIR on /srv beside MODE'],
