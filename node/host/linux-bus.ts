@@ -30,8 +30,8 @@ export interface Signal {
 export interface Bus {
   /** Throws what the library makes of an error reply: `dbusName`, `message`. Default timeout 25 s. */
   call(member: string, signature?: string, args?: readonly unknown[], timeoutMs?: number): Promise<unknown>
-  /** A property of the object at `path`; `type`: Unit, Service, Timer … Undefined: it has none such. */
-  get(path: string, type: string, name: string): Promise<unknown>
+  /** A property of a unit; `type`: Unit, Service, Timer … Undefined: it has none such. */
+  get(unit: string, type: string, name: string): Promise<unknown>
   /** From then on signals arrive. */
   subscribe(): Promise<void>
   close(): void
@@ -82,9 +82,9 @@ export async function openBus(
   let subscribed: Promise<unknown> | undefined
   return {
     call: (member, ...rest) => invoke(managerPath, `${service}.Manager`, member, ...rest),
-    get: async (path, type, name) => {
+    get: async (unit, type, name) => {
       try {
-        return await invoke(path, 'org.freedesktop.DBus.Properties', 'Get', 'ss', [
+        return await invoke(pathOf(unit), 'org.freedesktop.DBus.Properties', 'Get', 'ss', [
           `${service}.${type}`,
           name,
         ])
@@ -107,7 +107,12 @@ export async function openBus(
   }
 }
 
-/** sd_bus_path_encode(3): what is not a letter or a digit is `_` and two hex digits. */
+/** sd_bus_path_encode(3): what is not a letter or a digit, and a digit at the beginning, is `_` and two hex digits. */
+export function pathOf(unit: string): string {
+  const encode = (char: string) => `_${char.charCodeAt(0).toString(16).padStart(2, '0')}`
+  return unitPath + unit.replace(/^\d|[^A-Za-z0-9]/g, encode)
+}
+
 export function unitOf(path: string): string {
   const label = path.slice(path.lastIndexOf('/') + 1)
   return label.replace(/_([0-9a-f]{2})/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)))

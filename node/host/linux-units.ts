@@ -28,7 +28,6 @@ interface Row {
   readonly load: string
   readonly active: string
   readonly sub: string
-  readonly path: string
   readonly job: string
 }
 
@@ -39,6 +38,8 @@ export function openUnits(): Provider {
   let ended: Map<string, string> | undefined
   let onEnded: () => void = () => undefined
   let reloading = false
+  /** Links were changed on the disk that systemd has not read yet. */
+  let relinked = false
   let stopping = false
   let retry: NodeJS.Timeout | undefined
 
@@ -60,9 +61,13 @@ export function openUnits(): Provider {
       case 'Reloading':
         // Every unit announces itself anew during a reload: one hint at its end stands for all of them.
         reloading = body[0] === true
-        if (!reloading) hint(undefined)
+        if (!reloading) {
+          relinked = false
+          hint(undefined)
+        }
         break
       case 'UnitFilesChanged':
+        relinked = true
         hint(undefined)
         break
       case 'PropertiesChanged':
@@ -73,7 +78,7 @@ export function openUnits(): Provider {
     const mine: Promise<Bus> = openBus(onSignal, why => {
       if (opened !== mine) return
       opened = undefined
-      reloading = stopping = false
+      reloading = relinked = stopping = false
       onEnded()
       for (const each of hearers) each.deaf(why)
       if (hearers.size > 0) again(backoffMinMs)
@@ -112,14 +117,12 @@ export function openUnits(): Provider {
       load: row[2]!,
       active: row[3]!,
       sub: row[4]!,
-      path: row[6]!,
       job: row[8]!,
     }))
   }
   const files: UnitFiles = {
     state: async unit => {
       const { call } = await bus()
-      // From the disk; the property of the loaded unit would be what it was at the last reload.
       return await call('GetUnitFileState', 's', [unit]).then(String, () => undefined)
     },
     enable: (unit, runtime) =>
@@ -140,17 +143,23 @@ export function openUnits(): Provider {
       attempt(unit, async ({ call }) => void (await call('UnmaskUnitFiles', 'asb', [[unit], runtime]))),
   }
 
-  const property = (row: Row, name: string, type = 'Service') =>
-    attempt(row.name, each => each.get(row.path, type, name))
+  const property = (unit: string, name: string, type = 'Service') =>
+    attempt(unit, each => each.get(unit, type, name))
   /** A oneshot unit that has done its work is neither running nor missing: see States. */
   const running = async (row: Row): Promise<boolean | undefined> => {
     if (row.job === 'stop') return false
     if (row.job !== '' && row.job !== 'verify-active') return true
     if (['active', 'activating', 'reloading', 'refreshing'].includes(row.active)) return true
     if (row.active !== 'inactive' || !row.name.endsWith('.service')) return false
-    if ((await property(row, 'Type')) !== 'oneshot' || (await property(row, 'RemainAfterExit'))) return false
-    const started = await property(row, 'ExecMainStartTimestampMonotonic')
-    return Number(started) > 0 && (await property(row, 'Result')) === 'success' ? undefined : false
+    if ((await property(row.name, 'Type')) !== 'oneshot' || (await property(row.name, 'RemainAfterExit')))
+      return false
+    const started = await property(row.name, 'ExecMainStartTimestampMonotonic')
+    return Number(started) > 0 && (await property(row.name, 'Result')) === 'success' ? undefined : false
+  }
+  /** What systemd remembers of the disk since its last reload, which is far cheaper than to have it look again. */
+  const remembered = async (unit: string): Promise<string | undefined> => {
+    const known = relinked ? '' : await property(unit, 'UnitFileState', 'Unit')
+    return known ? String(known) : await files.state(unit)
   }
   const stateOf = async (row: Row, file: string | undefined): Promise<UnitState | null> => {
     const is = await running(row)
@@ -159,8 +168,7 @@ export function openUnits(): Provider {
     return { running: is, enabled: file ?? 'disabled' }
   }
   const observe: Provider['observe'] = async names => {
-    // What costs is systemd's look at the disk, about a millisecond a unit: asked for at once.
-    const [found, states] = await Promise.all([rows(names), Promise.all(names.map(files.state))])
+    const [found, states] = await Promise.all([rows(names), Promise.all(names.map(remembered))])
     const entries = found.map(
       async (row, at) =>
         [resourceId('unit', names[at]!), await stateOf(row, states[at])] as [ResourceId, UnitState | null],
@@ -171,7 +179,7 @@ export function openUnits(): Provider {
   const reload = () => attempt(undefined, async ({ call }) => void (await call('Reload', '', [], reloadMs)))
   /** Starts or stops a unit and waits until systemd is done with it; the result of the job. */
   const job = async (row: Row, member: 'StartUnit' | 'StopUnit'): Promise<string> => {
-    const own = await property(row, member === 'StartUnit' ? 'TimeoutStartUSec' : 'TimeoutStopUSec')
+    const own = await property(row.name, member === 'StartUnit' ? 'TimeoutStartUSec' : 'TimeoutStopUSec')
     const timeoutMs = Math.min(jobBaseMs + Number(own ?? 0) / 1000, jobMaxMs)
     return await attempt(row.name, async each => {
       await each.subscribe()
@@ -198,7 +206,7 @@ export function openUnits(): Provider {
   }
   const failure = async (row: Row, wanted: string, result: string): Promise<StepError> => {
     const [now] = await rows([row.name])
-    const why = await property(row, 'Result')
+    const why = await property(row.name, 'Result')
     const log = await run(['journalctl', '-q', '--no-pager', '-o', 'cat', '-n', '10', '-u', row.name], {
       timeoutMs: 5000,
     }).then(
@@ -214,7 +222,7 @@ export function openUnits(): Provider {
   const change = async (changes: readonly Change[]) => {
     const names = changes.map(({ id }) => nameOf(id))
     const before = await rows(names)
-    const stale = await Promise.all(before.map(row => property(row, 'NeedDaemonReload', 'Unit')))
+    const stale = await Promise.all(before.map(row => property(row.name, 'NeedDaemonReload', 'Unit')))
     if (stale.includes(true) || changes.some(each => each.from === null && each.to !== null)) await reload()
     let touched = false
     for (const each of changes) {
@@ -244,7 +252,7 @@ export function openUnits(): Provider {
       if (result !== 'done') throw await failure(row, 'it running', result)
       started.push(row)
     }
-    const types = await Promise.all(started.map(row => property(row, 'Type')))
+    const types = await Promise.all(started.map(row => property(row.name, 'Type')))
     if (types.some(type => hasty.includes(String(type)))) await sleep(settleMs)
     for (const row of await rows(started.map(({ name }) => name)))
       if ((await running(row)) === false) throw await failure(row, 'it running', 'done')

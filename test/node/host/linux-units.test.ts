@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, lstatSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { booted, unitOf } from '../../../node/host/linux-bus.ts'
+import { booted, pathOf, unitOf } from '../../../node/host/linux-bus.ts'
 import { openUnitFiles } from '../../../node/host/linux-unitfiles.ts'
 import { openUnits } from '../../../node/host/linux-units.ts'
 import type { Change, Provider, ResourceId, States } from '../../../node/host/resource.ts'
@@ -179,6 +179,24 @@ describe.skipIf(!booted() || process.getuid?.() !== 0)('units of a machine that 
     expect(provider.busy()).toBe(false)
     stop()
   })
+  test('is deaf while the bus is away, and hears again', async () => {
+    const hints: (string | undefined)[] = []
+    const deaf = vi.fn()
+    const stop = provider.hear(hint => hints.push(hint), deaf)
+    await make('simple.service', on)
+    systemctl('kill', '-s', 'KILL', 'dbus.service')
+    await vi.waitFor(() => expect(deaf).toHaveBeenCalled(), { timeout: 5000 })
+    await vi.waitFor(() => expect(hints).toContain(undefined), { timeout: 15_000 })
+    await vi.waitFor(
+      () => {
+        systemctl('restart', name('simple.service'))
+        expect(hints).toContain(name('simple.service'))
+      },
+      { timeout: 5000 },
+    )
+    expect(await state('simple.service')).toMatchObject({ running: true })
+    stop()
+  })
 })
 
 describe.skipIf(!existsSync('/usr/bin/systemctl'))('unit files of a machine that does not run', () => {
@@ -212,6 +230,8 @@ describe.skipIf(!existsSync('/usr/bin/systemctl'))('unit files of a machine that
   })
 })
 
-test('unit names are read from object paths', () => {
-  expect(unitOf('/org/freedesktop/systemd1/unit/a_2db_401_2eservice')).toBe('a-b@1.service')
+test('unit names in object paths', () => {
+  const path = '/org/freedesktop/systemd1/unit/_31a_2db_401_2eservice'
+  expect(pathOf('1a-b@1.service')).toBe(path)
+  expect(unitOf(path)).toBe('1a-b@1.service')
 })
