@@ -56,6 +56,8 @@ export interface Looking {
 const sliceMs = 10
 /** How often one step may go on, as in a run. */
 const legsMax = 5
+/** How often a target is tried that changes while it is repaired. */
+const attemptsMax = 3
 /** How long a CHECK may take outside of a run: it is looked at once. Milliseconds. */
 const checkMs = 10_000
 
@@ -91,45 +93,25 @@ export async function look(
   const contested = new Set(engine.contested())
   const ids = held.flatMap(({ step }) => resourcesOf(step))
   const observed = ids.length > 0 ? await observe(providers, ids) : nothingObserved
-  const settled = (step: Step) => {
-    const target = targetOf(step)
-    if (target !== undefined) seen.push([step.id, machine.lstat(target) ?? null])
-  }
   for (const mine of held) {
     if (performance.now() - slice > sliceMs) {
       await breathe()
       slice = performance.now()
     }
     const { step } = mine
-    const subject = subjectOf(step)
-    const leave = (reason: Reason) => notKept.push({ step, reason })
-    let tried = false
-    try {
-      if (engine.paused(subject) || isSettled(mine, engine)) {
-        kept++
-        continue
-      }
-      const planned = planAgain(engine, mine, observed)
-      if (planned.reason) leave(planned.reason)
-      else if (planned.acts.length === 0) {
-        kept++
-        settled(step)
-      } else if (isObserved(step)) leave(observedReason(subject, planned.acts))
-      else if (contested.has(subject)) leave(contestedReason(subject))
-      else if (mustWait(engine, planned)) {
-        waiting.push(step.id)
-        leave({ code: 'PACKAGES_BUSY', path: subject, detail: 'repaired once the package manager is done' })
-      } else {
-        tried = true
-        await mend(engine, mine, planned, payloads)
-        machine.settle()
-        settled(step)
-        repaired.push(step)
-        engine.log(`repaired ${step.id}`)
-      }
-    } catch (error) {
-      leave(reasonFrom(error, subject))
-      if (tried) failed.push(step.id)
+    if (engine.paused(subjectOf(step)) || isSettled(mine, engine)) {
+      kept++
+      continue
+    }
+    const found = await verdict(engine, mine, observed, contested, payloads)
+    if ('reason' in found) {
+      notKept.push({ step, reason: found.reason })
+      if (found.kind === 'failed') failed.push(step.id)
+      if (found.kind === 'waits') waiting.push(step.id)
+    } else {
+      if (found.kind === 'kept') kept++
+      else repaired.push(step)
+      if (found.seen !== undefined) seen.push([step.id, found.seen])
     }
   }
   try {
@@ -143,12 +125,59 @@ export async function look(
   return { kept, repaired, notKept, failed, waiting }
 }
 
+type Verdict =
+  /** `seen`: how its target looks, if it has one. */
+  | { readonly kind: 'kept' | 'repaired'; readonly seen: Stat | null | undefined }
+  /** `failed`: a repair was tried in vain; `waits`: for a package manager. */
+  | { readonly kind: 'left' | 'failed' | 'waits'; readonly reason: Reason }
+
+async function verdict(
+  engine: Looking,
+  mine: Held,
+  observed: Observed,
+  contested: ReadonlySet<string>,
+  payloads: Payloads,
+): Promise<Verdict> {
+  const { step } = mine
+  const { machine } = engine.context
+  const path = subjectOf(step)
+  const target = targetOf(step)
+  const seen = () => (target === undefined ? undefined : (machine.lstat(target) ?? null))
+  for (let attempt = 1, tried = false; ; attempt++)
+    try {
+      const planned = planAgain(engine, mine, observed)
+      if (planned.reason) return { kind: 'left', reason: planned.reason }
+      if (planned.acts.length === 0) return { kind: 'kept', seen: seen() }
+      if (isObserved(step)) return { kind: 'left', reason: observedReason(path, planned.acts) }
+      if (contested.has(path)) return { kind: 'left', reason: contestedReason(path) }
+      const detail = 'repaired once the package manager is done'
+      if (mustWait(engine, planned)) return { kind: 'waits', reason: { code: 'PACKAGES_BUSY', path, detail } }
+      tried = true
+      await mend(engine, mine, planned, payloads)
+      machine.settle()
+      engine.log(`repaired ${step.id}`)
+      return { kind: 'repaired', seen: seen() }
+    } catch (error) {
+      const reason = reasonFrom(error, path)
+      // Somebody is writing right now: what is there by now is looked at, not what was.
+      if (reason.code !== 'CHANGED_MEANWHILE' || attempt === attemptsMax)
+        return { kind: tried ? 'failed' : 'left', reason }
+      machine.settle()
+    }
+}
+
 /** How its target looks says all, and it looks as it did when it was found right; or there is nothing to look at. */
 function isSettled(mine: Held, { trusted }: Looking): boolean {
   const { step } = mine
   const paths = pathsOf(step)
   if (resourcesOf(step).length > 0) return false
-  return paths.length === 0 || (paths.length === 1 && !specs.get(step.verb)?.deep && trusted(mine))
+  try {
+    return paths.length === 0 || (paths.length === 1 && !specs.get(step.verb)?.deep && trusted(mine))
+  } catch (error) {
+    // Its planner meets the same, and names it.
+    reasonFrom(error)
+    return false
+  }
 }
 
 /** Without the commands that it owes: reload() has them all. */

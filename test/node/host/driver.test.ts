@@ -329,6 +329,28 @@ test('a repair that fails is tried again later, not at once for each event', asy
   await vi.waitFor(() => expect(fs.readFileSync(file, 'utf8')).toBe('declared\n'), { timeout: 10_000 })
 })
 
+test('a file that is written to while it is repaired is repaired all the same, at once', async () => {
+  watch.close()
+  engine.close()
+  let writes = 2
+  engine = here.open({
+    wrap: machine => ({
+      ...machine,
+      create: (path, bytes, ownership) => {
+        const made = machine.create(path, bytes, ownership)
+        if (path.startsWith('/etc/own/') && writes-- > 0) fs.writeFileSync(file, `still writing ${writes}`)
+        return made
+      },
+    }),
+  })
+  await engine.recover()
+  fs.writeFileSync(file, 'mine')
+  const { repaired, notKept } = await engine.audit(payloads)
+  expect([repaired.length, notKept]).toEqual([1, []])
+  expect(fs.readFileSync(file, 'utf8')).toBe('declared\n')
+  expect(kept()).toContainEqual(['/etc/own/conf', 'content', 'still writing 0'])
+})
+
 test('between audits nothing that is managed is touched but what an event names', async () => {
   watch.close()
   engine.close()
