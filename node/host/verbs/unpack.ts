@@ -21,7 +21,7 @@ export const unpack: VerbSpec = {
   about: [
     'ARCHIVE, a tar file of the repository (plain, or compressed by gzip, xz, zstd or bzip2), is unpacked to DIR/VERSION; then the link DIR/current is set to VERSION in one rename. A service that uses DIR/current sees the old version or the new one, never a mixture; `RUN` or `SERVICE` with DIR/current among its paths restarts it.',
     'Versions that this step unpacked before stay beside it, so going back to one is a link switched, without unpacking: as many as keep= says, the newest first. The others are removed.',
-    'The archive is checked while it is unpacked, where nobody sees it yet: absolute names, `..`, links that lead outside, devices, setuid and setgid bits refuse it as ARCHIVE_UNSAFE; at most 200,000 members and 4 GiB. Owners in it do not count; modes do, without write permission for group and others.',
+    'A release carries files of at most 32 MiB. The archive is checked while it is unpacked, where nobody sees it yet: absolute names, `..`, links that lead outside, devices, setuid and setgid bits refuse it as ARCHIVE_UNSAFE; at most 200,000 members and 4 GiB. Owners in it do not count; modes do, without write permission for group and others.',
     'Each version holds a file `.fleet-unpacked` that lists its content. What an application writes belongs elsewhere, in /var/lib for instance: anything that is edited, added or removed in DIR/VERSION is drift.',
   ],
   leaves: 'Every version that the step unpacked goes, then the link and DIR; what was edited is left behind.',
