@@ -58,7 +58,7 @@ export async function readWorktree(root: string): Promise<ReadonlyMap<string, Tr
   const files = new Map<string, TreeFile>()
   let total = 0
   for (const path of [...new Set(await listing)].sort(compareBytes)) {
-    const full = join(root, path)
+    const full = `${root}/${path}`
     const stat = fs.lstatSync(full, { throwIfNoEntry: false })
     if (stat === undefined) continue // tracked, and deleted since
     if (stat.isDirectory())

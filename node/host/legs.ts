@@ -21,6 +21,7 @@ import { changes, type Held, plan as planSteps, resourcesOf, type StepPlan, targ
 import { nothingObserved, observe } from './providers.ts'
 import { kindOf, nameOf, type Providers, type ResourceId } from './resource.ts'
 import { takeBack } from './revert.ts'
+import { identical } from './steps/diff.ts'
 import type { Step } from './steps/step.ts'
 import { basename, type System } from './system.ts'
 import { declaredPaths, openView } from './view.ts'
@@ -132,7 +133,8 @@ export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcom
   const kept = () => sofar.plans.filter(each => each.kind === 'kept' && !each.reason).map(each => each.step)
   let token: { readonly token: unknown } | undefined
   for (let leg = 0, rest = true; rest; leg++) {
-    const all = await planLeg(host, steps, [...sofar.held.values()], run, leg, sofar.plans)
+    const once = lookingOnce(host)
+    const all = await planLeg(once, steps, [...sofar.held.values()], run, leg, sofar.plans)
     const plans = all.filter(each => !each.tentative).map(each => allowed(host, each, sofar))
     rest = all.length > plans.length || plans.some(each => each.more)
     if (leg === 0) {
@@ -160,7 +162,7 @@ export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcom
       return { kind: 'failed', ...empty, ...only(sofar), kept: kept(), undone: [...sofar.begun] }
     }
     machine.settle()
-    await fold(host, about, plans, applied, sofar, before)
+    await fold(once, about, plans, applied, sofar, before)
   }
 
   if (witness && token && (await witness.confirm(token.token, confirmWithinMs)) !== 'confirmed') {
@@ -177,7 +179,8 @@ export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcom
   const held = inOrder(steps, sofar.held)
   const intents = state().open?.intents ?? []
   try {
-    host.context.note({ kind: 'done', about, held, dirty: sofar.dirty })
+    if (!isRecorded(state(), about, held))
+      host.context.note({ kind: 'done', about, held, dirty: sofar.dirty })
   } catch (error) {
     const back = await takeBack(context)
     const notKept = sofar.plans.slice(0, 1).map(({ step }) => ({ step, reason: reasonFrom(error) }))
@@ -222,6 +225,27 @@ function allowed(host: Hosting, plan: StepPlan, { plans }: Sofar): StepPlan {
 function pausedReason(step: Step, pause: Pause): Reason {
   const path = targetOf(step) ?? basename(step.id)
   return { code: 'PAUSED', path, detail: `${pause.reason}; until ${pause.untilMs}` }
+}
+
+/** Nothing was done, and all that could be noted stands in the journal already. */
+function isRecorded({ open, held: before, about: was }: State, about: About, held: readonly Held[]): boolean {
+  return (
+    open === undefined &&
+    JSON.stringify(was) === JSON.stringify(about) &&
+    held.length === before.length &&
+    held.every((each, at) => each === before[at])
+  )
+}
+
+/** Targets are looked at once a leg: one that changes after it was found untouched will look different then. */
+function lookingOnce(host: Hosting): Hosting {
+  const known = new Map<Held, boolean>()
+  const trusted = (held: Held) => {
+    const found = known.get(held) ?? host.trusted(held)
+    known.set(held, found)
+    return found
+  }
+  return { ...host, trusted }
 }
 
 /** Without acts there is nothing to journal. */
@@ -296,7 +320,8 @@ function heldAfter(
       : { id: about.id, label: about.label, atMs: now() }
   const target = targetOf(step)
   if (target === undefined) return { step, originals, since }
-  if (old && kind === 'kept' && (isObserved(step) || trusted(old))) return { ...old, step }
+  if (old && kind === 'kept' && (isObserved(step) || trusted(old)))
+    return identical(old.step, step) ? old : { ...old, step }
   return { step, originals, since, seen: machine.lstat(target) ?? null, seenAtMs: now() }
 }
 

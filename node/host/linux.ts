@@ -19,6 +19,8 @@ const linksMax = 40
 /** Up to here each file is synced by itself; above, whole file systems: one `sync -f` costs about as much. */
 const fsyncsMax = 16
 const chunkBytes = 256 * 1024
+/** The kernel takes paths of 4,095 bytes; a character has up to three. */
+const seenCharsMax = 1300
 
 export interface Machine extends System {
   /** The real path, for a person or a command; not for the engine's own work. */
@@ -79,6 +81,16 @@ export function openMachine(root: string, state: string): Machine {
     if (path === '/') return realRoot
     return `/proc/self/fd/${directory(dirname(path)).fd}/${basename(path)}`
   }
+  /**
+   * For a look alone: the directory's own path, free of links when its handle was opened. The kernel finds that three
+   * times faster than a way through /proc, and nothing is done on the strength of a look but through the handle.
+   */
+  const seenAt = (path: string): string => {
+    if (!path.startsWith('/') || path === '/') return at(path)
+    const above = directory(dirname(path)).real
+    const found = `${realRoot === '/' ? '' : realRoot}${above === '/' ? '' : above}/${basename(path)}`
+    return found.length < seenCharsMax ? found : at(path)
+  }
   const where = (path: string): string =>
     path.startsWith('/') ? (realRoot === '/' ? path : `${realRoot}${path}`) : `${realState}/${path}`
 
@@ -127,7 +139,7 @@ export function openMachine(root: string, state: string): Machine {
   const lstat = (path: string): Stat | undefined => {
     trim()
     try {
-      const stat = fs.lstatSync(at(path), { throwIfNoEntry: false })
+      const stat = fs.lstatSync(seenAt(path), { throwIfNoEntry: false })
       return stat === undefined ? undefined : toStat(stat)
     } catch (error) {
       if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error))) return undefined

@@ -116,6 +116,22 @@ export function openEngine(options: EngineOptions): Engine {
   }
 }
 
+interface Index {
+  readonly byPath: ReadonlyMap<string, Held>
+  /** Of declaredPaths(). */
+  readonly declared: ReadonlySet<string>
+}
+
+function indexOf(held: readonly Held[]): Index {
+  const byPath = new Map(
+    held.flatMap(each => {
+      const target = targetOf(each.step)
+      return target === undefined ? [] : [[target, each] as const]
+    }),
+  )
+  return { byPath, declared: declaredPaths(byPath.keys()) }
+}
+
 function openLocked(options: EngineOptions, now: () => number, unlock: () => void): Engine {
   for (const name of ['saved', 'drift'])
     fs.mkdirSync(`${options.state}/${name}`, { recursive: true, mode: 0o700 })
@@ -133,25 +149,23 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
 
   const record = openRecord(machine)
   const { state } = record
-  let declared = declaredPaths([])
-  let byPath = new Map<string, Held>()
+  // Made when first asked for: most short commands ask for none.
+  let known: Index | undefined
   const index = () => {
-    byPath = new Map(
-      state().held.flatMap(held => {
-        const target = targetOf(held.step)
-        return target === undefined ? [] : [[target, held] as const]
-      }),
-    )
-    declared = declaredPaths(byPath.keys())
+    known ??= indexOf(state().held)
+    return known
+  }
+  const changed = () => {
+    known = undefined
     machine.guard(
       new Set(state().held.flatMap(({ step }) => (step.verb === 'MKDIR' ? [targetOf(step)!] : []))),
     )
   }
-  index()
+  changed()
 
   const note: typeof record.note = (entry, durable) => {
     record.note(entry, durable)
-    if (entry.kind === 'done') index()
+    if (entry.kind === 'done') changed()
   }
   const drift = openDrift(machine)
   const label = () => state().about?.label ?? ''
@@ -209,7 +223,7 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
     const back = open ? await revert(context, open) : { leftBehind: [], dirty: [] }
     if (open) note({ kind: 'undone', dirty: back.dirty })
     if (!clean) {
-      const homes = new Set([...byPath.keys()].map(dirname))
+      const homes = new Set([...index().byPath.keys()].map(dirname))
       for (const home of [...homes].filter(path => hasDirectory(machine, path)))
         for (const name of machine.list(home)) if (isTemporary(name)) machine.removeTree(join(home, name))
     }
@@ -233,7 +247,7 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
     now,
     state,
     note,
-    view: ({ snapshot }) => openView(machine, declared, isTemporary, snapshot),
+    view: ({ snapshot }) => openView(machine, index().declared, isTemporary, snapshot),
     trusted,
     paused: subject => paused(subject) !== undefined,
     contested: () => watcher?.contested() ?? [],
@@ -329,7 +343,7 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
     unpause: path => note({ kind: 'pauses', pauses: state().pauses.filter(each => each.path !== path) }),
     pauses: () => state().pauses.filter(each => each.untilMs > now()),
     why: path => {
-      const held = byPath.get(path)
+      const held = index().byPath.get(path)
       return held && { step: held.step, since: held.since, originals: held.originals }
     },
     dirty: () => state().dirty,

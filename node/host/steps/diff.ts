@@ -36,3 +36,17 @@ export function sameStep(a: Step, b: Step): boolean {
     a.payload?.executable === b.payload?.executable
   )
 }
+
+/** Whether a step is also declared at the same place: then nothing of it needs to be written down again. */
+export function identical(a: Step, b: Step): boolean {
+  const [from, to] = [a.origin, b.origin]
+  return (
+    sameStep(a, b) &&
+    a.id === b.id &&
+    a.payload?.path === b.payload?.path &&
+    from.file === to.file &&
+    from.line === to.line &&
+    from.column === to.column &&
+    from.made === to.made
+  )
+}
