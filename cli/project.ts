@@ -3,7 +3,6 @@
 import fs from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { NodeError } from '../node/errors.ts'
-import { readRevision } from '../node/git-read.ts'
 import { decodeText } from '../node/host/steps/lex.ts'
 import { formatProblem } from '../node/host/steps/problem.ts'
 import type { Problem } from '../node/host/steps/step.ts'
@@ -83,6 +82,8 @@ export function fleetFolder({ root }: Project): string {
  */
 export async function readTree(project: Project, what: 'worktree' | { readonly rev: string }): Promise<Tree> {
   if (what === 'worktree') return { files: await readWorktree(project.root) }
+  // isomorphic-git is large, and the working tree is read without it.
+  const { readRevision } = await import('../node/git-read.ts')
   try {
     const { source, files } = await readRevision(project.root, what.rev)
     return {
