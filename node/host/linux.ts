@@ -237,9 +237,12 @@ export function openMachine(root: string, state: string): Machine {
     removeTree: path => attempt(path, target => fs.rmSync(target, { recursive: true, force: true })),
     carry: pairs => {
       if (pairs.length === 0) return
-      const input = pairs.map(([from, to]) => `${real(from)}\0${real(to)}\0`).join('')
       const cp = ['cp', '--attributes-only', '--preserve=mode,xattr', '--']
-      tool(['xargs', '-0', '-n', '2', ...cp], pairs[0]![0], 'ATTRIBUTES_LOST', input)
+      const [[from, to], ...others] = pairs as [(typeof pairs)[number], ...typeof pairs]
+      // A repair is one file, and each process counts.
+      if (others.length === 0) return void tool([...cp, real(from), real(to)], from, 'ATTRIBUTES_LOST')
+      const input = pairs.map(([from, to]) => `${real(from)}\0${real(to)}\0`).join('')
+      tool(['xargs', '-0', '-n', '2', ...cp], from, 'ATTRIBUTES_LOST', input)
     },
     flush: (paths, trees = false) => {
       if (paths.length > fsyncsMax || trees) {
