@@ -22,6 +22,8 @@ const settleMs = 100
 const backoffMinMs = 1000
 const backoffMaxMs = 60_000
 
+const shutdown = 'shutdown.target'
+
 /** What ListUnitsByNames answers, as far as it counts; `job`: start, stop, restart … or ''. */
 interface Row {
   readonly name: string
@@ -40,6 +42,7 @@ export function openUnits(): Provider {
   let reloading = false
   /** Links were changed on the disk that systemd has not read yet. */
   let relinked = false
+  /** The machine goes down: its services stop, and nobody is to start them again. */
   let stopping = false
   let retry: NodeJS.Timeout | undefined
 
@@ -49,11 +52,10 @@ export function openUnits(): Provider {
     }
     switch (member) {
       case 'JobNew':
-        // A machine that goes down stops its services; nobody is to start them again.
-        if (body[2] === 'shutdown.target') stopping = true
+        if (body[2] === shutdown) void lookAtShutdown()
         break
       case 'JobRemoved':
-        if (body[2] === 'shutdown.target') stopping = false
+        if (body[2] === shutdown) stopping = false
         ended?.set(String(body[1]), String(body[3]))
         onEnded()
         hint(String(body[2]))
@@ -73,6 +75,11 @@ export function openUnits(): Provider {
       case 'PropertiesChanged':
         if (!reloading && 'ActiveState' in (body[1] as object)) hint(unit)
     }
+  }
+  /** Each start of a unit brings a job that stops this target; one that starts it takes the machine down. */
+  const lookAtShutdown = async () => {
+    const [row] = await rows([shutdown]).catch(() => [])
+    stopping = row?.job === 'start'
   }
   const connect = (): Promise<Bus> => {
     const mine: Promise<Bus> = openBus(onSignal, why => {
