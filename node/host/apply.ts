@@ -10,7 +10,7 @@ import { type Intent, type Made, type Outcome, type Sums, savedIn } from './jour
 import {
   check,
   commit,
-  dropRooms,
+  dropEmptyRooms,
   flushHomes,
   homeFinder,
   intentOf,
@@ -186,7 +186,7 @@ export async function apply(
     }
     await pace()
   }
-  dropRooms(machine, intents)
+  dropEmptyRooms(machine, intents)
   flushHomes(machine, pathsOf(intents))
   return outcome()
 }

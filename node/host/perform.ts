@@ -64,8 +64,14 @@ export function makeRooms(machine: System, intents: readonly Pick<Intent, 'temp'
   for (const room of roomsOf(intents)) machine.mkdir(room, { mode: 0o700, uid: undefined, gid: undefined })
 }
 
+/** Removes those that nothing waits in: a tree that left may have to come back while the run goes on. */
+export function dropEmptyRooms(machine: System, intents: readonly Pick<Intent, 'temp'>[]): void {
+  for (const room of roomsOf(intents))
+    if (machine.lstat(room) !== undefined && machine.list(room).length === 0) machine.rmdir(room)
+}
+
 /** Removes those folders, with whatever still waits in them. */
-export function dropRooms(machine: System, intents: readonly Pick<Intent, 'temp'>[]): void {
+function dropRooms(machine: System, intents: readonly Pick<Intent, 'temp'>[]): void {
   for (const room of roomsOf(intents)) if (machine.lstat(room) !== undefined) machine.removeTree(room)
 }
 

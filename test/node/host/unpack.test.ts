@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto'
 import * as fs from 'node:fs'
 import { gzipSync } from 'node:zlib'
 import { expect, test, vi } from 'vitest'
-import type { Step } from '../../../node/host/steps/step.ts'
-import { about, type Ground, ground, run, step } from './ground.ts'
+import type { Payload, Step } from '../../../node/host/steps/step.ts'
+import { about, copy, type Ground, ground, payloads as plain, run, step } from './ground.ts'
 import { tar } from './tars.ts'
 
 const archives = new Map<string, Uint8Array>()
@@ -113,5 +113,23 @@ test('an unsafe archive, and a step that fails after it, leave the old version',
   expect(at.walk()).toEqual(before)
   expect(await engine.run([shop('3'), run('false')], about('3'), payloads)).toMatchObject({ kind: 'failed' })
   expect(at.walk()).toEqual(before)
+  engine.close()
+})
+
+test('a version that left comes back when its run fails, at the latest by a command that is owed', async () => {
+  const at = ground()
+  fs.mkdirSync(`${at.root}/srv`)
+  const engine = at.open()
+  const both = { read: (payload: Payload) => plain.read(payload) }
+  const restart = run('test -e srv/shop/current/run', { on: '/srv/shop/current' })
+  await engine.run([shop('1'), restart], about('1'), payloads)
+  const before = at.walk()
+  // Two legs: what left in the first must still be there when the second fails.
+  const legs = [run('true'), copy('/srv/x', 'y'), run('false')]
+  for (const steps of [[run('false')], [], legs]) {
+    const outcome = await engine.run(steps, about('2'), both)
+    expect(outcome).toMatchObject({ kind: 'failed', dirty: [] })
+    expect(at.walk()).toEqual(before)
+  }
   engine.close()
 })
