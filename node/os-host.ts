@@ -14,7 +14,7 @@ import { decodeText } from './host/steps/lex.ts'
 import { formatProblem } from './host/steps/problem.ts'
 import type { Problem, Step } from './host/steps/step.ts'
 import { quote } from './host/steps/words.ts'
-import { subjectOf } from './host/watch.ts'
+import { auditInMs, subjectOf } from './host/watch.ts'
 import { inventoryHost, inventoryRoster } from './inventory.ts'
 import type { LogEntry } from './log.ts'
 import type { HostPorts, HostSide } from './main.ts'
@@ -38,9 +38,6 @@ export interface HostOptions {
   /** Default: those of this machine. */
   readonly facts?: () => Facts
 }
-
-/** Between audits while something cannot be listened to, in milliseconds; jittered like the others. */
-const deafAuditMs = 5 * 60_000
 
 /** The host's side, and what the control socket asks of it. */
 export interface RunningHost extends HostSide {
@@ -274,15 +271,11 @@ class Host implements RunningHost {
   #armAudit(): void {
     const { auditMs, now, random } = this.#options
     const deaf = this.#watch?.deaf().some(each => !each.remote) ?? false
-    const betweenMs = deaf ? Math.min(auditMs, deafAuditMs) : auditMs
-    // What drifted in a pause is looked at when it ends.
-    const pausesMs = this.#engine.pauses().map(({ untilMs }) => untilMs + 1 - now())
+    const pausesMs = this.#engine.pauses().map(each => each.untilMs)
     clearTimeout(this.#auditTimer)
     this.#auditTimer = setTimeout(
-      () => {
-        this.#auditSoon()
-      },
-      Math.max(1, Math.min(betweenMs * (0.8 + 0.4 * random()), ...pausesMs)),
+      () => this.#auditSoon(),
+      auditInMs(auditMs, deaf, pausesMs, now(), random()),
     )
   }
 

@@ -78,6 +78,23 @@ export const busyMs = 1000
 /** Events further apart than this are not one burst. */
 const burstMs = 1000
 
+/** Between audits while something cannot be listened to, in milliseconds. */
+export const deafAuditMs = 5 * 60_000
+
+/** Milliseconds until the next audit. `pausesMs`: when pauses end, since what drifted meanwhile nobody has looked at. */
+export function auditInMs(
+  auditMs: number,
+  deaf: boolean,
+  pausesMs: readonly number[],
+  nowMs: number,
+  random: number,
+): number {
+  const betweenMs = deaf ? Math.min(auditMs, deafAuditMs) : auditMs
+  // Hosts that started together do not audit together.
+  const jitteredMs = betweenMs * (0.8 + 0.4 * random)
+  return Math.max(1, Math.min(jitteredMs, ...pausesMs.map(untilMs => untilMs + 1 - nowMs)))
+}
+
 /**
  * What package managers call the new version of a configuration file that they did not put in place. dpkg's `.dpkg-new`
  * is not among them: it is dpkg's own until the package is configured, and becomes one of these then.

@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import {
+  auditInMs,
   backoffMaxMs,
   backoffMinMs,
   burstMax,
   busyMs,
   createWatch,
+  deafAuditMs,
   earnMs,
   type Heard,
   type Heed,
@@ -162,4 +164,18 @@ describe('while a package manager is at work', () => {
       look('d'),
     ])
   })
+})
+
+describe('the next audit', () => {
+  const hour = 3_600_000
+  test.each([
+    ['hourly', hour, false, [], 0.5, hour],
+    ['jittered', hour, false, [], 0, 0.8 * hour],
+    ['sooner while something cannot be listened to', hour, true, [], 0.5, deafAuditMs],
+    ['which never makes it seldomer', 60_000, true, [], 0.5, 60_000],
+    ['when a pause ends', hour, false, [5000, 9000], 0.5, 4001],
+    ['at once when it has ended', hour, false, [10], 0.5, 1],
+  ])('%s', (_, auditMs, deaf, pausesMs, random, inMs) =>
+    expect(auditInMs(auditMs, deaf, pausesMs, 1000, random)).toBe(inMs),
+  )
 })
