@@ -262,7 +262,11 @@ async function perform(context: Applying, jobs: readonly Job[], { begun, left, o
     }
     case 'run':
       begin()
-      return command(machine, act)
+      return command(machine, act).catch(error => {
+        // What a step that leaves would have told may have left before it, with its program.
+        const gone = error instanceof StepError && error.reason.code === 'TOOL_MISSING'
+        if (!gone || job.plan.kind !== 'undo' || !job.planned.reload) throw error
+      })
     case 'check':
       return poll(context, act)
     default:
