@@ -13,6 +13,7 @@ import {
 import { StepError } from './errors.ts'
 import { openDpkg } from './linux-dpkg.ts'
 import { inside, runOutside, unasked } from './linux-outside.ts'
+import { openPolicy } from './linux-quiet.ts'
 import { run } from './linux-run.ts'
 import { lastLines, type Manager, type Transaction } from './packages.ts'
 import { resourceId } from './resource.ts'
@@ -45,6 +46,7 @@ export function hasDpkg(root: string): boolean {
 /** `root`: a real path; apt runs inside it. `folder`: ours, for the output of transactions. */
 export function openApt(root: string, folder: string): Manager {
   const dpkg = openDpkg(root)
+  const policy = openPolicy(root)
   const ask = (argv: readonly string[], timeoutMs = askMs) =>
     run(inside(root, argv), { timeoutMs, env: unasked, outputMax })
   const outside = (argv: readonly string[]) => runOutside(root, inside(root, argv), `${folder}/log`)
@@ -70,8 +72,9 @@ export function openApt(root: string, folder: string): Manager {
       return arch === 'all' || arch === dpkg.look().native ? plain : name
     },
     holder: dpkg.holder,
-    interrupted: dpkg.interrupted,
+    interrupted: () => dpkg.interrupted() || policy.left(),
     finish: async () => {
+      policy.remove()
       await outside(['dpkg', '--force-confdef', '--force-confold', '--configure', '-a'])
     },
     compare: compareVersions,
@@ -111,14 +114,15 @@ export function openApt(root: string, folder: string): Manager {
       const script = `cd ${archives} && exec apt-get -q download "$@"`
       await ask(['sh', '-c', script, 'sh', ...wanted], fetchMs)
     },
-    transact: async (transaction, purge) => {
-      const ran = await outside(['apt-get', ...options, 'install', ...words(transaction)])
-      if (ran.code !== 0) throw failure(ran)
-      if (purge.length === 0) return ran.output
-      const purged = await outside(['dpkg', '--purge', ...purge])
-      if (purged.code !== 0) throw failure(purged)
-      return `${ran.output}\n${purged.output}`
-    },
+    transact: (transaction, purge, quiet) =>
+      policy.around(quiet, async () => {
+        const ran = await outside(['apt-get', ...options, 'install', ...words(transaction)])
+        if (ran.code !== 0) throw failure(ran)
+        if (purge.length === 0) return ran.output
+        const purged = await outside(['dpkg', '--purge', ...purge])
+        if (purged.code !== 0) throw failure(purged)
+        return `${ran.output}\n${purged.output}`
+      }),
     mark: async marks => {
       for (const [word, names] of Object.entries(marks) as [string, readonly string[]][]) {
         if (names.length === 0) continue

@@ -171,7 +171,8 @@ export function openDnf(root: string, folder: string): Manager {
         fs.rmSync(aside, { recursive: true, force: true })
       }
     },
-    transact: async (transaction, purge) => {
+    // Packages of rpm start nothing when they are installed.
+    transact: async (transaction, purge, _quiet) => {
       const ran = await runOutside(root, shell(transaction), `${folder}/log`)
       if (ran.code !== 0 || parseFault(ran.output) !== undefined) throw failure(ran)
       fs.rmSync(fetched, { recursive: true, force: true })

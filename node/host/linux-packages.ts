@@ -6,7 +6,7 @@ import { hasDpkg, openApt } from './linux-apt.ts'
 import { hasRpm, openDnf } from './linux-dnf.ts'
 import { type Keep, openKeep } from './linux-keep.ts'
 import { waitOutside } from './linux-outside.ts'
-import { quietly, unmask } from './linux-quiet.ts'
+import { reloading } from './linux-quiet.ts'
 import {
   lastLines,
   type Manager,
@@ -60,7 +60,6 @@ class Packages implements Provider {
   readonly #folder: string
   readonly #manager: Manager
   readonly #keep: Keep
-  readonly #masked: string
   #ready: Ready | undefined
   #refreshedMs = 0
   #working = false
@@ -70,7 +69,6 @@ class Packages implements Provider {
     this.#folder = folder
     this.#manager = manager
     this.#keep = keep
-    this.#masked = `${folder}/masked`
   }
 
   async observe(names: readonly string[]): Promise<Snapshot> {
@@ -92,16 +90,13 @@ class Packages implements Provider {
     const ready = this.#ready?.key === this.#keyOf(changes) ? this.#ready : await this.#make(changes)
     this.#ready = undefined
     const { transaction, purge, movements, needed } = ready
-    const starting = movements.some(each => each.to !== undefined)
     const leaving = movements.filter(each => each.to === undefined && !purge.includes(each.name))
     const remains = await manager.remains(leaving.map(each => each.name))
     return await this.#work(async () => {
       const said =
         movements.length === 0
           ? ''
-          : await quietly(this.#root, starting ? quiet : [], this.#masked, () =>
-              manager.transact(transaction, purge),
-            )
+          : await reloading(this.#root, () => manager.transact(transaction, purge, quiet))
       await manager.mark(marksOf(changes, await manager.look()))
       const now = await manager.look()
       const short = shortfall(changes, now)
@@ -133,7 +128,6 @@ class Packages implements Provider {
   async recover(): Promise<void> {
     await waitOutside(this.#root, () => this.#manager.holder() !== undefined)
     await this.#finish()
-    await unmask(this.#root, this.#masked)
   }
 
   hear(hint: (name: string | undefined) => void, deaf: (why: string) => void): () => void {

@@ -1,49 +1,74 @@
-// What systemd must be told around a transaction of packages: units that are not to start yet are masked while it
-// lasts, and changed unit files are read again. Nothing of it where systemd is not process 1.
+// What is around a transaction of packages: services that are not to start yet, and unit files that systemd must read
+// again. Not by masking units, for a masked unit cannot be enabled by its package: by Debian's own policy-rc.d, which
+// package scripts ask before they start anything.
 import * as fs from 'node:fs'
 import { underSystemd } from './linux-outside.ts'
 import { run } from './linux-run.ts'
 
 const timeoutMs = 60_000
 const unitDirectories = ['/usr/lib/systemd/system', '/lib/systemd/system', '/etc/systemd/system']
+/** A file that says so is ours, also after a crash. */
+const mark = '# fleet: nothing starts before it is configured'
 
-/** Does it while those of `units` that do not run are masked; `record`: a file that remembers them over a crash. */
-export async function quietly<T>(
-  root: string,
-  units: readonly string[],
-  record: string,
-  work: () => Promise<T>,
-): Promise<T> {
-  if (!underSystemd(root)) return await work()
-  const idle = await idleOf(units)
-  if (idle.length > 0) {
-    fs.writeFileSync(record, JSON.stringify(idle), { flush: true })
-    await run(['systemctl', 'mask', '--runtime', '--quiet', ...idle], { timeoutMs })
+export interface Policy {
+  /**
+   * Does it while package scripts start none of `units` that does not run already; in a root that is not the machine
+   * itself, none at all. A policy that somebody else made stays as it is.
+   */
+  around<T>(units: readonly string[], work: () => Promise<T>): Promise<T>
+  /** One that a crash left. */
+  left(): boolean
+  remove(): void
+}
+
+/** `root`: a real path. */
+export function openPolicy(root: string): Policy {
+  const path = root === '/' ? '/usr/sbin/policy-rc.d' : `${root}/usr/sbin/policy-rc.d`
+  const left = () => fs.existsSync(path) && fs.readFileSync(path, 'utf8').includes(mark)
+  const remove = () => {
+    if (left()) fs.rmSync(path)
   }
+  return {
+    left,
+    remove,
+    around: async (units, work) => {
+      const idle = root === '/' ? await idleOf(units) : ['*']
+      if (idle.length === 0 || (fs.existsSync(path) && !left())) return await work()
+      // Units are asked for by their name, services of init scripts without `.service`.
+      const known = new Set(idle.flatMap(unit => [unit, unit.replace(/\.service$/, '')]))
+      const names = [...known].map(name => (name === '*' ? name : `'${name}'`)).join('|')
+      const script = [
+        '#!/bin/sh',
+        mark,
+        `case "$2" in *stop*) exit 0 ;; esac`,
+        `case "$1" in ${names}) exit 101 ;; esac`,
+      ]
+      fs.writeFileSync(path, `${script.join('\n')}\n`, { mode: 0o755, flush: true })
+      try {
+        return await work()
+      } finally {
+        remove()
+      }
+    },
+  }
+}
+
+/** Does it; systemd reads unit files again if there are others afterwards. */
+export async function reloading<T>(root: string, work: () => Promise<T>): Promise<T> {
   const before = look()
   try {
     return await work()
   } finally {
-    await unmask(root, record)
-    if (look() !== before) await run(['systemctl', 'daemon-reload'], { timeoutMs })
+    if (underSystemd(root) && look() !== before) await run(['systemctl', 'daemon-reload'], { timeoutMs })
   }
 }
 
-/** Also after a crash. */
-export async function unmask(root: string, record: string): Promise<void> {
-  if (!underSystemd(root) || !fs.existsSync(record)) return
-  const units = JSON.parse(fs.readFileSync(record, 'utf8')) as string[]
-  await run(['systemctl', 'unmask', '--runtime', '--quiet', ...units], { timeoutMs })
-  fs.rmSync(record)
-}
-
-/** Those that do not run, and of which nobody else made something at run time. */
+/** Those that do not run. */
 async function idleOf(units: readonly string[]): Promise<readonly string[]> {
-  const free = units.filter(unit => !fs.existsSync(`/run/systemd/system/${unit}`))
-  if (free.length === 0) return []
-  const { output } = await run(['systemctl', 'is-active', ...free], { timeoutMs })
+  if (units.length === 0 || !underSystemd('/')) return []
+  const { output } = await run(['systemctl', 'is-active', ...units], { timeoutMs })
   const states = output.trim().split('\n')
-  return free.filter((_, index) => ['inactive', 'failed', 'unknown'].includes(states[index] ?? ''))
+  return units.filter((_, index) => ['inactive', 'failed', 'unknown'].includes(states[index] ?? ''))
 }
 
 function look(): string {

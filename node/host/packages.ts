@@ -151,8 +151,11 @@ export interface Manager {
   cached(name: string, version: string): string | undefined
   /** Downloads package files, so that `cached` has them; those that it cannot have are left out. */
   fetchFiles(packages: readonly { readonly name: string; readonly version: string }[]): Promise<void>
-  /** PACKAGE_FAILED names the package as `path`, where one is to blame. Answers what was said. */
-  transact(transaction: Transaction, purge: readonly string[]): Promise<string>
+  /**
+   * `quiet`: units that are not to be started by it. PACKAGE_FAILED names the package as `path`, where one is to blame.
+   * Answers what was said.
+   */
+  transact(transaction: Transaction, purge: readonly string[], quiet: readonly string[]): Promise<string>
   mark(marks: Marks): Promise<void>
   /** To be called before a transaction that removes these; what it answers tells afterwards what they left. */
   remains(removed: readonly string[]): Promise<(said: string) => Promise<readonly string[]>>

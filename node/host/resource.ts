@@ -61,8 +61,8 @@ export interface Change {
 /** What a transaction must know of the rest of the run. */
 export interface Surroundings {
   /**
-   * Units that have a SERVICE step, in force or declared. Those that do not run are masked (at run time) while the
-   * transaction lasts, so that no package starts them before they are configured.
+   * Units that have a SERVICE step, in force or declared. Those that do not run are not started by package scripts, so
+   * that none runs before it is configured.
    */
   readonly quiet: readonly string[]
 }

@@ -4,12 +4,13 @@ import { execFileSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { buildDeb, debName, type Offer } from '../debs.ts'
 
 export interface Debian {
   readonly root: string
   /** For the provider. */
   readonly state: string
-  /** Adds a version to the source. `files`: path -> content in it. */
+  /** Adds a version to the source. */
   offer(name: string, version: string, options?: Offer): void
   /** No longer offered. */
   withdraw(name: string, version: string): void
@@ -20,25 +21,16 @@ export interface Debian {
   close(): void
 }
 
-export interface Offer {
-  readonly depends?: string
-  readonly conflicts?: string
-  readonly files?: Readonly<Record<string, string>>
-  readonly conffiles?: readonly string[]
-  /** Maintainer scripts by name: shell. */
-  readonly scripts?: Readonly<Record<string, string>>
-}
-
 const quiet = { stdio: ['ignore', 'pipe', 'pipe'] as ['ignore', 'pipe', 'pipe'] }
 
 /** Undefined where it cannot be had. */
 export function openDebian(): Debian | undefined {
   if (process.getuid?.() !== 0 || !fs.existsSync('/var/lib/dpkg/status')) return undefined
   const folder = fs.mkdtempSync(join(tmpdir(), 'fleet-debian-'))
-  const [root, upper, state, build] = ['root', 'upper', 'state', 'build'].map(name => {
+  const [root, upper, state] = ['root', 'upper', 'state'].map(name => {
     fs.mkdirSync(join(folder, name))
     return join(folder, name)
-  }) as [string, string, string, string]
+  }) as [string, string, string]
   try {
     // A tmpfs of its own: what overlays need of their upper layer, whatever the temporary folder lies on.
     execFileSync('mount', ['-t', 'tmpfs', 'fleet', upper], quiet)
@@ -91,26 +83,12 @@ export function openDebian(): Debian | undefined {
     close,
     read: path => fs.readFileSync(at(path), 'utf8'),
     exists: path => fs.existsSync(at(path)),
-    offer: (name, version, { depends, conflicts, files = {}, conffiles = [], scripts = {} } = {}) => {
-      fs.rmSync(build, { recursive: true, force: true })
-      const fields = [
-        `Package: ${name}\nVersion: ${version}\nArchitecture: all\nMaintainer: fleet <fleet@example.org>`,
-        ...(depends ? [`Depends: ${depends}`] : []),
-        ...(conflicts ? [`Conflicts: ${conflicts}`] : []),
-        'Description: for tests',
-      ]
-      write(`${build}/DEBIAN/control`, `${fields.join('\n')}\n`)
-      if (conffiles.length > 0) write(`${build}/DEBIAN/conffiles`, `${conffiles.join('\n')}\n`)
-      for (const [script, text] of Object.entries(scripts))
-        write(`${build}/DEBIAN/${script}`, `#!/bin/sh\nset -e\n${text}\n`, 0o755)
-      write(`${build}/usr/share/doc/${name}/version`, version)
-      for (const [path, text] of Object.entries(files)) write(`${build}${path}`, text)
-      const file = `${name}_${version.replaceAll(':', '%3a')}_all.deb`
-      execFileSync('dpkg-deb', ['--root-owner-group', '-Znone', '--build', build, at(`/pool/${file}`)], quiet)
+    offer: (name, version, offer) => {
+      buildDeb(at('/pool'), name, version, offer)
       index()
     },
     withdraw: (name, version) => {
-      fs.rmSync(at(`/pool/${name}_${version.replaceAll(':', '%3a')}_all.deb`))
+      fs.rmSync(at(`/pool/${debName(name, version)}`))
       index()
     },
   }

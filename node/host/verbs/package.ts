@@ -16,7 +16,7 @@ export const packageSpec: VerbSpec = {
     'Without version= any version will do: the newest that the machine knows when the package is missing, and from then on the one that is there. fleet upgrades nothing by itself.',
     'PACKAGE steps that follow each other are one transaction of apt or dnf. It is simulated first: one that would remove, downgrade or change a held package that no step names is refused (PACKAGE_CONFLICT). What packages need comes along; recommended packages do as the configuration of apt or dnf says.',
     'Configuration files that were edited stay as they are (`--force-confdef --force-confold`). The lists of packages are fetched anew when /etc/apt has changed or the package or version is not known. Everything is downloaded before the first change; a lock held by another package manager, missing space or an unreachable mirror make the run wait.',
-    'A unit that has a SERVICE step and does not run is masked while the transaction lasts, so that it is not started before it is configured.',
+    'A unit that has a SERVICE step and does not run is not started by scripts of packages (policy-rc.d says so while the transaction lasts), so that it does not run before it is configured.',
     'The package file of a version that is replaced or removed is kept (at most 1 GiB, 3 versions of each), so that going back works when the mirror has forgotten it. Where it cannot be had, the plan shows the step as one-way.',
   ],
   leaves:
