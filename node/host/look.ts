@@ -91,6 +91,7 @@ export async function look(
   const waiting: string[] = []
   const seen: [string, Stat | null][] = []
   const contested = new Set(engine.contested())
+  const owned = ownedOf(held)
   const ids = held.flatMap(({ step }) => resourcesOf(step))
   const observed = ids.length > 0 ? await observe(providers, ids) : nothingObserved
   for (const mine of held) {
@@ -103,7 +104,7 @@ export async function look(
       kept++
       continue
     }
-    const found = await verdict(engine, mine, observed, contested, payloads)
+    const found = await verdict(engine, mine, observed, contested, owned, payloads)
     if ('reason' in found) {
       notKept.push({ step, reason: found.reason })
       if (found.kind === 'failed') failed.push(step.id)
@@ -136,6 +137,7 @@ async function verdict(
   mine: Held,
   observed: Observed,
   contested: ReadonlySet<string>,
+  owned: Owned,
   payloads: Payloads,
 ): Promise<Verdict> {
   const { step } = mine
@@ -151,7 +153,8 @@ async function verdict(
       if (isObserved(step)) return { kind: 'left', reason: observedReason(path, planned.acts) }
       if (contested.has(path)) return { kind: 'left', reason: contestedReason(path) }
       const detail = 'repaired once the package manager is done'
-      if (mustWait(engine, planned)) return { kind: 'waits', reason: { code: 'PACKAGES_BUSY', path, detail } }
+      if (mustWait(engine, planned, owned))
+        return { kind: 'waits', reason: { code: 'PACKAGES_BUSY', path, detail } }
       tried = true
       await mend(engine, mine, planned, payloads)
       machine.settle()
@@ -194,17 +197,28 @@ function planAgain(engine: Looking, mine: Held, observed: Observed): StepPlan {
 }
 
 /** Package managers replace files and stop units while they work; what they have in hand is left to them. */
-function mustWait({ busy, context }: Looking, { acts }: StepPlan): boolean {
+function mustWait({ busy, context }: Looking, { step, acts }: StepPlan, owned: Owned): boolean {
   if (!busy()) return false
-  const paths: string[] = []
-  for (const { act } of acts) {
-    if (act.kind === 'set' && ['package', 'unit'].includes(kindOf(act.id))) return true
-    // Such as a `.dpkg-new` in an exclusive directory.
-    if (act.kind === 'remove') return true
-    if ('path' in act) paths.push(act.path)
+  const theirs = acts.some(({ act }) =>
+    act.kind === 'set'
+      ? kindOf(act.id) === 'package' || kindOf(act.id) === 'unit'
+      : // Such as a `.dpkg-new` in an exclusive directory.
+        act.kind === 'remove',
+  )
+  if (theirs) return true
+  const paths = pathsOf(step)
+  return paths.some(path => owned(context.providers).has(path))
+}
+
+/** Which paths of the steps that are looked at belong to packages; asked once, and only if it matters. */
+type Owned = (providers: Providers) => ReadonlySet<string>
+
+function ownedOf(held: readonly Held[]): Owned {
+  let known: ReadonlySet<string> | undefined
+  return providers => {
+    known ??= providers.get('package')?.owns?.(held.flatMap(each => pathsOf(each.step))) ?? new Set()
+    return known
   }
-  const owned = paths.length > 0 ? context.providers.get('package')?.owns?.(paths) : undefined
-  return (owned?.size ?? 0) > 0
 }
 
 /** All acts of one step, and those that only show when these are done; then resources are read once more. */

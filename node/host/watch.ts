@@ -131,7 +131,8 @@ export function createWatch(watched: readonly Watched[], queuedMax: number): Wat
   const waiting = new Set<string>()
   const supplied = new Set<string>()
   let burst = { count: 0, atMs: 0 }
-  let asking = false
+  /** When the package manager is asked next. */
+  let askAtMs = 0
 
   const subject = ({ paths, resources }: Watched) => paths[0] ?? resources[0]!
   const spend = (what: string, nowMs: number): boolean => {
@@ -150,9 +151,9 @@ export function createWatch(watched: readonly Watched[], queuedMax: number): Wat
   }
   /** Asks the package manager again in a while. */
   const ask = (nowMs: number): Heed[] => {
-    if (asking || waiting.size + supplied.size === 0) return []
-    asking = true
-    return [{ kind: 'wake', atMs: nowMs + busyMs }]
+    if (askAtMs > nowMs || waiting.size + supplied.size === 0) return []
+    askAtMs = nowMs + busyMs
+    return [{ kind: 'wake', atMs: askAtMs }]
   }
 
   const event = (directory: string, name: string | undefined, nowMs: number): Heed[] => {
@@ -217,7 +218,6 @@ export function createWatch(watched: readonly Watched[], queuedMax: number): Wat
         due.push(...(byPath.get(what) ?? byResource.get(what as ResourceId) ?? []))
       }
     for (const [id, { untilMs }] of failures) if (untilMs <= nowMs) ids.push(id)
-    asking = false
     if (busy) heeds.push(...ask(nowMs))
     else {
       ids.push(...waiting)

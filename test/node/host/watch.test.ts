@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   auditInMs,
@@ -177,5 +178,77 @@ describe('the next audit', () => {
     ['at once when it has ended', hour, false, [10], 0.5, 1],
   ])('%s', (_, auditMs, deaf, pausesMs, random, inMs) =>
     expect(auditInMs(auditMs, deaf, pausesMs, 1000, random)).toBe(inMs),
+  )
+})
+
+const seed = Number(process.env['FLEET_SEED'] ?? Date.now() % 2 ** 31)
+
+test(`whatever happens, what drifted is looked at until it is right, or contested (FLEET_SEED=${seed})`, () => {
+  const heard: Heard[] = [
+    event('/etc', 'f'),
+    event('/etc/d', 'x'),
+    event('/etc/d', 'stranger'),
+    event('/srv', 'b'),
+    { kind: 'resource', of: 'unit', name: 'web.service' },
+    { kind: 'resource', of: 'user', name: undefined },
+  ]
+  /** What drifts with each of them. */
+  const drifting = [['f', 'line'], ['x'], ['d'], ['two'], ['web'], ['db']]
+  const happens = fc.record({
+    what: fc.nat(heard.length - 1),
+    afterMs: fc.integer({ min: 0, max: 5000 }),
+    // What comes of the looks that follow: fine, repaired, failed, waiting.
+    looks: fc.array(fc.nat(3), { maxLength: 4 }),
+    busy: fc.boolean(),
+  })
+  fc.assert(
+    fc.property(fc.array(happens, { maxLength: 60 }), story => {
+      const watch = createWatch(watched, 40)
+      const drifted = new Set<string>()
+      const wakes: number[] = []
+      let fates: number[] = []
+      let nowMs = 0
+      const hear = (what: Heard): void => {
+        for (const heed of watch.handle(what, nowMs)) {
+          if (heed.kind === 'wake') wakes.push(heed.atMs)
+          if (heed.kind === 'look') lookAt(heed.ids)
+          if (heed.kind === 'audit') {
+            lookAt(watched.map(each => each.id))
+            hear({ kind: 'quiet' })
+          }
+        }
+      }
+      const lookAt = (ids: readonly string[]) => {
+        const outcome = { repaired: [] as string[], failed: [] as string[], waiting: [] as string[] }
+        const contested = watch.contested(nowMs)
+        for (const id of ids) {
+          const each = watched.find(one => one.id === id)!
+          if (!drifted.has(id) || contested.includes(each.paths[0] ?? each.resources[0]!)) continue
+          const fate = (['right', 'repaired', 'failed', 'waiting'] as const)[fates.shift() ?? 1]!
+          if (fate !== 'right') outcome[fate].push(id)
+          if (fate === 'right' || fate === 'repaired') drifted.delete(id)
+        }
+        hear(looked({ ids, ...outcome }))
+      }
+      const sleep = (untilMs: number, busy: boolean) => {
+        for (;;) {
+          wakes.sort((a, b) => a - b)
+          if (wakes[0] === undefined || wakes[0] > untilMs) break
+          nowMs = Math.max(nowMs, wakes.shift()!)
+          hear({ kind: 'tick', busy })
+        }
+        nowMs = Math.max(nowMs, untilMs)
+      }
+      for (const { what, afterMs, looks, busy } of story) {
+        sleep(nowMs + afterMs, busy)
+        fates = looks
+        for (const id of drifting[what]!) drifted.add(id)
+        hear(heard[what]!)
+      }
+      fates = []
+      sleep(nowMs + truceMs + backoffMaxMs + 2 * busyMs, false)
+      expect([...drifted]).toEqual([])
+    }),
+    { seed, numRuns: 300 },
   )
 })
