@@ -14,7 +14,7 @@ const signalType = 4
 
 /** Of the signals that follow a reload, UnitNew and UnitRemoved of every unit, none is wanted. */
 const rules = [
-  ...['JobNew', 'JobRemoved', 'Reloading', 'UnitFilesChanged'].map(
+  ...['JobRemoved', 'Reloading', 'UnitFilesChanged'].map(
     member => `type='signal',sender='${service}',interface='${service}.Manager',member='${member}'`,
   ),
   `type='signal',sender='${service}',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',path_namespace='${unitPath.slice(0, -1)}',arg0='${service}.Unit'`,

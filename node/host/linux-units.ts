@@ -22,8 +22,6 @@ const settleMs = 100
 const backoffMinMs = 1000
 const backoffMaxMs = 60_000
 
-const shutdown = 'shutdown.target'
-
 /** What ListUnitsByNames answers, as far as it counts; `job`: start, stop, restart … or ''. */
 interface Row {
   readonly name: string
@@ -42,20 +40,16 @@ export function openUnits(): Provider {
   let reloading = false
   /** Links were changed on the disk that systemd has not read yet. */
   let relinked = false
-  /** The machine goes down: its services stop, and nobody is to start them again. */
-  let stopping = false
   let retry: NodeJS.Timeout | undefined
+  /** Said once, however often the bus is tried in vain. */
+  let deafened = false
 
   const onSignal = ({ member, unit, body }: Signal) => {
     const hint = (name: string | undefined) => {
       for (const each of hearers) each.hint(name)
     }
     switch (member) {
-      case 'JobNew':
-        if (body[2] === shutdown) void lookAtShutdown()
-        break
       case 'JobRemoved':
-        if (body[2] === shutdown) stopping = false
         ended?.set(String(body[1]), String(body[3]))
         onEnded()
         hint(String(body[2]))
@@ -76,18 +70,14 @@ export function openUnits(): Provider {
         if (!reloading && 'ActiveState' in (body[1] as object)) hint(unit)
     }
   }
-  /** Each start of a unit brings a job that stops this target; one that starts it takes the machine down. */
-  const lookAtShutdown = async () => {
-    const [row] = await rows([shutdown]).catch(() => [])
-    stopping = row?.job === 'start'
-  }
   const connect = (): Promise<Bus> => {
     const mine: Promise<Bus> = openBus(onSignal, why => {
       if (opened !== mine) return
       opened = undefined
-      reloading = relinked = stopping = false
+      reloading = relinked = false
       onEnded()
-      for (const each of hearers) each.deaf(why)
+      if (!deafened) for (const each of hearers) each.deaf(why)
+      deafened = true
       if (hearers.size > 0) again(backoffMinMs)
     })
     return mine
@@ -98,6 +88,7 @@ export function openUnits(): Provider {
     retry = setTimeout(async () => {
       try {
         await (await bus()).subscribe()
+        deafened = false
         for (const each of hearers) each.hint(undefined)
       } catch {
         if (hearers.size > 0) again(Math.min(2 * ms, backoffMaxMs))
@@ -280,13 +271,18 @@ export function openUnits(): Provider {
       hearers.add(hearer)
       bus()
         .then(each => each.subscribe())
-        .catch((error: Error) => {
-          deaf(error.message)
-          again(backoffMinMs)
-        })
+        .then(
+          () => (deafened = false),
+          (error: Error) => {
+            if (!deafened) deaf(error.message)
+            deafened = true
+            again(backoffMinMs)
+          },
+        )
       return () => void hearers.delete(hearer)
     },
-    busy: () => stopping,
+    // While the machine goes down systemd itself refuses to start what it stops.
+    busy: () => false,
     close: () => {
       clearTimeout(retry)
       hearers.clear()
