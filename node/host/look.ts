@@ -156,6 +156,7 @@ async function verdict(
       if (mustWait(engine, planned, owned))
         return { kind: 'waits', reason: { code: 'PACKAGES_BUSY', path, detail } }
       tried = true
+      owe(engine, step)
       await mend(engine, mine, planned, payloads)
       machine.settle()
       engine.log(`repaired ${step.id}`)
@@ -242,6 +243,18 @@ async function mend(engine: Looking, mine: Held, planned: StepPlan, payloads: Pa
   }
 }
 
+/** Notes what a repair will owe before it is begun: a crash in between must not lose it. */
+function owe({ state, note }: Looking, step: Step): void {
+  const { held, owed } = state()
+  const paths = pathsOf(step)
+  const ids = held.flatMap(each => {
+    const on = owedOf(each.step)?.on ?? []
+    return on.some(one => paths.some(path => isBelow(path, one))) ? [each.step.id] : []
+  })
+  const all = new Set([...owed, ...ids])
+  if (all.size > owed.length) note({ kind: 'owed', ids: [...all] })
+}
+
 /** Commands that watch what a repair touched; owed until they ran. */
 async function reload(engine: Looking, repaired: readonly Step[], notKept: NotKept[], payloads: Payloads) {
   const { runs, held, owed: owing } = engine.state()
@@ -252,7 +265,8 @@ async function reload(engine: Looking, repaired: readonly Step[], notKept: NotKe
     return owing.includes(step.id) || paths.some(path => owed.on.some(on => isBelow(path, on)))
   })
   if (due.length === 0) return
-  engine.note({ kind: 'owed', ids: due.map(each => each.step.id) })
+  const ids = due.map(each => each.step.id)
+  if (ids.some(id => !owing.includes(id))) engine.note({ kind: 'owed', ids })
   for (const { step } of due) {
     const [planned] = planSteps({
       declared: [step],

@@ -27,6 +27,7 @@ export const pool: Record<string, { needs?: string[]; files?: string[]; unit?: s
   },
   'web-common': { needs: ['libtls'], files: ['/usr/share/web/index'] },
   libtls: { files: ['/usr/lib/libtls'] },
+  daemon: { needs: ['libtls'], files: ['/usr/lib/daemon'], unit: 'daemon.service' },
   tool: { needs: ['libtls'], files: ['/usr/bin/tool'] },
 }
 
@@ -124,6 +125,18 @@ export function fakeProviders(dir: string, root: string, touch: () => void = () 
     return left
   }
 
+  /** What a crash cut short, as `dpkg --configure -a` would. */
+  const finish = () => {
+    for (const [name, { unit }] of Object.entries(pool)) {
+      const installed = get(`package:${name}`) !== null
+      if (installed) unpack(name)
+      else erase(name)
+      const runs = unit !== undefined && get(`unit:${unit}`) !== null
+      if (unit && runs && !installed) set(`unit:${unit}`, null)
+      if (unit && !runs && installed) set(`unit:${unit}`, { running: true, enabled: 'enabled' })
+    }
+  }
+
   const provider = (kind: Kind): Provider => {
     const whole = kind === 'package'
     return {
@@ -159,6 +172,7 @@ export function fakeProviders(dir: string, root: string, touch: () => void = () 
       oneWay: async () => new Map(),
       recover: async () => {
         calls.push(`${kind} recover`)
+        if (kind === 'package') finish()
       },
       hear: () => () => {},
       busy: () => false,
