@@ -66,7 +66,7 @@ export type Entry =
   | { readonly kind: 'begin'; readonly run: number; readonly intents: readonly Intent[] }
   /** Everything of the leg is prepared; from here on its acts are done. */
   | { readonly kind: 'staged'; readonly made: readonly Made[]; readonly sums: Sums }
-  /** A command is about to run or a resource about to change, or it has ended. */
+  /** A command is about to run or a resource about to change; it has been taken back. */
   | { readonly kind: 'started' | 'ended'; readonly index: number }
   /** The run is in force; `dirty`: originals that could not come back. */
   | {
@@ -133,7 +133,11 @@ export function advance(state: State, entry: Entry): State {
         ? { ...state, open: { ...state.open, started: [...state.open.started, entry.index] } }
         : state
     case 'ended':
-      return state
+      if (!state.open) return state
+      return {
+        ...state,
+        open: { ...state.open, started: state.open.started.filter(each => each !== entry.index) },
+      }
     case 'done':
       return closed({
         ...state,

@@ -323,9 +323,8 @@ export function comeBack(
     if (now.kind === 'directory') return 'left'
     keepEdit(path, now, 'put')
   } else if (now && kind === 'unpack') {
-    machine.rename(path, temp!)
     machine.settle()
-    machine.removeTree(temp!)
+    machine.removeTree(path)
     return 'done'
   } else if (now?.kind === 'directory') {
     // A saved directory that had returned goes back where it was kept, or its copy goes.

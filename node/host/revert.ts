@@ -52,17 +52,33 @@ export async function revert(context: Running, open: OpenRun, only?: readonly nu
   const started = new Set(open.started)
   const acted = indexes.filter(index => index < (open.made ?? []).length)
   const pace = pacer()
+  // What was taken back is not looked at again after a crash in here: what it stood on may be gone by then.
+  const ended = (group: readonly number[]) => {
+    try {
+      for (const index of group) context.note({ kind: 'ended', index }, index === group.at(-1))
+    } catch (error) {
+      reasonFrom(error)
+    }
+  }
   machine.settle()
   for (const group of grouped(acted, open.intents).toReversed()) {
     const index = group[0]!
     const intent = open.intents[index]!
     try {
       if (intent.kind === 'set') {
-        const due = group.filter(each => started.has(each)).map(each => open.intents[each]!)
-        if (due.length > 0) leftBehind.push(...(await untransact(context, due)))
+        const due = group.filter(each => started.has(each))
+        if (due.length === 0) continue
+        leftBehind.push(
+          ...(await untransact(
+            context,
+            due.map(each => open.intents[each]!),
+          )),
+        )
+        ended(due)
       } else if (intent.kind === 'run') {
-        if (intent.undo && started.has(index))
-          await command(machine, { kind: 'run', argv: intent.undo, timeoutMs: intent.timeoutMs! })
+        if (!intent.undo || !started.has(index)) continue
+        await command(machine, { kind: 'run', argv: intent.undo, timeoutMs: intent.timeoutMs! })
+        ended([index])
       } else if (intent.first && comeBack(context, intent, isOurs, open.sums) === 'left')
         leftBehind.push(intent.path!)
     } catch (error) {

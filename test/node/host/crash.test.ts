@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import * as fs from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { isDeepStrictEqual } from 'node:util'
 import { expect, test } from 'vitest'
 import { fakeOf, first, second, tree } from './crash-child.ts'
 import { about, type Ground, ground, payloads, walk } from './ground.ts'
@@ -10,7 +11,7 @@ import { about, type Ground, ground, payloads, walk } from './ground.ts'
 const child = fileURLToPath(new URL('crash-child.ts', import.meta.url))
 const all = process.env['FLEET_CRASH'] === 'all'
 const seed = Number(process.env['FLEET_SEED'] ?? randomInt(1000))
-const stride = all ? 1 : 16
+const stride = all ? 1 : 12
 
 function die(dir: string, mode: string, at: number): number | undefined {
   const done = spawnSync(process.execPath, [child, dir, mode, String(at)], { encoding: 'utf8' })
@@ -49,7 +50,9 @@ function clone(dir: string): Ground {
 async function judge(here: Ground, states: readonly object[], { bare, b }: { bare: object; b: object }) {
   const engine = open(here)
   await engine.recover()
-  expect(states).toContainEqual(seen(here))
+  const found = seen(here)
+  const nearest = states.find(each => isDeepStrictEqual(each, found)) ?? states[0]
+  expect(found).toEqual(nearest)
   expect(engine.dirty()).toEqual([])
   expect((await engine.run(second, about('2'), payloads)).notKept).toEqual([])
   expect(seen(here)).toEqual(b)
