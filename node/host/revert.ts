@@ -61,6 +61,8 @@ export async function revert(context: Running, open: OpenRun, only?: readonly nu
     }
   }
   machine.settle()
+  // What was to take a target's place goes first: it may lie in a directory that is to go.
+  dropUnused(machine, mine)
   for (const group of grouped(acted, open.intents).toReversed()) {
     const index = group[0]!
     const intent = open.intents[index]!
@@ -97,6 +99,13 @@ export async function revert(context: Running, open: OpenRun, only?: readonly nu
   // What could not be put back is still saved; it stays for whoever looks after it.
   if (!only) sweep(machine, mine, new Set(dirty.length > 0 ? mine.flatMap(each => each.saved ?? []) : []))
   return { leftBehind, dirty }
+}
+
+function dropUnused(machine: System, intents: readonly Intent[]): void {
+  for (const { kind, temp } of intents) {
+    const unused = kind === 'put' || kind === 'link' || kind === 'unpack'
+    if (unused && temp !== undefined && machine.lstat(temp) !== undefined) machine.removeTree(temp)
+  }
 }
 
 /** The indexes in order, those of one transaction together. */
