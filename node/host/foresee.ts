@@ -45,10 +45,18 @@ export async function foresee(
     try {
       await providers.get(kind)?.prepare(mine.map(each => each.change))
     } catch (error) {
+      const sources = providers.get(kind)?.sources ?? []
+      if (reasonFrom(error).code === 'PACKAGE_UNKNOWN' && touches(plans, sources)) continue
       const named = mine.filter(each => each.change.id === reasonFrom(error).path)
       for (const { plan } of named.length > 0 ? named : mine) refuse(plan, error)
     }
   return [...refused].map(([{ step }, reason]) => ({ step, reason }))
+}
+
+function touches(plans: readonly StepPlan[], directories: readonly string[]): boolean {
+  return plans.some(({ acts }) =>
+    acts.some(({ act }) => 'path' in act && directories.some(each => act.path.startsWith(`${each}/`))),
+  )
 }
 
 /** What a file takes at least: a block of the usual file systems. Bytes. */

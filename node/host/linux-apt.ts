@@ -64,7 +64,7 @@ export function openApt(root: string, folder: string): Manager {
 
   return {
     name: 'apt',
-    sources: { said: [dpkg.path('/etc/apt')], read: dpkg.path('/var/lib/apt/lists') },
+    sources: { said: ['/etc/apt'], read: '/var/lib/apt/lists' },
     signature: dpkg.signature,
     look: async () => dpkg.look().packages,
     plain: name => {

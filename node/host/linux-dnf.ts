@@ -115,7 +115,7 @@ export function openDnf(root: string, folder: string): Manager {
 
   return {
     name: 'dnf',
-    sources: { said: [inner('/etc/yum.repos.d'), inner('/etc/dnf')], read: inner('/var/cache/dnf') },
+    sources: { said: ['/etc/yum.repos.d', '/etc/dnf'], read: '/var/cache/dnf' },
     signature,
     look,
     plain: name => plainName(name, native),

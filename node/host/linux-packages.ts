@@ -56,6 +56,7 @@ class Packages implements Provider {
   readonly kind = 'package'
   readonly spreads = true
   readonly whole = true
+  readonly sources: readonly string[]
   readonly #root: string
   readonly #folder: string
   readonly #manager: Manager
@@ -69,6 +70,7 @@ class Packages implements Provider {
     this.#folder = folder
     this.#manager = manager
     this.#keep = keep
+    this.sources = manager.sources.said
   }
 
   async observe(names: readonly string[]): Promise<Snapshot> {
@@ -233,8 +235,16 @@ class Packages implements Provider {
   /** Somebody changed where packages come from since that was read. */
   #sourcesChanged(): boolean {
     const { said, read } = this.#manager.sources
-    const readMs = Math.max(this.#refreshedMs, writtenMs(`${this.#folder}/refreshed`), writtenMs(read))
-    return said.some(directory => newestUnder(directory) > readMs)
+    const readMs = Math.max(
+      this.#refreshedMs,
+      writtenMs(`${this.#folder}/refreshed`),
+      writtenMs(this.#path(read)),
+    )
+    return said.some(directory => newestUnder(this.#path(directory)) > readMs)
+  }
+
+  #path(inner: string): string {
+    return this.#root === '/' ? inner : `${this.#root}${inner}`
   }
 
   /** Of what came along, only what nothing needs once the rest is done. */
@@ -252,7 +262,7 @@ class Packages implements Provider {
   }
 
   #room(growth: number): void {
-    const { bavail, bsize, blocks } = fs.statfsSync(`${this.#root}/usr`)
+    const { bavail, bsize, blocks } = fs.statfsSync(this.#path('/usr'))
     const free = bavail * bsize
     if (growth <= 0 || free - growth >= blocks * bsize * reserve) return
     const mebibytes = (bytes: number) => `${Math.round(bytes / 1024 ** 2)} MiB`

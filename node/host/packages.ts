@@ -122,7 +122,7 @@ export interface Transaction {
 export interface Manager {
   /** For messages. */
   readonly name: 'apt' | 'dnf'
-  /** Directories that say where packages come from, and the file or directory that is written when that is read. */
+  /** Directories that say where packages come from, and the one that is written when that is read; inside the root. */
   readonly sources: { readonly said: readonly string[]; readonly read: string }
   /** Changes whenever the database does. */
   signature(): string

@@ -85,6 +85,11 @@ export interface Provider {
   observe(names: readonly string[]): Promise<Snapshot>
   /** `observe` answers with everything there is of the kind, whatever is asked. */
   readonly whole: boolean
+  /**
+   * Directories that say what there is to fetch. Where the run itself changes something in them, PACKAGE_UNKNOWN is no
+   * reason to wait: it may be known by then.
+   */
+  readonly sources?: readonly string[]
   /** All that can fail without anything being changed: fetch, space, locks. What it throws makes the run wait. */
   prepare(changes: readonly Change[]): Promise<void>
   /**

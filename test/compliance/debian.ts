@@ -70,7 +70,8 @@ export function openDebian(): Debian | undefined {
     '/var/cache/apt/archives',
   ])
     fs.rmSync(at(path), { recursive: true, force: true })
-  fs.mkdirSync(at('/var/cache/apt/archives/partial'), { recursive: true })
+  for (const path of ['/etc/apt/sources.list.d', '/var/cache/apt/archives/partial'])
+    fs.mkdirSync(at(path), { recursive: true })
   fs.mkdirSync(at('/pool'))
   write(at('/etc/apt/sources.list'), 'deb [trusted=yes] file:/pool ./\n')
   write(at('/etc/apt/apt.conf.d/99test'), 'APT::Sandbox::User "root";\nAcquire::Languages "none";\n')

@@ -6,8 +6,10 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { StepError } from '../../node/host/errors.ts'
 import { lockHolder } from '../../node/host/linux-outside.ts'
 import { openPackages } from '../../node/host/linux-packages.ts'
+import { openEngine } from '../../node/host/main.ts'
 import type { PackageState } from '../../node/host/packages.ts'
 import { type Change, type Provider, resourceId } from '../../node/host/resource.ts'
+import { copy, payloads, step } from '../node/host/ground.ts'
 import { openDebian } from './debian.ts'
 
 const debian = openDebian()
@@ -150,6 +152,38 @@ describe.skipIf(debian === undefined)('packages by apt', () => {
     fs.writeFileSync(`${machine.root}${source}`, text)
     await go(to('fti', {}))
     expect(await see('fti')).not.toBeNull()
+  })
+
+  test('in a run: a source that it declares is there before its packages, and both go again', async () => {
+    const list = '/etc/apt/sources.list'
+    const text = machine.read(list)
+    machine.offer('ftm', '1.0', { depends: 'ftn' })
+    machine.offer('ftn', '1.0')
+    fs.writeFileSync(`${machine.root}${list}`, '')
+    machine.sh('apt-get -qq update')
+    const state = `${machine.state}/engine`
+    const engine = openEngine({ root: machine.root, state, now: Date.now, random: Math.random })
+    const about = { id: '1', label: 'release 1', facts: {} }
+    const wanted = step('PACKAGE', ['ftm'])
+    expect(await engine.run([wanted], about, payloads)).toMatchObject({
+      kind: 'wait',
+      notKept: [{ reason: { code: 'PACKAGE_UNKNOWN' } }],
+    })
+    const source = copy('/etc/apt/sources.list.d/pool.list', text)
+    expect(await engine.run([source, wanted], about, payloads)).toMatchObject({
+      kind: 'applied',
+      notKept: [],
+    })
+    expect([await see('ftm'), await see('ftn')]).toMatchObject([{ version: '1.0' }, { automatic: true }])
+    expect(await engine.run([source, wanted], about, payloads)).toMatchObject({ kind: 'unchanged' })
+    expect(await engine.run([], about, payloads)).toMatchObject({
+      kind: 'applied',
+      dirty: [],
+      leftBehind: [],
+    })
+    expect([await see('ftm'), await see('ftn')]).toEqual([null, null])
+    engine.close()
+    fs.writeFileSync(`${machine.root}${list}`, text)
   })
 
   test('a script that fails leaves a package that undo removes', async () => {
