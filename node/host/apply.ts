@@ -161,6 +161,8 @@ export async function apply(
     return giveUp()
   }
 
+  // Staging may have taken long: a directory that was swapped for a link since must not be reached by an old handle.
+  machine.settle()
   for (const group of transactions(jobs)) {
     for (let due = group; ; ) {
       due = due.filter(job => !failed.has(job.plan))

@@ -16,7 +16,7 @@ import {
 } from './journal.ts'
 import type { DriftStore } from './linux-drift.ts'
 import { isObserved, leaveObserved } from './observed.ts'
-import { reasonFrom, sweep } from './perform.ts'
+import { reasonFrom, statOf, sweep } from './perform.ts'
 import { changes, type Held, plan as planSteps, resourcesOf, type StepPlan, targetOf } from './plan.ts'
 import { nothingObserved, observe } from './providers.ts'
 import { kindOf, nameOf, type Providers, type ResourceId } from './resource.ts'
@@ -322,7 +322,7 @@ function heldAfter(
   if (target === undefined) return { step, originals, since }
   if (old && kind === 'kept' && (isObserved(step) || trusted(old)))
     return identical(old.step, step) ? old : { ...old, step }
-  return { step, originals, since, seen: machine.lstat(target) ?? null, seenAtMs: now() }
+  return { step, originals, since, seen: statOf(machine, target) ?? null, seenAtMs: now() }
 }
 
 /** What could not be taken back first, then what is declared. */

@@ -15,7 +15,7 @@ import { lock } from './linux-lock.ts'
 import { openProber } from './linux-probe.ts'
 import { openProviders } from './linux-resources.ts'
 import { type AuditOutcome, checkAgain, type Looking, look as lookAgain, patience } from './look.ts'
-import { hasDirectory, reasonFrom, temporaryPrefix } from './perform.ts'
+import { hasDirectory, reasonFrom, statOf, temporaryPrefix } from './perform.ts'
 import { type Held, resourcesOf, type StepPlan, targetOf } from './plan.ts'
 import { openRecord } from './record.ts'
 import { kindOf, type Provider, type Providers } from './resource.ts'
@@ -192,7 +192,7 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
     if (held.seen === undefined || held.seenAtMs === undefined) return false
     if (specs.get(held.step.verb)?.deep) return false
     if (held.seen && held.seenAtMs - held.seen.ctimeMs < racyMs) return false
-    return sameLook(held.seen, machine.lstat(targetOf(held.step)!) ?? null)
+    return sameLook(held.seen, statOf(machine, targetOf(held.step)!) ?? null)
   }
   const paused = (path: string | undefined): Pause | undefined =>
     state().pauses.find(

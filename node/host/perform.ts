@@ -42,9 +42,9 @@ export function sweep(
 ) {
   dropRooms(machine, intents)
   for (const { temp, saved, keeps, states } of intents) {
-    if (temp !== undefined && !roomOf(temp) && machine.lstat(temp) !== undefined) machine.removeTree(temp)
+    if (temp !== undefined && !roomOf(temp) && statOf(machine, temp) !== undefined) machine.removeTree(temp)
     for (const name of [saved, keeps, states])
-      if (name !== undefined && !needed.has(name) && machine.lstat(name) !== undefined)
+      if (name !== undefined && !needed.has(name) && statOf(machine, name) !== undefined)
         machine.removeTree(name)
   }
 }
@@ -67,12 +67,12 @@ export function makeRooms(machine: System, intents: readonly Pick<Intent, 'temp'
 /** Removes those that nothing waits in: a tree that left may have to come back while the run goes on. */
 export function dropEmptyRooms(machine: System, intents: readonly Pick<Intent, 'temp'>[]): void {
   for (const room of roomsOf(intents))
-    if (machine.lstat(room) !== undefined && machine.list(room).length === 0) machine.rmdir(room)
+    if (statOf(machine, room) !== undefined && machine.list(room).length === 0) machine.rmdir(room)
 }
 
 /** Removes those folders, with whatever still waits in them. */
 function dropRooms(machine: System, intents: readonly Pick<Intent, 'temp'>[]): void {
-  for (const room of roomsOf(intents)) if (machine.lstat(room) !== undefined) machine.removeTree(room)
+  for (const room of roomsOf(intents)) if (statOf(machine, room) !== undefined) machine.removeTree(room)
 }
 
 /** `states`: where those of its kind are saved before, for what spreads. */
@@ -117,14 +117,19 @@ export function intentOf(
   }
 }
 
-/** Whether a directory is there and may be reached. */
-export function hasDirectory(machine: System, path: string): boolean {
+/** What is there, if it may be reached: behind a link that was swapped in lies nothing of ours. */
+export function statOf(machine: System, path: string): Stat | undefined {
   try {
-    return machine.lstat(`${path}/.`) !== undefined
+    return machine.lstat(path)
   } catch (error) {
-    if (error instanceof StepError) return false
+    if (error instanceof StepError) return undefined
     throw error
   }
+}
+
+/** Whether a directory is there and may be reached. */
+export function hasDirectory(machine: System, path: string): boolean {
+  return statOf(machine, `${path}/.`) !== undefined
 }
 
 /** Makes what was done in the directories of these targets durable. */

@@ -4,7 +4,7 @@ import { setImmediate as breathe } from 'node:timers/promises'
 import type { Act } from './act.ts'
 import { type Reason, StepError } from './errors.ts'
 import type { Entry, Intent, OpenRun } from './journal.ts'
-import { comeBack, flushHomes, reasonFrom, type Setting, sweep } from './perform.ts'
+import { comeBack, flushHomes, reasonFrom, type Setting, statOf, sweep } from './perform.ts'
 import { type Transacting, untransact } from './providers.ts'
 import { kindOf } from './resource.ts'
 import type { Stat, System } from './system.ts'
@@ -104,7 +104,7 @@ export async function revert(context: Running, open: OpenRun, only?: readonly nu
 function dropUnused(machine: System, intents: readonly Intent[]): void {
   for (const { kind, temp } of intents) {
     const unused = kind === 'put' || kind === 'link' || kind === 'unpack'
-    if (unused && temp !== undefined && machine.lstat(temp) !== undefined) machine.removeTree(temp)
+    if (unused && temp !== undefined && statOf(machine, temp) !== undefined) machine.removeTree(temp)
   }
 }
 
