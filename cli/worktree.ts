@@ -25,29 +25,39 @@ export interface TreeFile {
 
 /** A file whose bytes are at hand. */
 export function treeFile(mode: FileMode, bytes: Uint8Array): TreeFile {
-  let digest: string | undefined
-  return {
-    mode,
-    size: bytes.length,
-    bytes,
-    get sha256() {
-      digest ??= hex(sha256(bytes))
-      return digest
-    },
-  }
+  return new LazyFile(mode, bytes.length, { bytes })
 }
 
-/** A file whose digest is known. */
-function knownFile(mode: FileMode, size: number, digest: string, path: string): TreeFile {
-  let bytes: Uint8Array | undefined
-  return {
-    mode,
-    size,
-    sha256: digest,
-    get bytes() {
-      bytes ??= new Uint8Array(fs.readFileSync(path))
-      return bytes
-    },
+/** Made for each of thousands: a class, whose getters are made once. */
+class LazyFile implements TreeFile {
+  readonly mode: FileMode
+  readonly size: number
+  #sha256: string | undefined
+  #bytes: Uint8Array | undefined
+  readonly #path: string | undefined
+
+  constructor(
+    mode: FileMode,
+    size: number,
+    known: { readonly bytes: Uint8Array } | { readonly sha256: string; readonly path: string },
+  ) {
+    this.mode = mode
+    this.size = size
+    if ('bytes' in known) this.#bytes = known.bytes
+    else {
+      this.#sha256 = known.sha256
+      this.#path = known.path
+    }
+  }
+
+  get sha256() {
+    this.#sha256 ??= hex(sha256(this.bytes))
+    return this.#sha256
+  }
+
+  get bytes() {
+    this.#bytes ??= new Uint8Array(fs.readFileSync(this.#path!))
+    return this.#bytes
   }
 }
 
@@ -83,7 +93,7 @@ export async function readWorktree(root: string): Promise<ReadonlyMap<string, Tr
       // git looks at the owner's execute bit alone.
       const mode = stat.mode & 0o100 ? '100755' : '100644'
       const digest = sums.find(path, stat)
-      if (digest !== undefined) files.set(path, knownFile(mode, stat.size, digest, full))
+      if (digest !== undefined) files.set(path, new LazyFile(mode, stat.size, { sha256: digest, path: full }))
       else {
         const file = treeFile(mode, new Uint8Array(fs.readFileSync(full)))
         files.set(path, file)
