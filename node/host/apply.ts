@@ -10,11 +10,13 @@ import { type Intent, type Made, type Outcome, type Sums, savedIn } from './jour
 import {
   check,
   commit,
+  discard,
   dropEmptyRooms,
   flushHomes,
   homeFinder,
   intentOf,
   type Job,
+  joinRooms,
   makeRooms,
   reasonFrom,
   stage,
@@ -87,7 +89,7 @@ export async function apply(
 ): Promise<Applied> {
   const { machine, note, open } = context
   const base = open()?.intents.length ?? 0
-  const jobs = jobsOf(context, plans, run, base)
+  const { jobs, rooms } = joinRooms(jobsOf(context, plans, run, base))
   const intents = jobs.map(job => job.intent)
   const byPlan = Map.groupBy(jobs, job => job.plan)
   const failed = new Map<StepPlan, Reason>()
@@ -131,7 +133,7 @@ export async function apply(
   if (failed.size > 0 && !keepFailed) return giveUp()
   try {
     note({ kind: 'begin', run, intents })
-    makeRooms(machine, intents)
+    makeRooms(machine, intents, rooms)
   } catch (error) {
     blame(error)
     return giveUp()
@@ -154,6 +156,7 @@ export async function apply(
   try {
     await finishStaging(context, jobs, failed, pace)
     if (failed.size > 0 && !keepFailed) return giveUp()
+    for (const job of jobs) if (failed.has(job.plan)) discard(machine, job)
     note({ kind: 'staged', made, sums })
     staged = true
   } catch (error) {
@@ -182,6 +185,7 @@ export async function apply(
           open()!,
           mine.map(each => each.index),
         )
+        for (const each of mine) discard(machine, each)
         left.push(...back.leftBehind)
         dirty.push(...back.dirty)
       }

@@ -32,6 +32,8 @@ export interface Job {
   readonly planned: Planned
   readonly intent: Intent
   readonly index: number
+  /** It comes with its directory, of joinRooms(). */
+  readonly along?: true
 }
 
 /** After the outcome is durable: what only the way back needed. `needed`: names of saved files still in force. */
@@ -59,9 +61,63 @@ function roomsOf(intents: readonly Pick<Intent, 'temp'>[]): ReadonlySet<string> 
   return new Set(intents.flatMap(({ temp }) => (temp === undefined ? [] : (roomOf(temp) ?? []))))
 }
 
-/** Makes the folders that temporary files wait in; only the engine enters them. */
-export function makeRooms(machine: System, intents: readonly Pick<Intent, 'temp'>[]): void {
-  for (const room of roomsOf(intents)) machine.mkdir(room, { mode: 0o700, uid: undefined, gid: undefined })
+/** Makes the folders that temporary files wait in; only the engine enters them, but for those of `open`. */
+export function makeRooms(
+  machine: System,
+  intents: readonly Pick<Intent, 'temp'>[],
+  open: ReadonlyMap<string, Ownership> = new Map(),
+): void {
+  for (const room of roomsOf(intents))
+    machine.mkdir(room, open.get(room) ?? { mode: 0o700, uid: undefined, gid: undefined })
+}
+
+/**
+ * A room in which nothing waits but what is new in one directory to come is that directory: it is made as the directory is to
+ * be, its files have their names, and one rename in the place of hundreds brings them all. Not where others may write, and
+ * not where the group would follow from a directory above that is not there yet.
+ */
+export function joinRooms(jobs: readonly Job[]): {
+  readonly jobs: readonly Job[]
+  /** How those rooms are to look. */
+  readonly rooms: ReadonlyMap<string, Ownership>
+} {
+  const waiting = Map.groupBy(
+    jobs.filter(({ intent: { temp } }) => temp !== undefined && roomOf(temp) !== undefined),
+    ({ intent: { path } }) => dirname(path!),
+  )
+  const rooms = new Map<string, Ownership>()
+  const directories = new Map<string, string>()
+  for (const { planned, index } of jobs) {
+    const { act } = planned
+    const inside = act.kind === 'mkdir' && planned.before === null && waiting.get(act.path)
+    if (act.kind !== 'mkdir' || !inside) continue
+    const room = roomOf(inside[0]!.intent.temp!)!
+    const { mode = 0o777, gid } = act.ownership
+    const inherits = gid === undefined && dirname(room) !== dirname(act.path)
+    const whole = inside.every(
+      ({ planned: { act, before, first }, index: at }) =>
+        (act.kind === 'put' || act.kind === 'link') && first && before === null && at > index,
+    )
+    if (!whole || inherits || (mode & 0o022) !== 0) continue
+    rooms.set(room, act.ownership)
+    directories.set(act.path, room)
+  }
+  const joined = jobs.map((job): Job => {
+    const { path, temp } = job.intent
+    if (path === undefined) return job
+    const own = directories.get(path)
+    if (own !== undefined && job.planned.act.kind === 'mkdir')
+      return { ...job, intent: { ...job.intent, temp: own } }
+    const room = temp === undefined ? undefined : directories.get(dirname(path))
+    if (room === undefined) return job
+    return { ...job, along: true, intent: { ...job.intent, temp: join(room, basename(path)) } }
+  })
+  return { jobs: joined, rooms }
+}
+
+/** What waits for a step that has failed must not come along with its directory. */
+export function discard(machine: System, { along, intent: { temp } }: Job): void {
+  if (along && machine.lstat(temp!) !== undefined) machine.unlink(temp!)
 }
 
 /** Removes those that nothing waits in: a tree that left may have to come back while the run goes on. */
@@ -216,9 +272,9 @@ export function stage(machine: System, job: Job, bytes: Uint8Array | undefined):
 const madeOf = (stat: Stat): Made => [stat.ino, stat.mtimeMs]
 
 /** A path must still be what the planner saw. */
-export function check(machine: System, { planned }: Job) {
+export function check(machine: System, { planned, along }: Job) {
   const { act, before, first } = planned
-  if (!('path' in act) || !first) return
+  if (!('path' in act) || !first || along) return
   const now = machine.lstat(act.path)
   if (same(before, now ?? null)) return
   const found = now ? `another ${now.kind}` : 'nothing'
@@ -239,8 +295,9 @@ function same(a: Stat | null, b: Stat | null): boolean {
   )
 }
 
-export function commit(machine: System, { planned, intent }: Job): 'done' | 'left' {
+export function commit(machine: System, { planned, intent, along }: Job): 'done' | 'left' {
   const { act, before } = planned
+  if (along && 'path' in act && machine.lstat(act.path) !== undefined) return 'done'
   switch (act.kind) {
     case 'put':
     case 'link':
@@ -254,7 +311,11 @@ export function commit(machine: System, { planned, intent }: Job): 'done' | 'lef
       } else machine.rename(intent.temp!, act.path)
       return 'done'
     case 'mkdir':
-      machine.mkdir(act.path, act.ownership)
+      if (intent.temp === undefined) machine.mkdir(act.path, act.ownership)
+      else {
+        machine.rename(intent.temp, act.path)
+        machine.settle()
+      }
       return 'done'
     case 'modify':
       set(machine, act.path, before!, act.ownership)
@@ -380,6 +441,6 @@ function measure(machine: System, path: string, bytesMax: number): number {
 export function reasonFrom(error: unknown, path?: string): Reason {
   if (!(error instanceof StepError)) throw error
   const { reason } = error
-  const temporary = reason.path !== undefined && basename(reason.path).startsWith(temporaryPrefix(''))
+  const temporary = reason.path?.includes(`/${temporaryPrefix('')}`)
   return temporary && path !== undefined ? { ...reason, path } : reason
 }
