@@ -56,8 +56,25 @@ class LazyFile implements TreeFile {
   }
 
   get bytes() {
-    this.#bytes ??= new Uint8Array(fs.readFileSync(this.#path!))
+    this.#bytes ??= readAll(this.#path!, this.size)
     return this.#bytes
+  }
+}
+
+/** The first `size` bytes, or as many as there are: two system calls fewer than readFileSync, for each of thousands. */
+function readAll(path: string, size: number): Uint8Array {
+  const bytes = new Uint8Array(size)
+  const fd = fs.openSync(path, 'r')
+  try {
+    let at = 0
+    while (at < size) {
+      const got = fs.readSync(fd, bytes, at, size - at, null)
+      if (got === 0) return bytes.subarray(0, at)
+      at += got
+    }
+    return bytes
+  } finally {
+    fs.closeSync(fd)
   }
 }
 

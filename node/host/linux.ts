@@ -57,6 +57,8 @@ export function openMachine(root: string, state: string): Machine {
     const parent = directory(dirname(path), hops)
     const name = basename(path)
     const at = `/proc/self/fd/${parent.fd}/${name}`
+    // Asked first: to be told by open() costs an Error with its stack, and runs ask for thousands of directories to come.
+    if (fs.lstatSync(at, { throwIfNoEntry: false }) === undefined) throw missing
     try {
       const fd = fs.openSync(at, O_PATH | O_DIRECTORY | O_NOFOLLOW)
       return keep(path, { fd, real: join(parent.real, name) })
@@ -326,6 +328,9 @@ export function openMachine(root: string, state: string): Machine {
   const real = (path: string) => at(path).replace('/proc/self/', `/proc/${process.pid}/`)
   return machine
 }
+
+/** As the platform would throw it, once for all. */
+const missing = Object.assign(new Error('ENOENT: no such directory'), { code: 'ENOENT' })
 
 function toStat(stat: fs.Stats): Stat {
   const kind = stat.isFile()

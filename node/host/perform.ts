@@ -32,8 +32,13 @@ export interface Job {
   readonly planned: Planned
   readonly intent: Intent
   readonly index: number
-  /** It comes with its directory, of joinRooms(). */
-  readonly along?: true
+  /** It comes with its directory, or is the directory that others come with. */
+  readonly along?: Arrival
+}
+
+/** Of a room that is to become a directory. */
+interface Arrival {
+  done: boolean
 }
 
 /** After the outcome is durable: what only the way back needed. `needed`: names of saved files still in force. */
@@ -86,7 +91,7 @@ export function joinRooms(jobs: readonly Job[]): {
     ({ intent: { path } }) => dirname(path!),
   )
   const rooms = new Map<string, Ownership>()
-  const directories = new Map<string, string>()
+  const directories = new Map<string, { readonly room: string; readonly along: Arrival }>()
   for (const { planned, index } of jobs) {
     const { act } = planned
     const inside = act.kind === 'mkdir' && planned.before === null && waiting.get(act.path)
@@ -100,24 +105,24 @@ export function joinRooms(jobs: readonly Job[]): {
     )
     if (!whole || inherits || (mode & 0o022) !== 0) continue
     rooms.set(room, act.ownership)
-    directories.set(act.path, room)
+    directories.set(act.path, { room, along: { done: false } })
   }
   const joined = jobs.map((job): Job => {
     const { path, temp } = job.intent
     if (path === undefined) return job
-    const own = directories.get(path)
-    if (own !== undefined && job.planned.act.kind === 'mkdir')
-      return { ...job, intent: { ...job.intent, temp: own } }
-    const room = temp === undefined ? undefined : directories.get(dirname(path))
-    if (room === undefined) return job
-    return { ...job, along: true, intent: { ...job.intent, temp: join(room, basename(path)) } }
+    const own = job.planned.act.kind === 'mkdir' ? directories.get(path) : undefined
+    if (own) return { ...job, along: own.along, intent: { ...job.intent, temp: own.room } }
+    const home = temp === undefined ? undefined : directories.get(dirname(path))
+    if (!home) return job
+    const intent = { ...job.intent, temp: join(home.room, basename(path)) }
+    return { ...job, along: home.along, intent }
   })
   return { jobs: joined, rooms }
 }
 
 /** What waits for a step that has failed must not come along with its directory. */
-export function discard(machine: System, { along, intent: { temp } }: Job): void {
-  if (along && machine.lstat(temp!) !== undefined) machine.unlink(temp!)
+export function discard(machine: System, { along, intent: { kind, temp } }: Job): void {
+  if (along && !along.done && kind !== 'mkdir' && machine.lstat(temp!) !== undefined) machine.unlink(temp!)
 }
 
 /** Removes those that nothing waits in: a tree that left may have to come back while the run goes on. */
@@ -274,7 +279,7 @@ const madeOf = (stat: Stat): Made => [stat.ino, stat.mtimeMs]
 /** A path must still be what the planner saw. */
 export function check(machine: System, { planned, along }: Job) {
   const { act, before, first } = planned
-  if (!('path' in act) || !first || along) return
+  if (!('path' in act) || !first || along?.done) return
   const now = machine.lstat(act.path)
   if (same(before, now ?? null)) return
   const found = now ? `another ${now.kind}` : 'nothing'
@@ -297,7 +302,7 @@ function same(a: Stat | null, b: Stat | null): boolean {
 
 export function commit(machine: System, { planned, intent, along }: Job): 'done' | 'left' {
   const { act, before } = planned
-  if (along && 'path' in act && machine.lstat(act.path) !== undefined) return 'done'
+  if (along?.done) return 'done'
   switch (act.kind) {
     case 'put':
     case 'link':
@@ -315,6 +320,7 @@ export function commit(machine: System, { planned, intent, along }: Job): 'done'
       else {
         machine.rename(intent.temp, act.path)
         machine.settle()
+        along!.done = true
       }
       return 'done'
     case 'modify':

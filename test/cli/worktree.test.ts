@@ -30,7 +30,7 @@ async function remembered() {
 
 test('a second look reads no file, and says the same', async () => {
   const first = await remembered()
-  const read = vi.spyOn(fs, 'readFileSync')
+  const read = vi.spyOn(fs, 'openSync')
   const second = await readWorktree(root)
   expect(read.mock.calls.filter(([each]) => String(each).startsWith(join(root, 'f')))).toEqual([])
   read.mockRestore()
