@@ -13,6 +13,7 @@ import {
   type Movement,
   marksOf,
   offences,
+  type PackageState,
   type Request,
   requestOf,
   shortfall,
@@ -116,7 +117,8 @@ class Packages implements Provider {
       const name = manager.plain(nameOf(id))
       const now = packages.get(name)
       const wanted = to as { version: string } | null
-      if (!now || (wanted && (wanted.version === '' || wanted.version === now.version))) continue
+      if (!now || now.version.includes(' ')) continue
+      if (wanted && (wanted.version === '' || wanted.version === now.version)) continue
       if (wanted === null && purge) found.set(id, 'its configuration and data go with it (undo=purge)')
       else if (this.#fileOf(name, now.version) === undefined) leaving.push({ id, name, version: now.version })
     }
@@ -146,9 +148,13 @@ class Packages implements Provider {
 
   close(): void {}
 
-  /** The same changes by the names that the package manager uses. */
+  /** The same changes by the names that the package manager uses. Nobody wants a package back that was in the middle. */
   #plain(changes: readonly Change[]): readonly Change[] {
-    return changes.map(each => ({ ...each, id: resourceId('package', this.#manager.plain(nameOf(each.id))) }))
+    return changes.map(each => {
+      const to = each.to as PackageState | null
+      const id = resourceId('package', this.#manager.plain(nameOf(each.id)))
+      return { ...each, id, to: to && { ...to, version: to.version.split(' ')[0]! } }
+    })
   }
 
   /** A lock that is held meanwhile is our own. */

@@ -192,6 +192,7 @@ describe.skipIf(debian === undefined)('packages by apt', () => {
     expect(failed).toMatchObject({ code: 'PACKAGE_FAILED', path: 'package:ftj' })
     expect(failed.detail).toContain('it does not work')
     expect(await see('ftj')).toMatchObject({ version: '1.0 half-configured' })
+    expect(await apt.oneWay([to('ftj', null)])).toEqual(new Map())
     await go(to('ftj', null))
     expect(await see('ftj')).toBeNull()
   })
