@@ -310,7 +310,7 @@ async function fold(
 
 function heldAfter(
   { machine, now, trusted }: Hosting,
-  { step, kind, originals }: StepPlan,
+  { step, kind, originals, acts }: StepPlan,
   old: Held | undefined,
   about: About,
 ): Held {
@@ -319,9 +319,10 @@ function heldAfter(
       ? old.since
       : { id: about.id, label: about.label, atMs: now() }
   const target = targetOf(step)
-  if (target === undefined) return { step, originals, since }
-  if (old && kind === 'kept' && (isObserved(step) || trusted(old)))
+  const untouched = kind === 'kept' && acts.length === 0
+  if (old && untouched && (target === undefined || isObserved(step) || trusted(old)))
     return identical(old.step, step) ? old : { ...old, step }
+  if (target === undefined) return { step, originals, since }
   return { step, originals, since, seen: statOf(machine, target) ?? null, seenAtMs: now() }
 }
 
