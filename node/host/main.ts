@@ -350,7 +350,9 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
     retry: () => note({ kind: 'retry' }),
     where: real.where,
     close: () => {
-      if (!state().open) machine.replace('clean', new Uint8Array())
+      // Not durable: whoever misses it only looks for what was left.
+      if (!state().open && !machine.lstat('clean'))
+        machine.create('clean', new Uint8Array(), { mode: 0o600, uid: undefined, gid: undefined })
       for (const provider of providers.values()) provider.close()
       real.close()
       unlock()

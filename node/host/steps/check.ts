@@ -31,6 +31,8 @@ export function check(steps: readonly Step[], open: Open = new Map()): readonly 
   const ids = new Map<string, Step[]>()
   const accounts = { user: new Set(baseUsers), group: new Set(baseGroups), packaged: false }
   const brought = new Set<string>()
+  /** By directory: what stands at it or above and lets nothing be below. */
+  const blocking = new Map<string, readonly Claim[]>()
   const together = (a: Step, b: Step) => !exclude(open.get(a) ?? [], open.get(b) ?? [])
 
   for (const [index, step] of steps.entries()) {
@@ -108,11 +110,13 @@ export function check(steps: readonly Step[], open: Open = new Map()): readonly 
       )
 
     if (makes === 'nothing') continue
-    const parents = parentsOf(target)
-    const block = parents
-      .flatMap(parent => claims.get(parent) ?? [])
-      .find(each => blocks(each) && together(each.step, step))
-    const parent = parents[0] ?? '/'
+    const parent = target.slice(0, target.lastIndexOf('/')) || '/'
+    let above = blocking.get(parent)
+    if (above === undefined) {
+      above = parentsOf(target).flatMap(each => (claims.get(each) ?? []).filter(blocks))
+      blocking.set(parent, above)
+    }
+    const block = above.find(each => together(each.step, step))
     if (block)
       fault(`${target} below ${outcome(block)} ${at(block.step)}`, 'a path whose parents are directories')
     else if (!shares(makes) && !baseDirectories.has(parent) && !brought.has(parent) && !accounts.packaged) {
