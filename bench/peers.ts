@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import * as fs from 'node:fs'
-import { tmpdir } from 'node:os'
+import { loadavg, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Measured, median, peersPrefix, rounded } from './figures.ts'
@@ -72,6 +72,9 @@ export async function measurePeers(
 ): Promise<Measured> {
   const dir = fs.mkdtempSync(join(tmpdir(), 'fleet-peers-'))
   try {
+    const load = loadavg()[0]!
+    if (load > 0.5)
+      note(`this machine is at other work (load ${load.toFixed(1)}): take the figures of a quiet one`)
     const installed = others.filter(tool => versionOf(tool, note))
     const tools = [fleet(bin), ...installed]
     const results = new Results()
