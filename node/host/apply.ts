@@ -364,7 +364,10 @@ async function repairInOrder(
         makeRooms(machine, [job.intent])
         await stageJob(context, job, payloads)
       }
-      await finishStaging(context, [job], new Map(), pacer())
+      const failed = new Map<StepPlan, Reason>()
+      await finishStaging(context, [job], failed, pacer())
+      const refused = failed.get(job.plan)
+      if (refused) throw new StepError(refused.code, refused.path, refused.detail)
       check(machine, job)
       if (job.planned.first) context.keepEdit(act.path, before, act.kind)
       if (machine.lstat(act.path) !== undefined || act.kind !== 'remove') commit(machine, job)

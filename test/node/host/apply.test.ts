@@ -66,6 +66,21 @@ describe('a run that cannot be kept changes nothing', () => {
   })
 })
 
+test('a repair whose validator refuses leaves the target as it is', async () => {
+  const host = begin({ '/ok': '' })
+  const valid = `test -e ${here.root}/ok`
+  await host.run([copy('/x', 'declared', { validate: `${valid} -o %s = x` })], about('1'), payloads)
+  fs.rmSync(`${here.root}/ok`)
+  fs.writeFileSync(`${here.root}/x`, 'edited')
+  const was = here.walk()
+  const { repaired, notKept, failed } = await host.audit(payloads)
+  expect([repaired, notKept.map(each => each.reason.code)]).toEqual([[], ['INVALID']])
+  expect([failed, here.walk(), host.drift.list()]).toEqual([['COPY /x'], was, []])
+  fs.writeFileSync(`${here.root}/ok`, '')
+  expect((await host.audit(payloads)).repaired).toHaveLength(1)
+  expect(here.read('/x')).toBe('declared')
+})
+
 describe('a run that fails half way', () => {
   const steps = [mkdir('/n'), copy('/n/f', 'f'), copy('/motd', 'new'), run('false'), copy('/z', 'z')]
 
