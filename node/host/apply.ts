@@ -74,6 +74,8 @@ export interface Applied {
 
 /** Pairs handed to one call of a tool: bounds open handles. */
 const carryMax = 50
+/** Files that one look for attributes is for: a few milliseconds. */
+const plainMax = 1000
 const validateTimeoutMs = 60_000
 
 /**
@@ -154,7 +156,13 @@ export async function apply(
     if (failed.size > 0 && !keepFailed) return giveUp()
   }
   try {
-    await finishStaging(context, jobs, failed, pace)
+    const plain = await plainOf(
+      context,
+      jobs.filter(job => !failed.has(job.plan)),
+      pace,
+    )
+    for (const name of plain) if (sums[name]) sums[name] = { ...sums[name], plain: true }
+    await finishStaging(context, jobs, failed, pace, plain)
     if (failed.size > 0 && !keepFailed) return giveUp()
     for (const job of jobs) if (failed.has(job.plan)) discard(machine, job)
     note({ kind: 'staged', made, sums })
@@ -420,18 +428,38 @@ export async function fetchPayload(payloads: Payloads, payload: Payload, path: s
   return bytes
 }
 
+/** Of the saved files whose attributes would be carried over, those that have none: a process for each is spared. */
+async function plainOf(
+  { machine, withoutXattrs }: Applying,
+  jobs: readonly Job[],
+  pace: () => Promise<void>,
+): Promise<ReadonlySet<string>> {
+  const names = jobs.flatMap(({ planned, intent }) =>
+    planned.carry !== undefined && !withoutXattrs ? (intent.saved ?? []) : [],
+  )
+  const plain = new Set<string>()
+  for (let from = 0; from < names.length; from += plainMax) {
+    for (const name of machine.plain(names.slice(from, from + plainMax))) plain.add(name)
+    await pace()
+  }
+  return plain
+}
+
 /** What is done in batches: attributes carried over, validators, and one flush. */
 async function finishStaging(
   { machine, withoutXattrs }: Applying,
   jobs: readonly Job[],
   failed: Map<StepPlan, Reason>,
   pace: () => Promise<void>,
+  plain: ReadonlySet<string> = new Set(),
 ) {
   const live = jobs.filter(job => !failed.has(job.plan))
-  const carried = withoutXattrs ? [] : live.filter(job => job.planned.carry)
+  const carried = withoutXattrs
+    ? []
+    : live.filter(({ planned, intent }) => planned.carry !== undefined && !plain.has(intent.saved ?? ''))
   for (let from = 0; from < carried.length; from += carryMax) {
     const some = carried.slice(from, from + carryMax)
-    machine.carry(some.map(job => [job.intent.path!, job.intent.temp!]))
+    machine.carry(some.map(job => [job.planned.carry!, job.intent.temp!]))
     for (const { planned, intent } of some) {
       const act = planned.act as Extract<Act, { kind: 'put' }>
       if (act.ownership.mode !== undefined) machine.chmod(intent.temp!, act.ownership.mode)

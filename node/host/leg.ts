@@ -2,6 +2,7 @@
 // become one, and where the leg ends because nobody can say what comes of the acts before.
 import type { Act, SetAct } from './act.ts'
 import { kindOf, type ResourceId, sameState } from './resource.ts'
+import type { Sum } from './saved.ts'
 import type { Ownership, Stat } from './system.ts'
 import { isUnitFile } from './verbs/unit.ts'
 import type { View } from './view.ts'
@@ -19,8 +20,8 @@ export interface Planned {
   readonly keeps?: { readonly saved: string; readonly bytes: Uint8Array; readonly ownership: Ownership }
   /** What it replaces was edited since fleet made it: a copy goes to the drift store first. */
   readonly drifted: boolean
-  /** The new file takes over ACL and extended attributes of the old, which fleet did not make. */
-  readonly carry: boolean
+  /** Whose ACL and extended attributes the new file takes over: those of the old one, or of an original by its name. */
+  readonly carry?: string
   /** A command that is owed because a path that it watches changed. */
   readonly reload: boolean
 }
@@ -33,6 +34,8 @@ export interface Adding {
   readonly reload?: boolean
   /** What the step replaces, it made itself. */
   readonly made?: boolean
+  /** The original that a repaired file looked like, if there was a file. */
+  readonly like?: { readonly saved: string; readonly sum?: Sum }
 }
 
 export interface Leg {
@@ -89,7 +92,6 @@ export function createLeg(view: View, name: string): Leg {
     before: null,
     first: false,
     drifted: false,
-    carry: false,
     reload,
   })
   const push = (acts: Acts, planned: Planned) => {
@@ -115,7 +117,7 @@ export function createLeg(view: View, name: string): Leg {
     return push(acts, planned)
   }
 
-  const add: Leg['add'] = (acts, act, { drifted = false, reload = false, made = false } = {}) => {
+  const add: Leg['add'] = (acts, act, { drifted = false, reload = false, made = false, like } = {}) => {
     if (!reload) opaque = opacity(act) ?? opaque
     if (act.kind === 'set') return addSet(acts, act, drifted)
     if (!('path' in act)) return push(acts, plain(act, reload))
@@ -140,7 +142,7 @@ export function createLeg(view: View, name: string): Leg {
         const planned = {
           ...earlier.planned,
           act,
-          carry: act.kind === 'put' && was?.kind === 'file',
+          ...(act.kind === 'put' && was?.kind === 'file' ? { carry: act.path } : {}),
           drifted: earlier.planned.drifted || drifted,
           ...(was !== null && earlier.planned.saved === undefined ? { saved: saveAs() } : {}),
         }
@@ -152,12 +154,15 @@ export function createLeg(view: View, name: string): Leg {
     const replaces = before !== null && act.kind !== 'modify' && act.kind !== 'rmdir' && act.kind !== 'mkdir'
     // A tree that fleet unpacked may be larger than what is saved; until the run is done it waits beside its place.
     const whole = made && act.kind === 'remove' && before?.kind === 'directory' && !drifted
+    // An editor may have replaced the file, and lost what hung on it.
+    const old = !made && before?.kind === 'file' ? act.path : undefined
+    const carry = act.kind !== 'put' ? undefined : like ? (like.sum?.plain ? undefined : like.saved) : old
     const planned: Planned = {
       act,
       before,
       first: true,
       drifted: drifted && before !== null,
-      carry: !made && act.kind === 'put' && before?.kind === 'file',
+      ...(carry === undefined ? {} : { carry }),
       reload: false,
       ...(replaces && !whole ? { saved: saveAs() } : {}),
     }

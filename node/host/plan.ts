@@ -226,7 +226,12 @@ function addAct(
   const before = view.stat(act.path)
   const content = view.contentAt(act.path)
   const made = mine.some(one => one.was === 'absent' && one.path === act.path)
-  const planned = leg.add(acts, act, { drifted: edited && earlier === undefined, made })
+  const like = same && mine.find(one => one.was === 'saved' && one.path === act.path)
+  const planned = leg.add(acts, act, {
+    drifted: edited && earlier === undefined,
+    made,
+    ...(like && like.was === 'saved' && like.stat.kind === 'file' ? { like } : {}),
+  })
   // A repair puts back what is held already; what it replaces is drift, not an original, unless it came back in
   // this very run.
   if (!planned || (same && earlier === undefined)) return originals
@@ -309,7 +314,7 @@ function owedPlan(step: Step): StepPlan[] {
   const owed = owedOf(step)
   if (!owed) return []
   const plan = stepPlan(step, 'kept', [], [])
-  plan.acts.push({ act: owed.act, before: null, first: false, drifted: false, carry: false, reload: true })
+  plan.acts.push({ act: owed.act, before: null, first: false, drifted: false, reload: true })
   return [plan]
 }
 

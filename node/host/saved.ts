@@ -8,6 +8,8 @@ export interface Sum {
   readonly sha256: string
   /** Bytes; of a tree, of all its files. */
   readonly size: number
+  /** It is known to have neither ACL nor extended attributes. */
+  readonly plain?: true
 }
 
 type Readable = Pick<System, 'lstat' | 'digest' | 'readlink' | 'list'>

@@ -77,6 +77,11 @@ export interface System {
   copy(from: string, to: string): void
   /** A tree of the engine's own making or one that is saved elsewhere; missing is fine. */
   removeTree(path: string): void
+  /**
+   * Those of these files of the state directory that have neither ACL nor extended attributes nor security context; none
+   * where that cannot be told.
+   */
+  plain(paths: readonly string[]): ReadonlySet<string>
   /** Copies ACLs, extended attributes and security context from one file to another; pairs are handled in one go. */
   carry(pairs: readonly (readonly [from: string, to: string])[]): void
   /** Makes all changes in and of these paths durable; with `trees`, of all that is below them too. */

@@ -9,7 +9,7 @@ import { fakeProviders } from './providers.ts'
 const planOf = (act: Act, step = copy('/x', 'x')): StepPlan => ({
   step,
   kind: 'new',
-  acts: [{ act, before: null, first: true, drifted: false, carry: false, reload: false }],
+  acts: [{ act, before: null, first: true, drifted: false, reload: false }],
   undoClass: 'exact',
   originals: [],
   leftBehind: [],

@@ -5,6 +5,7 @@ import * as fs from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { reasonOf } from '../../../node/host/linux.ts'
+import type { System } from '../../../node/host/system.ts'
 import { about, absent, copy, ground, line, payloads } from './ground.ts'
 
 const child = fileURLToPath(new URL('linux-child.ts', import.meta.url))
@@ -85,6 +86,44 @@ describe.skipIf(!root)('what hangs on a file', () => {
       expect([here.read('/motd'), attributes(file)]).toEqual(['old\n', was])
       engine.close()
     })
+
+  test('ACL and extended attributes return with a repair, even if the file is another or gone', async ({
+    skip,
+  }) => {
+    const here = ground()
+    here.fill({ '/motd': 'old\n', '/plain': 'old\n' })
+    const file = `${here.root}/motd`
+    if (!works('setfacl', '-m', 'u:1234:rw', file) || !works('setfattr', '-n', 'user.fleet', '-v', 'x', file))
+      return skip('setfacl or setfattr does not work here')
+    let carried = 0
+    const wrap = (machine: System): System => ({
+      ...machine,
+      carry: pairs => {
+        carried += pairs.length
+        machine.carry(pairs)
+      },
+    })
+    const engine = here.open({ wrap })
+    const steps = [copy('/motd', 'new', { mode: '0664' }), copy('/plain', 'new')]
+    expect((await engine.run(steps, about('1'), payloads)).notKept).toEqual([])
+    const was = attributes(file)
+    expect([carried, was.includes('user:1234:rw-')]).toEqual([1, true])
+    for (const edit of [
+      () => {
+        fs.rmSync(file)
+        fs.writeFileSync(file, 'mine')
+      },
+      () => fs.rmSync(file),
+    ]) {
+      edit()
+      fs.writeFileSync(`${here.root}/plain`, 'mine')
+      expect((await engine.audit(payloads)).repaired).toHaveLength(2)
+      expect([here.read('/motd'), here.read('/plain'), attributes(file)]).toEqual(['new', 'new', was])
+    }
+    // The other file needs no process.
+    expect(carried).toBe(3)
+    engine.close()
+  })
 
   test('owner: drift is repaired', async () => {
     const here = ground()
