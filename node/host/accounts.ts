@@ -45,6 +45,12 @@ export function carriedAlong(
   })
 }
 
+/**
+ * The day on which users expire that could not be removed, in days since 1970: a mark, since operators who shut somebody
+ * out by hand say 1, as usermod(8) tells them to.
+ */
+export const leavingDay = '2'
+
 /** The files as text; `shadow` only for root. */
 export interface AccountFiles {
   readonly passwd: string
@@ -55,8 +61,6 @@ export interface AccountFiles {
 export interface Accounts {
   readonly users: ReadonlyMap<string, User>
   readonly groups: ReadonlyMap<string, Group>
-  /** Those that were shut out since they could not be removed: expired on the first day there was. */
-  readonly expired: ReadonlySet<string>
 }
 
 /**
@@ -77,11 +81,11 @@ export function readAccounts({ passwd, group, shadow }: AccountFiles): Accounts 
     }
   }
   const passwords = new Map<string, string>()
-  const expired = new Set<string>()
+  const leaving = new Set<string>()
   for (const [name, password, , , , , , expires] of rows(shadow ?? '', 9)) {
     if (passwords.has(name!)) continue
     passwords.set(name!, password!)
-    if (expires === '1') expired.add(name!)
+    if (expires === leavingDay) leaving.add(name!)
   }
   const users = new Map<string, User>()
   for (const [name, password, id, groupId, , home, shell] of rows(passwd, 7)) {
@@ -96,9 +100,10 @@ export function readAccounts({ passwd, group, shadow }: AccountFiles): Accounts 
       // An empty field means /bin/sh (passwd(5)).
       shell: shell === '' ? '/bin/sh' : shell!,
       locked: /^[!*]/.test(secret),
+      ...(leaving.has(name!) ? { leaving: true } : {}),
     })
   }
-  return { users, groups, expired }
+  return { users, groups }
 }
 
 function rows(text: string, fields: number): string[][] {

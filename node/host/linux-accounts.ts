@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync, statSync, watch } from 'node:fs'
 import { lstat, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Accounts, bringsHome, readAccounts } from './accounts.ts'
+import { type Accounts, bringsHome, leavingDay, readAccounts } from './accounts.ts'
 import { type ReasonCode, StepError } from './errors.ts'
 import { run } from './linux-run.ts'
 import {
@@ -153,7 +153,7 @@ class AccountProvider implements Provider {
     if (to === null) return now === undefined ? [] : this.#removeUser(name, now, known)
     if (now === undefined) await this.#createUser(name, to)
     else {
-      const changes = modification(now, to, known, name)
+      const changes = modification(now, to, known)
       if (changes.length > 0) await this.#tool(name, ['usermod', ...changes])
     }
     return []
@@ -187,12 +187,16 @@ class AccountProvider implements Provider {
       if (!old[index]) await rm(join(this.#root, path), { force: true })
   }
 
-  async #removeUser(name: string, { uid, home, shell }: User, known: Accounts): Promise<readonly string[]> {
+  async #removeUser(
+    name: string,
+    { uid, home, shell, leaving }: User,
+    known: Accounts,
+  ): Promise<readonly string[]> {
     const { code } = await this.#tool(name, ['userdel'], [exit.done, exit.inUse])
     if (code === exit.inUse) {
       // Another shell than it had, so that a step that wants the user back finds something to change.
       const closed = shell === '/usr/sbin/nologin' ? '/bin/false' : '/usr/sbin/nologin'
-      if (!known.expired.has(name)) await this.#tool(name, ['usermod', '-L', '-e', '1', '-s', closed])
+      if (!leaving) await this.#tool(name, ['usermod', '-L', '-e', leavingDay, '-s', closed])
       return [`user ${name}: locked, since processes of it run`]
     }
     // With USERGROUPS_ENAB userdel takes the group of the same name along, which is not its step's to decide.
@@ -231,7 +235,7 @@ class AccountProvider implements Provider {
 }
 
 /** The options of usermod for what differs. */
-function modification(now: User, to: User, { groups, expired }: Accounts, name: string): readonly string[] {
+function modification(now: User, to: User, { groups }: Accounts): readonly string[] {
   // A gid that no group has yet: the change of the group's own number takes its users along.
   const gid = [...groups.values()].some(group => group.gid === to.gid) ? to.gid : now.gid
   return [
@@ -242,7 +246,7 @@ function modification(now: User, to: User, { groups, expired }: Accounts, name: 
     ...(now.shell === to.shell ? [] : ['-s', to.shell]),
     ...(now.locked === to.locked ? [] : [to.locked ? '-L' : '-U']),
     // One that could not be removed, and is wanted again.
-    ...(expired.has(name) ? ['-e', ''] : []),
+    ...(now.leaving && !to.leaving ? ['-e', ''] : []),
   ]
 }
 

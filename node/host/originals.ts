@@ -95,7 +95,8 @@ export function originalOf(
       return {
         was: 'state',
         id: act.id,
-        before: act.from,
+        // What was to go anyway does not return.
+        before: act.from && 'leaving' in act.from ? null : act.from,
         after: act.to,
         ...(act.purge ? { purge: act.purge } : {}),
       }

@@ -15,6 +15,8 @@ export interface States {
     readonly shell: string
     /** No password opens it (`!` or `*` in /etc/shadow). */
     readonly locked: boolean
+    /** It was to go while processes of it ran: shut out since then. Never wanted, and nobody's original. */
+    readonly leaving?: true
   }
   package: {
     /**
@@ -146,11 +148,11 @@ export function withdrawn(
 ): { readonly to: State | null } | undefined {
   if (before === null || now === null || after === null)
     return sameState(before, now) || (before !== null && after !== null) ? undefined : { to: before }
-  const changed = Object.fromEntries(
-    Object.entries(before).filter(
-      ([key, value]) => JSON.stringify(value) !== JSON.stringify(after[key as keyof State]),
-    ),
+  const fields = (state: State) => Object.entries(state)
+  const changed = fields(before).filter(
+    ([key, value]) => JSON.stringify(value) !== JSON.stringify(after[key as keyof State]),
   )
-  const to = { ...now, ...changed } as State
+  const stayed = fields(now).filter(([key]) => key in before || !(key in after))
+  const to = Object.fromEntries([...stayed, ...changed]) as unknown as State
   return sameState(to, now) ? undefined : { to }
 }

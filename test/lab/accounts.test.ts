@@ -74,7 +74,7 @@ onLab('accounts on a host', () => {
     await fleet.release('second', '')
     await fleet.converged()
     expect(await host.sh('getent passwd deploy; getent shadow deploy')).toMatch(
-      /^deploy:x:2001:2001::\/home\/deploy:\/usr\/sbin\/nologin\ndeploy:!\*:\d+:0:99999:7::1:$/,
+      /^deploy:x:2001:2001::\/home\/deploy:\/usr\/sbin\/nologin\ndeploy:!\*:\d+:0:99999:7::2:$/,
     )
     expect(await host.sh('stat -c %a /usr/bin/chage; ls /etc/sysctl.d | grep -c fleet || true')).toBe(
       '2755\n0',

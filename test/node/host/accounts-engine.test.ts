@@ -169,3 +169,36 @@ test.runIf(root)(
     )
   },
 )
+
+test.runIf(root)('keys of a new user lie in the .ssh that /etc/skel gave it', async () => {
+  here.fill({ '/etc/skel/.ssh/': '' })
+  const steps = [step('USER', ['deploy'], { keys: 'k' }, 'ssh-ed25519 AAAA\n')]
+  expect(await apply('1', steps)).toMatchObject({ kind: 'applied', notKept: [] })
+  expect(here.walk()).toMatchObject({
+    '/home/deploy/.ssh/': '700 1000:1000',
+    '/home/deploy/.ssh/authorized_keys': '600 1000:1000 ssh-ed25519 AAAA\n',
+  })
+  expect(await apply('1', steps)).toMatchObject({ kind: 'unchanged' })
+  expect(await apply('2', [])).toMatchObject({ kind: 'applied', leftBehind: ['/home/deploy'], dirty: [] })
+})
+
+test.runIf(root)(
+  'a user that was at work when its step left goes with the next one that leaves',
+  async () => {
+    const steps = [step('USER', ['deploy'], { uid: '2001', group: 'users' })]
+    tool('useradd', '-N', '-M', '-u', '2001', '-g', '100', '-s', '/bin/bash', 'deploy')
+    // What the provider does while processes run, which none can in this root.
+    tool('usermod', '-L', '-e', '1970-01-03', '-s', '/usr/sbin/nologin', 'deploy')
+    expect(await apply('2', steps)).toMatchObject({ kind: 'applied', notKept: [] })
+    expect(here.read('/etc/passwd')).toContain('deploy:x:2001:100::/home/deploy:/bin/bash')
+    expect(await apply('2', steps)).toMatchObject({ kind: 'unchanged' })
+    expect(await apply('3', [])).toMatchObject({ kind: 'applied', dirty: [] })
+    expect(here.read('/etc/passwd')).not.toContain('deploy')
+    // One that an operator shut out by hand is the operator's.
+    tool('usermod', '-L', '-e', '1', 'old')
+    const was = here.read('/etc/passwd')
+    await apply('4', [step('USER', ['old'], { home: 'keep', shell: '/bin/bash' })])
+    await apply('5', [])
+    expect(here.read('/etc/passwd')).toBe(was)
+  },
+)

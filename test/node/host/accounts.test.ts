@@ -11,10 +11,10 @@ old:$1$hash:2002:100::/home/old:/bin/bash
 torn:x:20
 `
 const group = 'root:x:0:\nusers:x:100:deploy,old\nadm:x:4:deploy\ndeploy:x:2001:\n'
-const shadow = 'root:$6$hash:1:0:99999:7:::\ndeploy:!:1:0:99999:7::1:\n'
+const shadow = 'root:$6$hash:1:0:99999:7:::\ndeploy:!:1:0:99999:7::2:\n'
 
 test('the files of accounts are read as libc reads them', () => {
-  const { users, groups, expired } = readAccounts({ passwd, group, shadow })
+  const { users, groups } = readAccounts({ passwd, group, shadow })
   expect([...users]).toEqual([
     ['root', { uid: 0, gid: 0, groups: [], home: '/root', shell: '/bin/bash', locked: false }],
     [
@@ -26,12 +26,12 @@ test('the files of accounts are read as libc reads them', () => {
         home: '/home/deploy',
         shell: '/bin/sh',
         locked: true,
+        leaving: true,
       },
     ],
     ['old', { uid: 2002, gid: 100, groups: ['users'], home: '/home/old', shell: '/bin/bash', locked: false }],
   ])
   expect([...groups.keys()]).toEqual(['root', 'users', 'adm', 'deploy'])
-  expect([...expired]).toEqual(['deploy'])
   expect(readAccounts({ passwd, group }).users.get('root')).toMatchObject({ locked: true })
 })
 
