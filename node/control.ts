@@ -12,6 +12,8 @@ export type Ask =
   | { readonly ask: 'drift' }
   | { readonly ask: 'drift-read'; readonly id: string }
   | { readonly ask: 'drift-drop'; readonly id: string }
+  /** A managed path as it is now, in the form of a kept edit without an id. */
+  | { readonly ask: 'draft'; readonly path: string }
   | { readonly ask: 'pause'; readonly path?: string; readonly forMs: number; readonly reason: string }
   | { readonly ask: 'unpause'; readonly path?: string }
   | { readonly ask: 'apply' }
@@ -106,13 +108,18 @@ export interface WhyView {
   readonly sinceMs: number
   /** Something was there before the step, and is saved. */
   readonly original: boolean
+  /** The path without the agent's root: where an editor finds it. */
+  readonly real: string
 }
 
 /** A kept edit in `fleet drift --json`. Stable. */
 export interface DriftView {
   readonly id: string
   readonly path: string
-  /** `content`, `attributes` (mode or owner), `missing`, `foreign` (not declared in an exclusive directory). */
+  /**
+   * `content`, `attributes` (mode or owner), `missing`, `foreign` (not declared in an exclusive directory), `state` (of a
+   * resource, which `path` names: `user:deploy`).
+   */
   readonly what: string
   readonly atMs: number
   /** Bytes of the kept edit; null when it left none (a deleted file). */
@@ -124,7 +131,7 @@ export interface DriftEdit {
   readonly id: string
   readonly path: string
   readonly what: string
-  /** The edited file; null when nothing was left of it. */
+  /** The edited file, the target of a link, the state of a resource as JSON; null when nothing was left of it. */
   readonly base64: string | null
   /** What is declared in its place; null when it is not known here, or no file. */
   readonly declared: string | null
@@ -132,6 +139,31 @@ export interface DriftEdit {
   readonly source: string | null
   /** `file:line` of the step. */
   readonly origin: string
+  /** What was found at the path. */
+  readonly found: FoundView | null
+  /** The step that keeps the path, or the directory that it lies in; null: none in force does. */
+  readonly step: StepView | null
+}
+
+export interface FoundView {
+  readonly type: 'file' | 'directory' | 'link' | 'other'
+  /** Octal, four digits. */
+  readonly mode: string
+  /** Names, or numbers where these have none; null: the agent has no say in owners. */
+  readonly owner: string | null
+  readonly group: string | null
+}
+
+/** A step as it is in force, and where it is written. */
+export interface StepView {
+  readonly verb: string
+  readonly args: readonly string[]
+  readonly options: Readonly<Record<string, string>>
+  /** The execute bit that git has for the file that it puts there. */
+  readonly executable: boolean
+  readonly file: string
+  readonly line: number
+  readonly made: string | null
 }
 
 /** A line of a socket as a request; undefined when it is none. Never throws. */
@@ -148,6 +180,7 @@ export function decodeAsk(line: string): Ask | undefined {
     case 'apply':
       return value as unknown as Ask
     case 'why':
+    case 'draft':
       return text('path') ? (value as unknown as Ask) : undefined
     case 'drift-read':
     case 'drift-drop':

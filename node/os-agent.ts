@@ -113,11 +113,16 @@ async function answer(ask: Ask, peer: Peer, host: RunningHost, startedMs: number
         const edit = await host.driftRead(ask.id)
         return edit === undefined ? unknownEdit(ask.id) : { ok: edit }
       }
+      case 'draft': {
+        const draft = await host.draft(ask.path)
+        return draft === undefined ? unmanaged(ask.path, host) : { ok: draft }
+      }
       case 'drift-drop':
         if (!host.drift().some(each => each.id === ask.id)) return unknownEdit(ask.id)
         host.driftDrop(ask.id)
         return { ok: null }
       case 'pause': {
+        if (ask.path !== undefined && host.unmanaged(ask.path)) return unmanaged(ask.path, host)
         const untilMs = now + ask.forMs
         host.pause(ask.path, untilMs, ask.reason)
         if (ask.path === undefined) peer.driver.feed({ kind: 'pause', untilMs, reason: ask.reason })
@@ -139,6 +144,12 @@ async function answer(ask: Ask, peer: Peer, host: RunningHost, startedMs: number
     const { code, message } = error as { code?: string; message: string }
     return { error: { code: code ?? 'FAILED', message } }
   }
+}
+
+function unmanaged(path: string, host: RunningHost): Reply {
+  const near = host.unmanaged(path) ?? []
+  const hint = near.length > 0 ? `; the nearest that are: ${near.join(', ')}` : ''
+  return { error: { code: 'NOT_MANAGED', message: `${path} is not managed${hint}` } }
 }
 
 const unknownEdit = (id: string): Reply => ({

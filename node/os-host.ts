@@ -18,6 +18,7 @@ import { auditInMs, subjectOf } from './host/watch.ts'
 import { inventoryHost, inventoryRoster } from './inventory.ts'
 import type { LogEntry } from './log.ts'
 import type { HostPorts, HostSide } from './main.ts'
+import { type Edited, foundView, keeperOf, lookAt, nearestManaged, stepView } from './os-edits.ts'
 import { machineFacts } from './os-facts.ts'
 import type { Log } from './os-log.ts'
 import { openTerminals, type Terminals } from './os-terminals.ts'
@@ -53,6 +54,10 @@ export interface RunningHost extends HostSide {
   why(path: string): WhyView | null
   drift(): DriftView[]
   driftRead(id: string): Promise<DriftEdit | undefined>
+  /** A managed path as it is now; undefined: it is not managed. */
+  draft(path: string): Promise<DriftEdit | undefined>
+  /** Undefined: a pause of this path or resource has an effect; else the nearest that would. */
+  unmanaged(path: string): readonly string[] | undefined
   driftDrop(id: string): void
   /** Undefined path: the whole host. */
   pause(path: string | undefined, untilMs: number, reason: string): void
@@ -373,6 +378,7 @@ class Host implements RunningHost {
       release: since.label,
       sinceMs: since.atMs,
       original: originals.some(each => each.was !== 'absent'),
+      real: path.startsWith('/') ? this.#engine.where(path) : path,
     }
   }
 
@@ -388,19 +394,32 @@ class Host implements RunningHost {
 
   async driftRead(id: string): Promise<DriftEdit | undefined> {
     const entry = this.#engine.drift.list().find(each => each.id === id)
-    if (entry === undefined) return undefined
-    const bytes = this.#engine.drift.read(id)
-    const step = this.#engine.why(entry.path)?.step
-    const declared = step?.payload && (await this.#payloads.read(step.payload).catch(() => undefined))
+    return entry && this.#edit(entry, this.#engine.drift.read(id))
+  }
+
+  async draft(path: string): Promise<DriftEdit | undefined> {
+    if (this.#engine.why(path) === undefined) return undefined
+    const found = lookAt(this.#engine.where(path))
+    return this.#edit({ id: '', path, what: found ? 'content' : 'missing', ...found }, found?.bytes)
+  }
+
+  async #edit(entry: Edited, bytes: Uint8Array | undefined): Promise<DriftEdit> {
+    const step = keeperOf(entry.path, path => this.#engine.why(path)?.step)
+    const own = step !== undefined && entry.what !== 'foreign' ? step.payload : undefined
+    const declared = own && (await this.#payloads.read(own).catch(() => undefined))
     return {
-      id,
-      path: entry.path,
-      what: entry.what,
+      ...{ id: entry.id, path: entry.path, what: entry.what },
       base64: base64(bytes),
       declared: base64(declared),
-      source: step?.verb === 'COPY' ? (step.payload?.path ?? null) : null,
+      source: own !== undefined && step?.verb === 'COPY' ? own.path : null,
       origin: step === undefined ? 'a step of an earlier release' : originText(step),
+      found: foundView(entry, step, this.#engine.where('/etc')),
+      step: step === undefined ? null : stepView(step),
     }
+  }
+
+  unmanaged(path: string): readonly string[] | undefined {
+    return nearestManaged(path, this.#engine.inForce()?.steps ?? [])
   }
 
   driftDrop(id: string): void {

@@ -1,9 +1,8 @@
 // `fleet drift`: the hand edits that were undone here, none of them lost. `adopt` turns one into a change of the
 // operator's repository, to be read and committed there.
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import type { DriftEdit, DriftView } from '../../node/control.ts'
-import { replaceFile } from '../../node/os.ts'
+import { adoptInto, commitAdopted } from '../adopted.ts'
 import { ask, stateOption } from '../client.ts'
 import { CliError, type CommandSpec, exits, type Io, type Options } from '../command.ts'
 import { diffText } from '../diff.ts'
@@ -16,7 +15,7 @@ export const spec: CommandSpec = {
   about: [
     'list       what was kept',
     'show ID    how the edit differs from what is declared',
-    'adopt ID   put it into the repository here, over the file that the step copies',
+    'adopt ID   put it into the repository here: the file that the step copies, or the step itself',
     'drop ID    forget it',
     'With the agent on another machine:',
     '  ssh web1 fleet drift show ID --json | fleet drift adopt -',
@@ -25,7 +24,12 @@ export const spec: CommandSpec = {
     ['[action]', 'list, show, adopt or drop (default: list)'],
     ['[id]', 'which one; - reads what `show --json` printed'],
   ],
-  options: [stateOption, ['--whole', 'show: the edited file itself instead of the difference']],
+  options: [
+    stateOption,
+    ['--whole', 'show: the edited file itself instead of the difference'],
+    ['--commit', 'adopt: commit what it changes, and nothing else'],
+    ['--yes', 'adopt: also where a step goes with it'],
+  ],
   examples: ['fleet drift', 'fleet drift show 3', 'fleet drift adopt 3', 'fleet drift --json'],
   json: true,
   async run([action = 'list', id], options, io) {
@@ -53,7 +57,20 @@ export const spec: CommandSpec = {
             ? content(edit).toString('utf8')
             : difference(edit, io) || `${edit.path}: ${edit.what}; no content was changed`,
       }
-    return adopt(edit, io)
+    const project = findProject(io.cwd)
+    const done = adoptInto(project, edit, options['yes'] === true)
+    const commit = options['commit'] === true ? await commitAdopted(project, edit, done, io) : undefined
+    return {
+      json: {
+        adopted: edit.id,
+        path: done.paths.at(-1),
+        paths: done.paths,
+        said: done.said,
+        ...(commit && { commit }),
+      },
+      text: () =>
+        `${done.said}\nnext: ${commit === undefined ? "git diff; git commit -am '…'" : 'git show'}; fleet publish`,
+    }
   },
 }
 
@@ -75,36 +92,15 @@ async function list(options: Options, io: Io) {
   }
 }
 
-const difference = ({ path, what, declared, base64 }: DriftEdit, io: Io) =>
-  what === 'attributes' || (declared ?? base64) === null
-    ? ''
+const difference = ({ path, what, declared, base64, found }: DriftEdit, io: Io) =>
+  what === 'attributes' || (declared ?? base64) === null || found?.type === 'link'
+    ? linkText(found, base64)
     : diffText(path, bytesOf(declared), bytesOf(base64), io.colour)
 
-function adopt(edit: DriftEdit, io: Io) {
-  const project = findProject(io.cwd)
-  if (edit.base64 === null)
-    throw new CliError(`kept edit ${edit.id} of ${edit.path} (${edit.what}) left no file to adopt`, {
-      hint: `change its step by hand: ${edit.origin}`,
-    })
-  if (edit.what === 'foreign')
-    throw new CliError(`${edit.path} is not declared, so there is no file that it could change`, {
-      hint: `to declare it: fleet drift show ${edit.id} --whole > files/NAME; then COPY files/NAME ${edit.path}`,
-    })
-  if (edit.source === null)
-    throw new CliError(
-      `${edit.path} is made from a template or a line, so an edited copy cannot replace it`,
-      {
-        hint: `look at it with: fleet drift show ${edit.id}; then change ${edit.origin}`,
-      },
-    )
-  const path = join(project.root, edit.source)
-  replaceFile(path, [content(edit)])
-  return {
-    json: { adopted: edit.id, path: edit.source },
-    text: () =>
-      `${edit.source} now has the edit of ${edit.path}\nnext: git diff; git commit -am '…'; fleet publish`,
-  }
-}
+const linkText = (found: DriftEdit['found'], base64: string | null) =>
+  found?.type === 'link' && base64 !== null
+    ? `a link to ${Buffer.from(base64, 'base64').toString('utf8')}`
+    : ''
 
 const bytesOf = (base64: string | null) => (base64 === null ? undefined : Buffer.from(base64, 'base64'))
 const content = (edit: DriftEdit) => bytesOf(edit.base64) ?? Buffer.alloc(0)

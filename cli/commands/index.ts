@@ -76,6 +76,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => at(import('./drift.ts')),
   },
   {
+    name: 'edit',
+    summary: 'edit a managed file, and declare what came out',
+    load: () => at(import('./edit.ts')),
+  },
+  {
     name: 'pause',
     summary: 'repair nothing and take nothing for a while',
     load: () => at(import('./pause.ts')),

@@ -30,7 +30,7 @@ export interface DriftEntry {
 export interface DriftStore {
   /** Newest last. */
   list(): readonly DriftEntry[]
-  /** Undefined: no such entry, or one without bytes. */
+  /** Of a link: its target. Undefined: no such entry, or one without bytes. */
   read(id: string): Uint8Array | undefined
   drop(id: string): void
   /** Durable when it returns: the target may be replaced. */
@@ -123,7 +123,9 @@ export function openDrift(machine: System): DriftStore {
     list: () => [...entries.values()].sort((a, b) => a.atMs - b.atMs || (a.id < b.id ? -1 : 1)),
     read: id => {
       const entry = entries.get(id)
-      if (entry?.type !== 'file' || !machine.lstat(place(id))) return undefined
+      if (entry === undefined || !machine.lstat(place(id))) return undefined
+      if (entry.type === 'link') return new TextEncoder().encode(machine.readlink(place(id)))
+      if (entry.type !== 'file') return undefined
       return machine.read(place(id), bytesMax)
     },
     drop,

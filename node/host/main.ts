@@ -16,7 +16,7 @@ import { openProber } from './linux-probe.ts'
 import { openProviders } from './linux-resources.ts'
 import { type AuditOutcome, checkAgain, type Looking, look as lookAgain, patience } from './look.ts'
 import { hasDirectory, reasonFrom, statOf, temporaryPrefix } from './perform.ts'
-import { type Held, resourcesOf, type StepPlan, targetOf } from './plan.ts'
+import { type Held, pathsOf, resourcesOf, type StepPlan, targetOf } from './plan.ts'
 import { openRecord } from './record.ts'
 import { kindOf, type Provider, type Providers } from './resource.ts'
 import type { Step } from './steps/step.ts'
@@ -92,7 +92,8 @@ export interface Engine {
   pause(path: string | undefined, untilMs: number, reason: string): void
   unpause(path: string | undefined): void
   pauses(): readonly Pause[]
-  why(path: string): Why | undefined
+  /** Of a path or a resource. */
+  why(subject: string): Why | undefined
   dirty(): readonly Reason[]
   /** An operator looked after what was dirty. */
   retry(): void
@@ -342,8 +343,10 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
     },
     unpause: path => note({ kind: 'pauses', pauses: state().pauses.filter(each => each.path !== path) }),
     pauses: () => state().pauses.filter(each => each.untilMs > now()),
-    why: path => {
-      const held = index().byPath.get(path)
+    why: subject => {
+      const held =
+        index().byPath.get(subject) ??
+        state().held.find(({ step }) => [...pathsOf(step), ...resourcesOf(step)].includes(subject))
       return held && { step: held.step, since: held.since, originals: held.originals }
     },
     dirty: () => state().dirty,

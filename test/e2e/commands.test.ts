@@ -1,7 +1,17 @@
 // What a person reads of a running agent, word for word: each command as text and as one line of JSON, in 80 columns,
 // without colours where none are wanted. What differs from run to run is replaced by its name.
 import { execFileSync } from 'node:child_process'
-import { appendFileSync, chmodSync, existsSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { DriftView, StatusView } from '../../node/control.ts'
@@ -10,7 +20,11 @@ import { Fleet, until } from './fleet.ts'
 let fleet: Fleet
 const bin = fileURLToPath(new URL('../../bin/fleet', import.meta.url))
 
+/** What stands in for an editor: a script that is given the file. */
+const editor = join(mkdtempSync(join(tmpdir(), 'fleet-editor-')), 'editor')
+
 beforeAll(async () => {
+  process.env['VISUAL'] = `sh ${editor}`
   fleet = await Fleet.begin(['db1', 'web1'])
   fleet.write(
     'site.steps',
@@ -23,7 +37,10 @@ beforeAll(async () => {
     return web1?.release === 3 && ['APPLIED', 'HEALTHY'].includes(web1.state) ? true : undefined
   })
 })
-afterAll(() => fleet?.close())
+afterAll(async () => {
+  rmSync(dirname(editor), { recursive: true })
+  await fleet?.close()
+})
 
 const patterns: readonly (readonly [RegExp, string])[] = [
   [/12D3KooW[A-Za-z0-9]{44}/g, '[PEER]'],
@@ -120,6 +137,9 @@ test('fleet why', async () => {
     '/etc/passwd is not managed: no step of the release in force is about it\n',
   )
   expect(await json(1, 'why', '/etc/passwd')).toBe(null)
+  expect(await says(1, 'pause', '/etc/mtd')).toContain(
+    'fleet: /etc/mtd is not managed; the nearest that are: /etc/motd',
+  )
   expect(await says(2, 'why', 'etc')).toBe("fleet: found 'etc', expected an absolute path\n")
 })
 
@@ -179,15 +199,60 @@ keep one: fleet drift adopt ID  look: fleet drift show ID
   expect(await says(1, 'drift', 'show', 'nope')).toBe('fleet: there is no kept edit nope\n')
   expect(await json(0, 'drift', 'show', motd)).toMatchObject({ path: '/etc/motd', source: 'files/motd' })
 
-  expect(await says(1, 'drift', 'adopt', link)).toContain('change its step by hand: site.steps:5')
-  expect(await says(1, 'drift', 'adopt', extra)).toContain('/etc/app/extra is not declared')
-  expect(await says(1, 'drift', 'adopt', issue)).toContain('/etc/issue is made from a template or a line')
+  expect(await says(1, 'drift', 'adopt', link)).toContain('to keep it away: ABSENT /etc/app/now')
+  expect(await says(0, 'drift', 'adopt', extra)).toBe(
+    "site.steps now declares: COPY files/etc/app/extra /etc/app/extra\nnext: git diff; git commit -am '…'; fleet publish\n",
+  )
+  expect(fleet.read('files/etc/app/extra')).toBe('extra\n')
+  expect(fleet.read('site.steps')).toContain('exclusive\nCOPY files/etc/app/extra /etc/app/extra\n#@')
+  fleet.git('checkout', '-q', '.')
+  fleet.git('clean', '-qfd', 'files')
+  expect(await says(1, 'drift', 'adopt', mode)).toBe(
+    `fleet: /etc/app/app.conf: its line is generated from app.ts:7:1\n  look at it with: fleet drift show ${mode}; then change its step by hand: site.steps:4\n`,
+  )
+  expect(await says(0, 'drift', 'adopt', issue)).toBe(
+    "files/motd.tmpl now has the edit of /etc/issue\nnext: git diff; git commit -am '…'; fleet publish\n",
+  )
+  expect(fleet.git('diff', '--stat')).toContain('1 file changed, 1 insertion')
   expect(await says(0, 'drift', 'adopt', motd)).toBe(
     "files/motd now has the edit of /etc/motd\nnext: git diff; git commit -am '…'; fleet publish\n",
   )
   expect(fleet.read('files/motd')).toBe('hello\nby hand\n')
   expect(await says(0, 'drift', 'drop', motd)).toBe(`kept edit ${motd} is forgotten\n`)
   expect((await json<readonly DriftView[]>(0, 'drift')).map(each => each.id)).not.toContain(motd)
+})
+
+test('fleet edit: nothing, a commit, what no repository takes, what a validator refuses', async () => {
+  const motd = fleet.at('db1', 'etc/motd')
+  const edit = async (exit: number, script: string, where: object, ...more: string[]) => {
+    writeFileSync(editor, script)
+    const ran = await fleet.run(['edit', '/etc/motd', ...more, '--state', fleet.host('db1').state], {
+      exits: [exit],
+      ...where,
+    })
+    expect((await fleet.status('db1'))!.pausedPaths.map(each => each.path)).toEqual(
+      more.length ? ['/etc/motd'] : [],
+    )
+    return ran.stdout + ran.stderr
+  }
+  const elsewhere = { cwd: fleet.stage.folder }
+  fleet.git('checkout', '-q', '.')
+  const was = fleet.cat('db1', 'etc/motd')
+  expect(await edit(0, 'true', {})).toBe('/etc/motd: nothing was changed\n')
+  expect(await edit(1, 'echo x >>"$1"; exit 3', elsewhere)).toContain('ended with 3')
+  expect(fleet.cat('db1', 'etc/motd')).toBe(was)
+  expect(normal(await edit(0, `echo two >>"$1"`, {}))).toMatch(
+    /\+two\nfiles\/motd now has the edit of \/etc\/motd, committed as [0-9a-f[\]A-Z]+\nnext: git show; fleet publish\n$/,
+  )
+  expect(fleet.git('log', '-1', '--format=%s')).toBe('Adopt the edit of /etc/motd\n')
+  expect(fleet.read('files/motd')).toBe(`${was}two\n`)
+  expect(await edit(0, `echo three >>"$1"`, elsewhere)).toMatch(/put back, and kept as [0-9a-z]+;/)
+  expect(fleet.cat('db1', 'etc/motd')).toBe(was)
+  expect(await edit(0, `echo four >>"$1"`, elsewhere, '--hold', '1h')).toContain('in force for 1h')
+  expect(readFileSync(motd, 'utf8')).toBe(`${was}four\n`)
+  await says(0, 'unpause', '/etc/motd')
+  expect(fleet.cat('db1', 'etc/motd')).toBe(was)
+  fleet.git('reset', '-q', '--hard', 'HEAD~1')
 })
 
 test('fleet pause and unpause: one path, then the whole host, also over a restart', async () => {
