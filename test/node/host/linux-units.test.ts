@@ -177,7 +177,8 @@ describe.skipIf(!booted() || process.getuid?.() !== 0)('units of a machine that 
     hints.length = 0
     for (let count = 0; count < 5; count++) systemctl('daemon-reload')
     await vi.waitFor(() => expect(hints.filter(each => each === undefined).length).toBeGreaterThanOrEqual(5))
-    expect(hints.length).toBeLessThan(20)
+    // A few for each, not one for every unit of the machine.
+    expect(hints.length).toBeLessThan(50)
     expect(deaf).not.toHaveBeenCalled()
     expect(provider.busy()).toBe(false)
     stop()
