@@ -181,6 +181,17 @@ export function createWatch(watched: readonly Watched[], queuedMax: number): Wat
     return [...heeds, ...lookAt(found, nowMs)]
   }
 
+  /** What failed may have lacked what is there again: a group, a directory. It is tried at once, then as seldom as before. */
+  const unblock = (repaired: readonly Watched[], nowMs: number): Heed[] => {
+    const around = repaired.flatMap(each => [
+      ...each.resources.flatMap(id => byResource.get(id) ?? []),
+      ...each.paths.flatMap(path => byHome.get(path) ?? []),
+    ])
+    const blocked = around.filter(each => !repaired.includes(each) && failures.has(each.id))
+    for (const { id } of blocked) failures.set(id, { ...failures.get(id)!, untilMs: nowMs })
+    return lookAt(blocked, nowMs)
+  }
+
   const looked = ({ ids, repaired, failed, waiting: waits }: Looked, nowMs: number): Heed[] => {
     const heeds: Heed[] = []
     for (const id of ids) {
@@ -198,6 +209,7 @@ export function createWatch(watched: readonly Watched[], queuedMax: number): Wat
     const steps = repaired.flatMap(id => byId.get(id) ?? [])
     for (const path of steps.flatMap(each => each.paths))
       if (directories.has(path)) heeds.push({ kind: 'rewatch', directory: path })
+    heeds.push(...unblock(steps, nowMs))
     for (const what of new Set(steps.map(subject))) {
       if (spend(what, nowMs)) continue
       const untilMs = nowMs + truceMs

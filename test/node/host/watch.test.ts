@@ -41,6 +41,25 @@ const looked = (what: Partial<Looked>): Heard => {
 }
 const tick: Heard = { kind: 'tick', busy: false }
 
+test('what failed is tried at once when what it needs is repaired', () => {
+  const watch = createWatch(
+    [
+      on('user', [], { resources: ['user:a', 'group:a'] }),
+      on('group', [], { resources: ['group:a'] }),
+      on('dir', ['/srv/d']),
+      on('file', ['/srv/d/f']),
+    ],
+    100,
+  )
+  const until = (heeds: readonly Heed[]) => heeds.flatMap(each => (each.kind === 'wake' ? [each.atMs] : []))
+  expect(until(watch.handle(looked({ failed: ['user', 'file'] }), 0))).toEqual([backoffMinMs, backoffMinMs])
+  expect(watch.handle(looked({ repaired: ['group'] }), 1)).toEqual([look('user')])
+  expect(watch.handle(looked({ repaired: ['dir'] }), 1)).toContainEqual(look('file'))
+  // In vain: no faster than before.
+  expect(until(watch.handle(looked({ failed: ['user'] }), 2))).toEqual([2 + 2 * backoffMinMs])
+  expect(watch.handle({ kind: 'resource', of: 'user', name: 'a' }, 3)).toEqual([])
+})
+
 describe('what is heard and what is looked at', () => {
   const cases: [string, Heard, Heed[]][] = [
     ['a target of two steps', event('/etc', 'f'), [look('f', 'line')]],
