@@ -64,9 +64,10 @@ export const spec: CommandSpec = {
 const isImpossible = ({ reason, tentative }: StepPlan) => reason !== undefined && !tentative
 const isChange = (plan: StepPlan) => changesAnything(plan) || (plan.tentative && plan.reason !== undefined)
 
-/** A step may have several plans. */
+/** A step may have several plans; one that leaves is not kept, even if nothing comes of it. */
 function keptOf(plans: readonly StepPlan[]): number {
-  const others = new Set(plans.filter(each => isChange(each) || isImpossible(each)).map(each => each.step.id))
+  const isOther = (each: StepPlan) => isChange(each) || isImpossible(each) || each.kind === 'undo'
+  const others = new Set(plans.filter(isOther).map(each => each.step.id))
   return new Set(plans.map(each => each.step.id)).size - others.size
 }
 

@@ -130,7 +130,7 @@ export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcom
     dirty: [],
     begun: new Set(),
   }
-  const kept = () => sofar.plans.filter(each => each.kind === 'kept' && !each.reason).map(each => each.step)
+  const kept = () => keptOf(sofar)
   let token: { readonly token: unknown } | undefined
   for (let leg = 0, rest = true; rest; leg++) {
     const once = lookingOnce(host)
@@ -174,7 +174,9 @@ export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcom
   }
   const failed = new Set(sofar.notKept.map(each => each.step.id))
   const repaired = sofar.plans
-    .filter(each => each.kind !== 'kept' && !failed.has(each.step.id) && each.acts.length > 0)
+    .filter(
+      each => each.kind !== 'kept' && !failed.has(each.step.id) && each.acts.length > 0 && changes(each),
+    )
     .map(each => each.step)
   const held = inOrder(steps, sofar.held)
   const intents = state().open?.intents ?? []
@@ -189,6 +191,15 @@ export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcom
   tidy(host, about, intents, before, held, sofar)
   const kind = sofar.plans.some(changes) ? 'applied' : 'unchanged'
   return { kind, ...empty, ...only(sofar), kept: kept(), repaired: [...new Set(repaired)] }
+}
+
+/** Steps that were so already; what only checks or leaves without a trace changes nothing. */
+function keptOf({ plans, notKept }: Sofar): Step[] {
+  const others = new Set(notKept.map(each => each.step.id))
+  for (const each of plans)
+    if (each.kind === 'undo' || each.reason || (each.kind !== 'kept' && changes(each)))
+      others.add(each.step.id)
+  return [...new Map(plans.map(({ step }) => [step.id, step])).values()].filter(({ id }) => !others.has(id))
 }
 
 const noWitness: Reason = {

@@ -68,3 +68,15 @@ test('a machine that nobody named is not changed', async () => {
   await expect(apply.run([], { state: join(folder, 'none') }, io)).rejects.toThrow('is not on the roster')
   expect(readdirSync(folder)).not.toContain('none')
 })
+
+test('a check that leaves is not counted as kept', async () => {
+  const own = { root: join(folder, 'checked'), state: join(folder, 'checked-state') }
+  const steps = join(folder, 'shop', 'site.steps')
+  const was = readFileSync(steps, 'utf8')
+  mkdirSync(own.root)
+  writeFileSync(steps, 'MKDIR /srv\nCHECK command true\n')
+  await apply.run([], own, io)
+  writeFileSync(steps, 'MKDIR /srv\n')
+  expect((await plan.run([], own, io)).text()).toContain('nothing to do: 1 step kept')
+  writeFileSync(steps, was)
+})

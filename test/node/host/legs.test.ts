@@ -207,3 +207,17 @@ test('legs are only as many as needed', async () => {
   expect(legs).toEqual([0, 0, 0, 0])
   engine.close()
 })
+
+test('a check that passes is kept, and one that leaves is not', async () => {
+  const engine = bed().open()
+  const counts = []
+  for (const steps of [[copy('/etc/x', 'x'), check('true')], [copy('/etc/x', 'x')]]) {
+    const { kept, repaired } = await engine.run(steps, about('1'), payloads)
+    counts.push([kept, repaired].map(each => each.map(({ verb }) => verb)))
+  }
+  expect(counts).toEqual([
+    [['CHECK'], ['COPY']],
+    [['COPY'], []],
+  ])
+  engine.close()
+})
