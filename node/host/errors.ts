@@ -40,6 +40,7 @@ export const reasons = {
   SYMLINK_IN_PATH: 'a symbolic link in the path leads out of a managed directory, or is not trusted',
   SYSCTL_UNKNOWN: 'the kernel has no parameter of that name',
   TOOL_MISSING: 'a program that the step needs is not installed',
+  TOOL_UNEXPECTED: 'a tool or a file of the system says something of unknown shape',
   TOO_LARGE: 'the file is larger than this verb handles',
   UNIT_FAILED: 'systemd could not start, stop or enable a unit',
   UNIT_MISSING: 'systemd knows no such unit',

@@ -284,7 +284,13 @@ export async function markOneWay(providers: Providers, plans: readonly StepPlan[
   const wanted = plans.flatMap(({ acts }) => acts.flatMap(({ act }) => (act.kind === 'set' ? [act] : [])))
   const found = new Set<ResourceId>()
   for (const [kind, mine] of Map.groupBy(wanted, each => kindOf(each.id)))
-    for (const id of (await providers.get(kind)?.oneWay(mine))?.keys() ?? []) found.add(id)
+    try {
+      for (const id of (await providers.get(kind)?.oneWay(mine))?.keys() ?? []) found.add(id)
+    } catch (error) {
+      // What nobody can say is not promised.
+      reasonFrom(error)
+      for (const { id } of mine) found.add(id)
+    }
   return plans.map(each =>
     each.acts.some(({ act }) => act.kind === 'set' && found.has(act.id))
       ? { ...each, undoClass: 'one-way' }

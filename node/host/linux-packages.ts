@@ -5,7 +5,7 @@ import { StepError } from './errors.ts'
 import { hasDpkg, openApt } from './linux-apt.ts'
 import { hasRpm, openDnf } from './linux-dnf.ts'
 import { type Keep, openKeep } from './linux-keep.ts'
-import { waitOutside } from './linux-outside.ts'
+import { underSystemd, waitOutside } from './linux-outside.ts'
 import { reloading } from './linux-quiet.ts'
 import {
   lastLines,
@@ -129,8 +129,10 @@ class Packages implements Provider {
     return found
   }
 
-  async recover(): Promise<void> {
-    await waitOutside(this.#root, () => this.#manager.holder() !== undefined)
+  async recover(reverts: boolean): Promise<void> {
+    // Without systemd what the agent began cannot be told from what others do.
+    const others = reverts || !underSystemd(this.#root)
+    await waitOutside(this.#root, () => others && this.#manager.holder() !== undefined)
     await this.#finish()
   }
 

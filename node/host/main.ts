@@ -17,6 +17,7 @@ import { openProviders } from './linux-resources.ts'
 import { type AuditOutcome, checkAgain, type Looking, look as lookAgain, patience } from './look.ts'
 import { hasDirectory, reasonFrom, statOf, temporaryPrefix } from './perform.ts'
 import { type Held, pathsOf, resourcesOf, type StepPlan, targetOf } from './plan.ts'
+import { contained } from './providers.ts'
 import { openRecord } from './record.ts'
 import { kindOf, type Provider, type Providers } from './resource.ts'
 import type { Step } from './steps/step.ts'
@@ -170,7 +171,7 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
   }
   const drift = openDrift(machine)
   const label = () => state().about?.label ?? ''
-  const providers = options.providers ?? openProviders(options.root, options.state)
+  const providers = contained(options.providers ?? openProviders(options.root, options.state))
   const context: Applying = {
     machine,
     note,
@@ -220,7 +221,14 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
     const { open, held } = state()
     const clean = machine.lstat('clean') !== undefined
     // What a transaction left half done is finished before anything is observed.
-    if (open || !clean) for (const provider of concerned(held, open)) await provider.recover()
+    if (open || !clean)
+      for (const provider of concerned(held, open)) {
+        const reverts = open?.intents.some(({ id }) => id !== undefined && kindOf(id) === provider.kind)
+        // What is still wrong then shows in what is observed: no reason not to start.
+        await provider
+          .recover(reverts ?? false)
+          .catch(error => options.log?.(`could not recover ${provider.kind}: ${reasonFrom(error).detail}`))
+      }
     const back = open ? await revert(context, open) : { leftBehind: [], dirty: [] }
     if (open) note({ kind: 'undone', dirty: back.dirty })
     if (!clean) {

@@ -18,6 +18,63 @@ import {
 } from './resource.ts'
 import type { System } from './system.ts'
 
+/**
+ * The same providers, for which nothing that a tool or a file says can break more than the steps it is about: whatever they
+ * throw is a StepError.
+ */
+export function contained(providers: Providers): Providers {
+  return new Map([...providers].map(([kind, each]) => [kind, containedOne(each)]))
+}
+
+function containedOne(provider: Provider): Provider {
+  const { kind } = provider
+  const named = (error: unknown): StepError => {
+    if (error instanceof StepError) return error
+    const { message } = error as Error
+    return new StepError(
+      'TOOL_UNEXPECTED',
+      undefined,
+      `found an answer about a ${kind} of unknown shape: ${message}`,
+    )
+  }
+  const safe = async <T>(action: () => Promise<T>): Promise<T> => {
+    try {
+      return await action()
+    } catch (error) {
+      throw named(error)
+    }
+  }
+  const either = <T>(action: () => T, otherwise: T): T => {
+    try {
+      return action()
+    } catch {
+      return otherwise
+    }
+  }
+  return {
+    kind,
+    spreads: provider.spreads,
+    whole: provider.whole,
+    ...(provider.sources ? { sources: provider.sources } : {}),
+    observe: names => safe(() => provider.observe(names)),
+    prepare: changes => safe(() => provider.prepare(changes)),
+    change: (changes, surroundings) => safe(() => provider.change(changes, surroundings)),
+    oneWay: changes => safe(() => provider.oneWay(changes)),
+    recover: reverts => safe(() => provider.recover(reverts)),
+    hear: (hint, deaf) => {
+      try {
+        return provider.hear(hint, deaf)
+      } catch (error) {
+        deaf(named(error).message)
+        return () => {}
+      }
+    },
+    busy: () => either(() => provider.busy(), false),
+    owns: paths => either(() => provider.owns?.(paths) ?? new Set(), new Set()),
+    close: () => provider.close(),
+  }
+}
+
 export interface Observed {
   readonly snapshot: Snapshot
   /** Kinds that could not be observed. A kind without a provider is in neither. */
@@ -113,6 +170,18 @@ function differences(a: Snapshot, b: Snapshot): ResourceId[] {
 /** Bytes; 5,000 packages take 1 MiB. */
 const statesBytesMax = 64 * 1024 * 1024
 
+function statesIn(text: string, path: string): [ResourceId, State | null][] {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new StepError(
+      'ORIGINAL_DAMAGED',
+      path,
+      `found ${(error as Error).message}; expected what was noted there`,
+    )
+  }
+}
+
 /** Brings what these intents of one kind changed back to what it was, and what came along with it. */
 export async function untransact(
   { machine, providers, surroundings }: Transacting,
@@ -127,7 +196,7 @@ export async function untransact(
   const states = intents[0]?.states
   if (states !== undefined && machine.lstat(states) !== undefined) {
     const text = new TextDecoder().decode(machine.read(states, statesBytesMax))
-    const before = new Map(JSON.parse(text) as [ResourceId, State | null][])
+    const before = new Map(statesIn(text, states))
     for (const id of differences(before, now)) wanted.set(id, before.get(id) ?? null)
   }
   const changes = [...wanted].flatMap(([id, to]): Change[] => {

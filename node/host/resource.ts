@@ -102,8 +102,11 @@ export interface Provider {
   change(changes: readonly Change[], surroundings?: Surroundings): Promise<Changed>
   /** Which of these changes cannot be taken back, each with the reason in words: shown in a plan as one-way. */
   oneWay(changes: readonly Change[]): Promise<ReadonlyMap<ResourceId, string>>
-  /** After a start that follows a crash, before anything is observed. */
-  recover(): Promise<void>
+  /**
+   * After a start that follows a crash, before anything is observed. `reverts`: changes of the kind are about to be taken
+   * back, so whoever else is at work is waited for.
+   */
+  recover(reverts: boolean): Promise<void>
   /**
    * Calls `hint` when the resource of that name (undefined: any of the kind) may have changed, until what it answers is
    * called; `deaf` when it cannot hear (again), so that audits must do. A hint too many costs little, one too few an hour.

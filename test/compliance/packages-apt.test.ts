@@ -238,7 +238,7 @@ describe.skipIf(debian === undefined)('packages by apt', () => {
       for (let pid = lockHolder(locks); pid !== undefined; pid = lockHolder(locks))
         process.kill(pid, 'SIGKILL')
     }
-    const recovered = apt.recover()
+    const recovered = apt.recover(true)
     fs.writeFileSync(`${machine.root}/go-on`, '')
     await recovered
     expect(await see(name)).toMatchObject({ version: '1.0' })

@@ -130,6 +130,43 @@ const cases: Record<string, Case> = {
   },
 }
 
+test('a provider whose tools say what nobody knows breaks its own steps, and nothing else', async () => {
+  const here = ground()
+  here.fill({ '/etc/': '' })
+  const fake = fakeProviders(here.dir, here.root)
+  const steps = [first, step('GROUP', ['deploy'], { gid: '7' }), pack('tool')]
+  const logs: string[] = []
+  const open = () => here.open({ providers: fake.providers, log: line => logs.push(line) })
+  let engine = open()
+  expect((await engine.run(steps, about('1'), payloads)).notKept).toEqual([])
+  const strange = fake.providers.get('package')!
+  for (const name of ['observe', 'oneWay', 'recover'] as const)
+    strange[name] = async () => {
+      throw new TypeError('undefined is not iterable')
+    }
+  strange.busy = strange.hear = () => {
+    throw new TypeError('no')
+  }
+  fake.set('group:deploy', null)
+  const { repaired, notKept } = await engine.audit(payloads)
+  expect(repaired.map(({ verb }) => verb)).toEqual(['GROUP'])
+  expect(notKept.map(({ reason }) => reason.code)).toEqual(['TOOL_UNEXPECTED'])
+  const codes = async () =>
+    (await engine.run(steps, about('2'), payloads)).notKept.map(({ reason }) => reason.code)
+  expect(await codes()).toEqual(['TOOL_UNEXPECTED'])
+  const watch = engine.watch(payloads, () => {})
+  expect(watch.deaf().map(({ source }) => source)).toEqual(['package'])
+  watch.close()
+  // Nor does it keep the agent from starting after a crash.
+  engine.close()
+  fs.rmSync(`${here.state}/clean`)
+  engine = open()
+  await engine.recover()
+  expect(logs.at(-1)).toContain('could not recover package')
+  expect((await engine.plan(steps)).flatMap(({ reason }) => reason?.code ?? [])).toEqual(['TOOL_UNEXPECTED'])
+  engine.close()
+})
+
 const chattr = process.getuid!() === 0 && spawnSync('chattr', ['-V']).error === undefined
 if (chattr)
   cases['an immutable file in a later leg'] = {

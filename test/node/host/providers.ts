@@ -203,7 +203,7 @@ export function providerSuite(title: string, open: () => Provider, name: string,
       await provider.change([change])
       expect(await seen()).toEqual(to)
     }
-    await provider.recover()
+    await provider.recover(false)
     expect(provider.busy()).toBe(false)
     provider.close()
   })
