@@ -24,6 +24,7 @@ import { takeBack } from './revert.ts'
 import { identical } from './steps/diff.ts'
 import type { Step } from './steps/step.ts'
 import { basename, type System } from './system.ts'
+import { editsOf } from './unpacked.ts'
 import { declaredPaths, openView } from './view.ts'
 
 /** What a run needs of the engine. */
@@ -361,8 +362,9 @@ function tidy(
 ): void {
   const needed = new Set(held.flatMap(each => savedIn(each.originals)))
   for (const { drifted, before: was, saved, path } of intents)
-    if (drifted && was?.kind === 'directory' && saved && !needed.has(saved) && machine.lstat(saved))
-      drift.adopt(saved, path!, now(), about.label)
+    if (drifted && was?.kind === 'directory' && saved && !needed.has(saved))
+      for (const edit of editsOf(machine, saved))
+        if (machine.lstat(edit)) drift.adopt(edit, path + edit.slice(saved.length), now(), about.label)
   const gone = before.flatMap(each => savedIn(each.originals)).map(saved => ({ saved }))
   if (dirty.length > 0) gone.length = 0
   // What took its target's place is no longer under its temporary name; only failures and removals leave some.

@@ -2,7 +2,7 @@
 // once, durably and with its entry, so an editor that truncated first goes on writing into what is kept; digest and
 // size are taken when it has been quiet. Bounded: the oldest goes first.
 import { sha256 } from './digest.ts'
-import { copyTree } from './perform.ts'
+import { copyTree, measure } from './perform.ts'
 import type { ResourceId, State } from './resource.ts'
 import type { Stat, System } from './system.ts'
 
@@ -76,7 +76,8 @@ export function openDrift(machine: System): DriftStore {
   }
   const bound = () => {
     let bytes = [...entries.values()].reduce((sum, each) => sum + (each.size ?? 0), 0)
-    for (const [id, entry] of entries) {
+    // The newest stays, however large it is: it was on the disk before.
+    for (const [id, entry] of [...entries].slice(0, -1)) {
       if (entries.size <= entriesMax && bytes <= bytesMax) return
       bytes -= entry.size ?? 0
       drop(id)
@@ -175,7 +176,9 @@ export function openDrift(machine: System): DriftStore {
           drop(id)
           continue
         }
-        const done = { ...entry, size: stat.size, ...(digest === undefined ? {} : { sha256: digest }) }
+        const size =
+          stat.kind === 'directory' ? measure(machine, place(id), Number.POSITIVE_INFINITY) : stat.size
+        const done = { ...entry, size, ...(digest === undefined ? {} : { sha256: digest }) }
         entries.set(id, done)
         machine.flush(stat.kind === 'file' || stat.kind === 'directory' ? [place(id)] : [])
         machine.replace(place(`${id}.json`), encode(done))

@@ -432,7 +432,8 @@ export function copyTree(machine: System, from: string, to: string) {
   machine.copy(from, to)
 }
 
-function measure(machine: System, path: string, bytesMax: number): number {
+/** Bytes of all files below a directory; ONE_WAY above `bytesMax`. */
+export function measure(machine: System, path: string, bytesMax: number): number {
   let sum = 0
   for (const name of machine.list(path)) {
     const stat = machine.lstat(join(path, name))

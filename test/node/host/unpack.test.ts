@@ -148,3 +148,16 @@ test('a version that left comes back when its run fails, at the latest by a comm
   }
   engine.close()
 })
+
+test('a release that meets an edit inside keeps the edit, not the tree', async () => {
+  const at = ground()
+  fs.mkdirSync(`${at.root}/srv`)
+  const engine = at.open()
+  await engine.run([shop('1')], about('1'), payloads)
+  fs.writeFileSync(`${at.root}/srv/shop/1/new`, 'mine')
+  expect(await engine.run([shop('1')], about('2'), payloads)).toMatchObject({ notKept: [] })
+  expect(engine.drift.list().map(({ path, type }) => [path, type])).toEqual([['/srv/shop/1/new', 'file']])
+  expect(fs.readdirSync(`${at.root}/srv/shop/1`)).toEqual(['.fleet-unpacked', 'run'])
+  expect(fs.readdirSync(`${at.state}/saved`)).toEqual([])
+  engine.close()
+})
