@@ -63,9 +63,9 @@ export async function openBus(
   }
   bus.connection.on('error', lose)
   bus.connection.on('close', lose)
-  bus.connection.on('message', ({ type, path, member, body }) => {
-    if (type === signalType && path?.startsWith(managerPath) && member !== undefined)
-      onSignal({ member, unit: path.startsWith(unitPath) ? unitOf(path) : undefined, body: body ?? [] })
+  bus.connection.on('message', message => {
+    const signal = signalOf(message)
+    if (signal) onSignal(signal)
   })
   const invoke = async (
     path: string,
@@ -106,6 +106,30 @@ export async function openBus(
     },
   }
 }
+
+/** Undefined: none that is waited for, or not as systemd sends it, since any local user may send signals. */
+export function signalOf({ type, path, member, body = [] }: Message): Signal | undefined {
+  if (type !== signalType || !path?.startsWith(managerPath) || !Array.isArray(body)) return undefined
+  const wanted = shapes.get(member ?? '')
+  const fits = wanted?.every((of, at) => of === 'any' || (typeof body[at] === of && body[at] !== null))
+  if (member === undefined || !fits) return undefined
+  return { member, unit: path.startsWith(unitPath) ? unitOf(path) : undefined, body }
+}
+
+interface Message {
+  readonly type?: number
+  readonly path?: string
+  readonly member?: string
+  readonly body?: readonly unknown[]
+}
+
+/** What the parts of each signal are, as `typeof` says. */
+const shapes: ReadonlyMap<string, readonly string[]> = new Map([
+  ['JobRemoved', ['any', 'string', 'string', 'string']],
+  ['Reloading', ['boolean']],
+  ['UnitFilesChanged', []],
+  ['PropertiesChanged', ['string', 'object']],
+])
 
 /** sd_bus_path_encode(3): what is not a letter or a digit, and a digit at the beginning, is `_` and two hex digits. */
 export function pathOf(unit: string): string {

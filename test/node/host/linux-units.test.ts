@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, lstatSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { booted, pathOf, unitOf } from '../../../node/host/linux-bus.ts'
+import { booted, pathOf, signalOf, unitOf } from '../../../node/host/linux-bus.ts'
 import { openUnitFiles } from '../../../node/host/linux-unitfiles.ts'
 import { openUnits } from '../../../node/host/linux-units.ts'
 import type { Change, Provider, ResourceId, States } from '../../../node/host/resource.ts'
@@ -235,3 +235,17 @@ test('unit names in object paths', () => {
   expect(pathOf('1a-b@1.service')).toBe(path)
   expect(unitOf(path)).toBe('1a-b@1.service')
 })
+
+test.each([
+  [{ type: 4, path: '/org/freedesktop/systemd1', member: 'Reloading', body: [true] }, true],
+  [{ type: 4, path: '/org/freedesktop/systemd1', member: 'UnitFilesChanged' }, true],
+  [{ type: 4, path: pathOf('a.service'), member: 'PropertiesChanged', body: ['x', {}, []] }, true],
+  [{ type: 4, path: pathOf('a.service'), member: 'PropertiesChanged', body: [] }, false],
+  [{ type: 4, path: pathOf('a.service'), member: 'PropertiesChanged', body: ['x', null] }, false],
+  [{ type: 4, path: '/org/freedesktop/systemd1', member: 'JobRemoved', body: [1] }, false],
+  [{ type: 4, path: '/org/freedesktop/systemd1', member: 'toString' }, false],
+  [{ type: 4, path: '/elsewhere', member: 'Reloading', body: [true] }, false],
+  [{ type: 2, path: '/org/freedesktop/systemd1', member: 'Reloading', body: [true] }, false],
+])('a signal is heeded only as systemd sends it: %j', (message, heeded) =>
+  expect(signalOf(message) !== undefined).toBe(heeded),
+)
