@@ -1,8 +1,12 @@
 // Writes dist/: the command line and the agent as few files as start fast. Commands stay separate chunks, so that
 // `fleet peers` does not load libp2p. classic-level stays outside, since it finds its native binary by its own path.
-import { renameSync, rmSync, statSync, utimesSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import { assemble } from '../cli/bundle.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 rmSync(`${root}dist.tmp`, { recursive: true, force: true })
@@ -30,3 +34,16 @@ utimesSync(`${root}dist.tmp/fleet.js`, started, started)
 rmSync(`${root}dist`, { recursive: true, force: true })
 renameSync(`${root}dist.tmp`, `${root}dist`)
 console.log(`dist/fleet.js ${Math.round(statSync(`${root}dist/fleet.js`).size / 1024)} KiB`)
+// --pack FILE.tar.gz: all that a machine needs, for `fleet agent upgrade`.
+const pack = process.argv.indexOf('--pack')
+if (pack >= 0) {
+  const file = resolve(process.argv[pack + 1] ?? 'fleet.tar.gz')
+  const folder = mkdtempSync(join(tmpdir(), 'fleet-bundle-'))
+  try {
+    assemble(root, join(folder, 'fleet'))
+    execFileSync('tar', ['-czf', file, '--owner=0', '--group=0', '-C', folder, 'fleet'])
+    console.log(`${file} ${Math.round(statSync(file).size / 1024 / 1024)} MiB`)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}

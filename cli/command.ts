@@ -1,7 +1,7 @@
 // What a command is. Commands return values and never print: main.ts prints what they return, as text or as JSON.
 
 /** Exit codes of every command: DESIGN of the command line, also printed by `fleet --help`. */
-export const exits = { ok: 0, failed: 1, badInput: 2, noAgent: 3, wouldChange: 4 } as const
+export const exits = { ok: 0, failed: 1, badInput: 2, noAgent: 3, wouldChange: 4, handover: 75 } as const
 export type Exit = (typeof exits)[keyof typeof exits]
 
 export interface Answer {

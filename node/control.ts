@@ -17,6 +17,8 @@ export type Ask =
   | { readonly ask: 'pause'; readonly path?: string; readonly forMs: number; readonly reason: string }
   | { readonly ask: 'unpause'; readonly path?: string }
   | { readonly ask: 'apply' }
+  /** End, so that the launcher starts the slot that is on trial. */
+  | { readonly ask: 'handover' }
 
 export type Reply =
   | { readonly ok: unknown }
@@ -55,6 +57,8 @@ export interface StatusView {
   readonly addresses: readonly string[]
   readonly fetching: readonly { readonly pack: string; readonly size: number; readonly offset: number }[]
   readonly upMs: number
+  /** Why the last upgrade of the agent was taken back, or that this agent is on trial. */
+  readonly upgrade: string | null
 }
 
 export interface ReleaseView {
@@ -178,6 +182,7 @@ export function decodeAsk(line: string): Ask | undefined {
     case 'log':
     case 'drift':
     case 'apply':
+    case 'handover':
       return value as unknown as Ask
     case 'why':
     case 'draft':

@@ -2,6 +2,8 @@
 // `fleet log`; what to do stands in docs/errors.md.
 
 export const nodeErrors = {
+  BUNDLE_FORM: 'no bundle of fleet that runs here',
+  BUNDLE_SPACE: 'there is no room for the bundle',
   FILE_TOO_LARGE: 'a durable file would be larger than it may be',
   IDENTITY_DAMAGED: "the host's key or the fleet that it joined cannot be read",
   PACK_BASE: 'the base of the pack is not held here',

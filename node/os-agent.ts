@@ -9,6 +9,7 @@ import { openPeer, type Peer } from './main.ts'
 import { systemClock, systemRandom } from './os.ts'
 import { openHost, type RunningHost } from './os-host.ts'
 import type { Log } from './os-log.ts'
+import { type Launched, loadSlots, proveLife } from './os-slots.ts'
 import { serveControl } from './os-socket.ts'
 import { logView, peersView, statusView, type ViewPorts } from './views.ts'
 
@@ -19,9 +20,13 @@ export interface AgentOptions {
   readonly seed: Uint8Array
   readonly config: Config
   readonly log: Log
+  /** Started in a slot. */
+  readonly launched?: Launched
 }
 
 export interface RunningAgent {
+  /** Settles when another slot is to take over. */
+  readonly handedOver: Promise<void>
   /** Settles when the agent cannot go on. */
   readonly failed: Promise<Error>
   stop(): Promise<void>
@@ -31,7 +36,9 @@ export interface RunningAgent {
 export const socketFile = 'control.sock'
 
 /** Starts everything; resolves when the agent listens. Errors: those of openPeer and openHost. */
-export async function startAgent({ state, joined, seed, config, log }: AgentOptions): Promise<RunningAgent> {
+export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
+  const { state, joined, seed, config, log, launched } = options
+  const handover = Promise.withResolvers<void>()
   const failed = Promise.withResolvers<Error>()
   const key = hex(publicKeyOf(seed))
   const startedMs = systemClock.now()
@@ -62,7 +69,11 @@ export async function startAgent({ state, joined, seed, config, log }: AgentOpti
   })
   const running = host
   if (running === undefined) throw new Error('the host engine was not opened')
-  const control = await serveControl(join(state, socketFile), ask => answer(ask, peer, running, startedMs))
+  const control = await serveControl(join(state, socketFile), ask =>
+    ask.ask === 'handover'
+      ? handOver(launched, () => setImmediate(handover.resolve))
+      : answer(ask, peer, running, startedMs, launched),
+  )
   log('info', 'listening', {
     addresses: peer.carrier.addresses(),
     peer: peer.carrier.self,
@@ -70,9 +81,12 @@ export async function startAgent({ state, joined, seed, config, log }: AgentOpti
     version,
   })
   running.begin()
+  const giveUp = launched && onTrial(launched, peer, running, log)
   return {
     failed: failed.promise,
+    handedOver: handover.promise,
     async stop() {
+      giveUp?.()
       await control.close()
       await peer.stop()
       log('info', 'stopped')
@@ -80,7 +94,58 @@ export async function startAgent({ state, joined, seed, config, log }: AgentOpti
   }
 }
 
-async function answer(ask: Ask, peer: Peer, host: RunningHost, startedMs: number): Promise<Reply> {
+/** Proves that this agent lives, if that is in question; says why the one before it was taken back. */
+function onTrial(launched: Launched, peer: Peer, host: RunningHost, log: Log): () => void {
+  const fell = loadSlots(launched.home)?.fell
+  if (fell !== undefined) log('warn', 'an upgrade of the agent was taken back', { why: fell })
+  if (launched.trial === '') return () => {}
+  let planned: boolean | undefined
+  let again: NodeJS.Timeout | undefined
+  const rehearse = () => {
+    host.rehearse().then(
+      () => {
+        planned = true
+      },
+      error => {
+        planned = false
+        log('error', 'what is in force cannot be planned', { message: (error as Error).message })
+        again = setTimeout(rehearse, rehearseMs)
+      },
+    )
+  }
+  rehearse()
+  const stop = proveLife(launched, () => ({ planned, heard: peer.agent.heard().length }), log)
+  return () => {
+    clearTimeout(again)
+    stop()
+  }
+}
+
+/** Between tries to plan what is in force. Milliseconds. */
+const rehearseMs = 10_000
+
+async function handOver(launched: Launched | undefined, end: () => void): Promise<Reply> {
+  if (launched === undefined || launched.trial !== '')
+    return {
+      error: { code: 'NO_SLOTS', message: 'this agent was not started from a slot that may hand over' },
+    }
+  end()
+  return { ok: null }
+}
+
+function upgradeText(launched: Launched | undefined): string | null {
+  const slots = launched && loadSlots(launched.home)
+  if (slots?.trial !== undefined) return `on trial: ${slots.trial.version} in slot ${slots.trial.slot}`
+  return slots?.fell === undefined ? null : `taken back: ${slots.fell}`
+}
+
+async function answer(
+  ask: Exclude<Ask, { ask: 'handover' }>,
+  peer: Peer,
+  host: RunningHost,
+  startedMs: number,
+  launched: Launched | undefined,
+): Promise<Reply> {
   const now = systemClock.now()
   const ports: ViewPorts = {
     agent: peer.agent,
@@ -96,6 +161,7 @@ async function answer(ask: Ask, peer: Peer, host: RunningHost, startedMs: number
     pauses: () => host.pauses(),
     changedFacts: () => host.changedFacts(),
     deaf: () => host.deaf(),
+    upgrade: () => upgradeText(launched),
   }
   try {
     switch (ask.ask) {

@@ -67,6 +67,8 @@ export interface RunningHost extends HostSide {
   /** The same, after what is in force was declared anew if facts have changed: somebody asked for it. */
   apply(): Promise<StepCounts>
   retry(): void
+  /** Plans what is in force, and does nothing. Fails where that cannot be planned. */
+  rehearse(): Promise<void>
 }
 
 /** Opens the engine and takes back what a crash cut short; `begin` begins to watch. Errors: those of openEngine. */
@@ -437,6 +439,9 @@ class Host implements RunningHost {
   }
   retry(): void {
     this.#engine.retry()
+  }
+  async rehearse(): Promise<void> {
+    await this.#engine.plan(this.#engine.inForce()?.steps ?? [])
   }
 }
 

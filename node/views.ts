@@ -23,6 +23,7 @@ export interface ViewPorts {
   readonly pauses: () => StatusView['pausedPaths']
   readonly changedFacts: () => StatusView['changedFacts']
   readonly deaf: () => StatusView['deaf']
+  readonly upgrade: () => string | null
 }
 
 export function statusView(ports: ViewPorts, nowMs: number): StatusView {
@@ -59,6 +60,7 @@ export function statusView(ports: ViewPorts, nowMs: number): StatusView {
     addresses: ports.addresses(),
     fetching: agent.fetching(),
     upMs: nowMs - ports.startedMs,
+    upgrade: ports.upgrade(),
   }
 }
 

@@ -6,16 +6,39 @@ import { systemClock } from '../../node/os.ts'
 import { startAgent } from '../../node/os-agent.ts'
 import { identityFiles, readHostKey, readJoined } from '../../node/os-identity.ts'
 import { createLog } from '../../node/os-log.ts'
+import { takeLaunched } from '../../node/os-slots.ts'
 import { stateFolder, stateOption } from '../client.ts'
 import { CliError, type CommandSpec, exits, type Options, textOption } from '../command.ts'
 
 export const spec: CommandSpec = {
-  about:
+  about: [
     'Takes signed releases from peers, applies them, keeps them enforced, and passes them on. Settings: config.toml of the state folder, written by fleet join. Writes one JSON object a line to standard error.',
-  options: [stateOption, ['--log-level <level>', `${logLevels.join(', ')} (default: info)`]],
-  examples: ['fleet agent', 'fleet agent --state /tmp/h1/state --log-level debug'],
-  async run(_args, options, io) {
+    'setup      lay out two slots with this fleet in the first',
+    'upgrade    put a bundle into the other slot and start it on trial: without a proof of life it is taken back',
+    'slots      which slot runs, what is on trial, why an upgrade was taken back',
+  ].join('\n'),
+  args: [
+    ['[action]', 'setup, upgrade or slots (default: keep this host)'],
+    ['[bundle]', 'upgrade: a directory or .tar.gz made by npm run bundle -- --pack'],
+  ],
+  options: [
+    stateOption,
+    ['--log-level <level>', `${logLevels.join(', ')} (default: info)`],
+    ['--prefix <dir>', 'where the slots are (default: /opt/fleet)'],
+    ['--deadline <seconds>', 'upgrade: for the proof of life (default: 300)'],
+    ['--wait', 'upgrade: until the new agent has proved itself, or is taken back'],
+    ['--downgrade', 'upgrade: also to an older version'],
+  ],
+  examples: [
+    'fleet agent',
+    'fleet agent --state /tmp/h1/state --log-level debug',
+    'fleet agent upgrade fleet-0.2.0.tar.gz --wait',
+  ],
+  json: true,
+  async run([action, bundle], options, io) {
+    if (action !== undefined) return (await import('../slots.ts')).slotCommand(action, bundle, options, io)
     leaveNoTrace()
+    const launched = takeLaunched(process.env)
     const state = stateFolder(options, io)
     const joined = await readJoined(state)
     const key = readHostKey(state)
@@ -27,9 +50,18 @@ export const spec: CommandSpec = {
     const config = readConfig(state)
     const log = createLog(levelOf(options, config), systemClock.now, line => process.stderr.write(line))
     const stopped = io.stopped()
-    const agent = await startAgent({ state, joined, seed: key.seed, config, log })
-    const failure = await Promise.race([stopped.then(() => undefined), agent.failed])
+    const agent = await startAgent({
+      ...{ state, joined, seed: key.seed, config, log },
+      ...(launched && { launched }),
+    })
+    const end = await Promise.race([
+      stopped.then(() => 'stopped' as const),
+      agent.handedOver.then(() => 'handover' as const),
+      agent.failed,
+    ])
     await agent.stop()
+    if (end === 'handover') return { exit: exits.handover, text: () => '' }
+    const failure = end === 'stopped' ? undefined : end
     if (failure === undefined) return { text: () => '' }
     throw new CliError(`the agent cannot go on: ${failure.message}`, {
       code: (failure as { code?: string }).code ?? 'FAILED',

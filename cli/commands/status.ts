@@ -52,6 +52,7 @@ function render(view: StatusView, nowMs: number, colour: boolean): string {
       'facts',
       `${paint('FACTS CHANGED', 'yellow', colour)} ${name}: ${from || '(none)'} -> ${to || '(none)'}; counts from the next release, or: fleet apply --agent`,
     ])
+  if (view.upgrade) lines.push(['upgrade', paint(view.upgrade, 'yellow', colour)])
   for (const each of view.deaf) lines.push(['deaf', `${each.source}: ${each.why}; looked at by audits only`])
   for (const each of view.fetching)
     lines.push(['fetching', `${short(each.pack)}  ${size(each.offset)} of ${size(each.size)}`])
