@@ -125,7 +125,8 @@ function onTrial(launched: Launched, peer: Peer, host: RunningHost, log: Log): (
 const rehearseMs = 10_000
 
 async function handOver(launched: Launched | undefined, end: () => void): Promise<Reply> {
-  if (launched === undefined || launched.trial !== '')
+  const next = launched && loadSlots(launched.home)?.trial
+  if (next === undefined || next.slot === launched?.slot)
     return {
       error: { code: 'NO_SLOTS', message: 'this agent was not started from a slot that may hand over' },
     }

@@ -18,6 +18,7 @@ import { auditInMs, subjectOf } from './host/watch.ts'
 import { inventoryHost, inventoryRoster } from './inventory.ts'
 import type { LogEntry } from './log.ts'
 import type { HostPorts, HostSide } from './main.ts'
+import { type Attempts, cutMax, openAttempts } from './os-attempts.ts'
 import { type Edited, foundView, keeperOf, lookAt, nearestManaged, stepView } from './os-edits.ts'
 import { machineFacts } from './os-facts.ts'
 import type { Log } from './os-log.ts'
@@ -91,6 +92,7 @@ class Host implements RunningHost {
   readonly #options: HostOptions
   readonly #ports: HostPorts
   readonly #engine: Engine
+  readonly #attempts: Attempts
   readonly #rendered = new Map<string, Uint8Array>()
   #notKept: readonly NotKept[] = []
   readonly #facts: () => Facts
@@ -107,6 +109,7 @@ class Host implements RunningHost {
     this.#facts = options.facts ?? machineFacts
     this.#ports = ports
     this.#engine = engine
+    this.#attempts = openAttempts(options.state)
     if (options.terminals && options.root === '/') this.#terminals = openTerminals({ now: options.now })
   }
 
@@ -186,6 +189,10 @@ class Host implements RunningHost {
   /** A release run; every failure is a report. */
   async #run(entry: LogEntry): Promise<RunReport> {
     const none: StepCounts = { declared: 0, kept: 0, repaired: 0, notKept: 0 }
+    if (this.#attempts.cut(entry.id) >= cutMax) {
+      const why = `the agent ended ${cutMax} times in the middle of this run, which was taken back each time`
+      return { kind: 'failed', steps: none, why, dirty: this.dirty }
+    }
     try {
       const facts = this.#facts()
       const declared = await this.#declare(entry.release?.commit ?? '', facts)
@@ -196,6 +203,7 @@ class Host implements RunningHost {
         label: `${entry.sequence} ${entry.subject}`,
         facts: frozen(facts, declared.facts),
       }
+      this.#attempts.begin(entry.id)
       const outcome = await this.#engine.run(declared.steps, about, this.#payloads)
       this.#take(outcome.notKept)
       this.#compareFacts()
@@ -205,6 +213,8 @@ class Host implements RunningHost {
       const { code, message } = error as { code?: string; message: string }
       this.#options.log('error', 'run broke off', { code, message })
       return { kind: 'wait', steps: none, why: `${code ?? 'ERROR'}: ${message}`, dirty: this.dirty }
+    } finally {
+      this.#attempts.end()
     }
   }
 
@@ -438,6 +448,7 @@ class Host implements RunningHost {
     this.#auditSoon()
   }
   retry(): void {
+    this.#attempts.end()
     this.#engine.retry()
   }
   async rehearse(): Promise<void> {

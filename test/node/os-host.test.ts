@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { expect, test } from 'vitest'
 import type { LogEntry } from '../../node/log.ts'
 import type { HostPorts } from '../../node/main.ts'
+import { openAttempts } from '../../node/os-attempts.ts'
 import { openHost } from '../../node/os-host.ts'
 
 const files: Record<string, string> = {
@@ -75,6 +76,31 @@ test('a changed fact is shown, drift goes back to the frozen one, and who asks g
   expect(read('/etc/motd')).toBe('1024 MiB\n')
   expect(() => read('/etc/small')).toThrow('ENOENT')
   expect(host.changedFacts()).toEqual([])
+  await host.close()
+  rmSync(dir, { recursive: true })
+})
+
+test('a release in the middle of whose run the agent died twice is FAILED, until somebody asks for it again', async () => {
+  const dir = mkdtempSync(`${tmpdir()}/fleet-attempts-`)
+  mkdirSync(`${dir}/root`)
+  const options = {
+    ...{ root: `${dir}/root`, state: `${dir}/state`, key: '', auditMs: 1e9, terminals: false, log: () => {} },
+    ...{ random: () => 0.5, now: () => Date.now(), facts: () => ({ cpus: '2', memory: '512' }) },
+  }
+  const attempts = openAttempts(options.state)
+  const host = await openHost(options, ports)
+  expect(await host.runner.run(entry)).toMatchObject({ kind: 'applied' })
+  expect(attempts.cut('e1')).toBe(0)
+  // What two deaths leave.
+  attempts.begin('e1')
+  attempts.begin('e1')
+  expect([attempts.cut('e1'), attempts.cut('e2')]).toEqual([2, 0])
+  expect(await host.runner.run(entry)).toMatchObject({
+    kind: 'failed',
+    why: expect.stringContaining('ended 2 times in the middle of this run'),
+  })
+  host.retry()
+  expect(await host.runner.run(entry)).toMatchObject({ kind: 'applied' })
   await host.close()
   rmSync(dir, { recursive: true })
 })
