@@ -5,7 +5,7 @@ import type { Act, Along, Original } from './act.ts'
 import { sha256 } from './digest.ts'
 import { HostError, type Reason } from './errors.ts'
 import type { Held } from './plan.ts'
-import type { ResourceId, State as ResourceState } from './resource.ts'
+import { kindOf, type ResourceId, type State as ResourceState, sameState } from './resource.ts'
 import type { Sum } from './saved.ts'
 import type { Stat } from './system.ts'
 
@@ -194,6 +194,46 @@ export function withOutcomes(
     for (const one of each.along ?? []) known.set(one.id, { ...known.get(one.id)!, before: one.before })
     return { ...each, after: outcome.after, ...(known.size > 0 ? { along: [...known.values()] } : {}) }
   })
+}
+
+/** Of what came along with a step that leaves, what is still there although it was to go: others need it. */
+export function orphansOf(
+  originals: readonly Original[],
+  outcomes: ReadonlyMap<ResourceId, Outcome>,
+): readonly Along[] {
+  return originals.flatMap(each =>
+    each.was !== 'state'
+      ? []
+      : (each.along ?? []).flatMap(one => {
+          const { after } = outcomes.get(one.id) ?? { after: null }
+          return after === null || sameState(after, one.before) ? [] : [{ ...one, after }]
+        }),
+  )
+}
+
+/** Another step of their kind takes them over, and lets them go when it leaves and nothing needs them any more. */
+export function bequeath(
+  held: readonly Held[],
+  orphans: readonly Along[],
+): { readonly held: readonly Held[]; readonly heirless: readonly Along[] } {
+  const heirless: Along[] = []
+  let next = held
+  for (const orphan of orphans) {
+    const isHeir = (each: Original) => each.was === 'state' && kindOf(each.id) === kindOf(orphan.id)
+    const at = next.findIndex(({ originals }) => originals.some(isHeir))
+    const heir = next[at]
+    if (heir === undefined) {
+      heirless.push(orphan)
+      continue
+    }
+    const own = heir.originals.findIndex(isHeir)
+    const originals = heir.originals.map((each, index) => {
+      if (index !== own || each.was !== 'state') return each
+      return { ...each, along: [...(each.along ?? []).filter(({ id }) => id !== orphan.id), orphan] }
+    })
+    next = next.with(at, { ...heir, originals })
+  }
+  return { held: next, heirless }
 }
 
 export function withSums(originals: readonly Original[], sums: Sums): readonly Original[] {

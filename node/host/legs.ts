@@ -1,13 +1,16 @@
 // The loop of one run: observe, plan, apply; what follows acts that nobody can see through is planned again when they are
 // done, in another leg of the same run. It is in force as a whole, or taken back as a whole.
 import { setImmediate as breathe } from 'node:timers/promises'
+import type { Along } from './act.ts'
 import { type Applied, type Applying, apply, type NotKept, type Payloads } from './apply.ts'
 import { dirtyReason, type Reason } from './errors.ts'
 import { foresee } from './foresee.ts'
 import { confirmWithinMs, isGuarded, type Witness } from './guard.ts'
 import {
   type About,
+  bequeath,
   type Intent,
+  orphansOf,
   type Pause,
   type State,
   savedIn,
@@ -106,6 +109,10 @@ interface Sofar {
   readonly leftBehind: string[]
   readonly dirty: Reason[]
   readonly begun: Set<Step>
+  /** What came along with steps that left, is still needed, and has been taken over by no other step. */
+  orphans: readonly Along[]
+  /** In words, all that ever was such. */
+  readonly inherited: Set<string>
 }
 
 /** One run; the engine sees to it that no other is open. */
@@ -130,6 +137,8 @@ export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcom
     leftBehind: [],
     dirty: [],
     begun: new Set(),
+    orphans: [],
+    inherited: new Set(),
   }
   const kept = () => keptOf(sofar)
   let token: { readonly token: unknown } | undefined
@@ -163,7 +172,7 @@ export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcom
       return { kind: 'failed', ...empty, ...only(sofar), kept: kept(), undone: [...sofar.begun] }
     }
     machine.settle()
-    await fold(once, about, plans, applied, sofar, before)
+    await fold(once, about, plans, applied, sofar)
   }
 
   if (witness && token && (await witness.confirm(token.token, confirmWithinMs)) !== 'confirmed') {
@@ -179,7 +188,11 @@ export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcom
       each => each.kind !== 'kept' && !failed.has(each.step.id) && each.acts.length > 0 && changes(each),
     )
     .map(each => each.step)
-  const held = inOrder(steps, sofar.held)
+  const held = handOver(sofar, inOrder(steps, sofar.held))
+  const leftBehind = [
+    ...sofar.leftBehind.filter(each => !sofar.inherited.has(each)),
+    ...sofar.orphans.map(({ id }) => wordsOf(id)),
+  ]
   const intents = state().open?.intents ?? []
   try {
     if (!isRecorded(state(), about, held))
@@ -191,7 +204,7 @@ export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcom
   }
   tidy(host, about, intents, before, held, sofar)
   const kind = sofar.plans.some(changes) ? 'applied' : 'unchanged'
-  return { kind, ...empty, ...only(sofar), kept: kept(), repaired: [...new Set(repaired)] }
+  return { kind, ...empty, ...only(sofar), leftBehind, kept: kept(), repaired: [...new Set(repaired)] }
 }
 
 /** Steps that were so already; what only checks or leaves without a trace changes nothing. */
@@ -202,6 +215,17 @@ function keptOf({ plans, notKept }: Sofar): Step[] {
       others.add(each.step.id)
   return [...new Map(plans.map(({ step }) => [step.id, step])).values()].filter(({ id }) => !others.has(id))
 }
+
+/** What steps that left brought along goes over to others, as far as there are such. */
+function handOver(sofar: Sofar, held: readonly Held[]): readonly Held[] {
+  for (const { id } of sofar.orphans) sofar.inherited.add(wordsOf(id))
+  const { held: next, heirless } = bequeath(held, sofar.orphans)
+  sofar.orphans = heirless
+  return next
+}
+
+/** As providers say it of what is left behind. */
+const wordsOf = (id: ResourceId) => `${kindOf(id)} ${nameOf(id)}`
 
 const noWitness: Reason = {
   code: 'NO_WITNESS',
@@ -305,16 +329,17 @@ async function fold(
   about: About,
   plans: readonly StepPlan[],
   applied: Applied,
-  { held }: Sofar,
-  before: readonly Held[],
+  sofar: Sofar,
 ): Promise<void> {
   const failed = new Set(applied.notKept.map(each => each.step.id))
-  const first = new Map(before.map(each => [each.step.id, each]))
+  const { held } = sofar
   let slice = performance.now()
   for (const plan of plans) {
     const { id } = plan.step
-    const old = first.get(id)
+    const old = held.get(id)
     if (failed.has(id)) continue
+    if (plan.kind === 'undo')
+      sofar.orphans = [...sofar.orphans, ...orphansOf(old?.originals ?? [], applied.outcomes)]
     const originals = withOutcomes(withSums(plan.originals, applied.sums), applied.outcomes)
     if (plan.kind !== 'undo') held.set(id, heldAfter(host, { ...plan, originals }, old, about))
     else if (plan.more) held.set(id, { ...held.get(id)!, originals })
@@ -324,6 +349,9 @@ async function fold(
       slice = performance.now()
     }
   }
+  // Also to steps that leave in a later leg: once they are gone, nothing may need it any more.
+  if (sofar.orphans.length > 0)
+    for (const each of handOver(sofar, [...held.values()])) held.set(each.step.id, each)
 }
 
 function heldAfter(

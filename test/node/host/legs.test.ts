@@ -221,3 +221,24 @@ test('a check that passes is kept, and one that leaves is not', async () => {
   ])
   engine.close()
 })
+
+test('what came along with a package goes with the last that needs it', async () => {
+  const at = bed()
+  const before = all(at)
+  const engine = at.open()
+  const both = [pack('daemon'), pack('tool')]
+  for (const [id, steps, left] of [
+    ['1', both, []],
+    ['2', [pack('tool')], []],
+    ['3', [pack('daemon')], []],
+    // In one run, but in different legs.
+    ['4', [pack('daemon'), copy('/etc/x', 'x'), pack('tool')], []],
+    ['5', [], []],
+  ] as const) {
+    const outcome = await engine.run(steps, about(id), payloads)
+    expect([id, outcome.notKept, outcome.leftBehind]).toEqual([id, [], left])
+    expect('package:libtls' in at.fake.states()).toBe(steps.length > 0)
+  }
+  expect(all(at)).toEqual(before)
+  engine.close()
+})

@@ -4,6 +4,7 @@
 import * as fs from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
+import { carriedAlong } from '../../../node/host/accounts.ts'
 import type { StepError } from '../../../node/host/errors.ts'
 import {
   type Change,
@@ -119,7 +120,7 @@ export function fakeProviders(dir: string, root: string, touch: () => void = () 
         if (unit) set(`unit:${unit}`, null)
         left.push(...erase(name))
         set(id, null)
-      }
+      } else left.push(`package ${name}`)
       call('package', 'change', [], late)
     }
     return left
@@ -163,8 +164,12 @@ export function fakeProviders(dir: string, root: string, touch: () => void = () 
         )
         const due = changes.filter(each => !sameState(get(each.id), each.to))
         if (kind === 'package') return { leftBehind: changePackages(due) }
-        for (const { id, to } of due) {
+        for (const { id, from, to } of due) {
+          // As groupmod does. `from` is what was planned; what is there counts.
+          const known = new Map(Object.entries(states()) as [ResourceId, State][])
+          const along = carriedAlong({ id, from: from && get(id), to }, known)
           set(id, to)
+          for (const [user, state] of along) set(user, state)
           call(kind, 'change', [nameOf(id)], late)
         }
         return { leftBehind: [] }
