@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import type { StatusView } from '../node/control.ts'
 import { NodeError } from '../node/errors.ts'
 import { syncPath } from '../node/os.ts'
-import { beginTrial, loadSlots, saveSlots, stageBundle, versionOf } from '../node/os-slots.ts'
+import { beginTrial, dropStaged, loadSlots, saveSlots, stageBundle, versionOf } from '../node/os-slots.ts'
 import { isOlder, otherSlot, peersWanted, type Slots, trialSeconds } from '../node/slots.ts'
 import { assemble } from './bundle.ts'
 import { ask } from './client.ts'
@@ -120,13 +120,15 @@ async function upgrade(
   io.progress(`unpacking into ${home}/${slot}`)
   const version = await stageBundle(home, slot, bundle)
   const now = await versionOf(join(home, slots.current)).catch(() => '')
-  if (isOlder(version, now) && options['downgrade'] !== true)
+  if (isOlder(version, now) && options['downgrade'] !== true) {
+    dropStaged(home, slot)
     throw new CliError(
       `${version} is older than ${now}, and may not read what that has written; nothing was changed`,
       {
         hint: 'if it is known to: --downgrade',
       },
     )
+  }
   const status = await ask<StatusView>(options, io, { ask: 'status' }).catch(error => {
     if (error instanceof CliError && error.exit === exits.noAgent) return undefined
     throw error

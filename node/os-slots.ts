@@ -53,6 +53,20 @@ export async function stageBundle(home: string, slot: string, bundle: string): P
     throw new NodeError('BUNDLE_SPACE', { at: home, needed: Math.ceil(needed), free: bavail * bsize })
   mkdirSync(place, { mode: 0o755 })
   try {
+    return await unpack(bundle, directory, place)
+  } catch (error) {
+    dropStaged(home, slot)
+    throw error
+  }
+}
+
+/** What was staged is not wanted after all. */
+export function dropStaged(home: string, slot: string): void {
+  rmSync(join(home, `${slot}.new`), { recursive: true, force: true })
+}
+
+async function unpack(bundle: string, directory: boolean, place: string): Promise<string> {
+  try {
     if (directory) await run('cp', ['-RL', '--preserve=mode', `${bundle}/.`, place])
     else
       await run('tar', [

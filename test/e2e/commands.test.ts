@@ -28,7 +28,7 @@ beforeAll(async () => {
   fleet = await Fleet.begin(['db1', 'web1'])
   fleet.write(
     'site.steps',
-    'COPY files/motd /etc/motd\nMKDIR /etc/app mode=0750 exclusive\n#@ app.ts:7:1\nCOPY files/app.conf /etc/app/app.conf mode=0640\nLINK /etc/app/now -> app.conf\nTEMPLATE files/motd.tmpl /etc/issue\n',
+    'COPY files/motd /etc/motd validate="grep -q hello %s"\nMKDIR /etc/app mode=0750 exclusive\n#@ app.ts:7:1\nCOPY files/app.conf /etc/app/app.conf mode=0640\nLINK /etc/app/now -> app.conf\nTEMPLATE files/motd.tmpl /etc/issue\n',
   )
   await fleet.release('first', { 'files/motd': 'hello\n', 'files/app.conf': 'port = 80\n' })
   await fleet.converged(3, 'db1', 'web1')
@@ -240,6 +240,9 @@ test('fleet edit: nothing, a commit, what no repository takes, what a validator 
   const was = fleet.cat('db1', 'etc/motd')
   expect(await edit(0, 'true', {})).toBe('/etc/motd: nothing was changed\n')
   expect(await edit(1, 'echo x >>"$1"; exit 3', elsewhere)).toContain('ended with 3')
+  expect(fleet.cat('db1', 'etc/motd')).toBe(was)
+  const refused = await edit(1, 'echo bad >"$1"', elsewhere)
+  expect(refused).toContain('validate="grep -q hello %s" ended with 1; nothing is adopted')
   expect(fleet.cat('db1', 'etc/motd')).toBe(was)
   expect(normal(await edit(0, `echo two >>"$1"`, {}))).toMatch(
     /\+two\nfiles\/motd now has the edit of \/etc\/motd, committed as [0-9a-f[\]A-Z]+\nnext: git show; fleet publish\n$/,

@@ -109,3 +109,27 @@ test('one that hears nobody is taken back', async () => {
   await until('the old agent', () => fleet.status('one'))
   expect(loadSlots(home)?.current).toBe('b')
 })
+
+test('a release that kills the agent is FAILED after two deaths, and not begun again', async () => {
+  await fleet.start('two')
+  await connected()
+  const steps =
+    'MKDIR /etc\nCOPY files/x /etc/x\nWHEN host.name=two\n  RUN "kill -9 $PPID; sleep 60" shell\nEND\n'
+  const sequence = await fleet.release('deadly', { 'site.steps': steps, 'files/x': 'y\n' })
+  for (let deaths = 0; deaths < 2; deaths++) {
+    await until('the agent to die', async () =>
+      (await fleet.status('two')) === undefined ? true : undefined,
+    )
+    await fleet.start('two')
+  }
+  const status = await until('the verdict', async () => {
+    const now = await fleet.status('two')
+    return now?.state === 'FAILED' ? now : undefined
+  })
+  expect(status.why).toContain('the agent ended 2 times in the middle of this run')
+  expect([status.head?.sequence, status.release?.sequence, fleet.cat('two', 'etc/x')]).toEqual([
+    sequence,
+    3,
+    'x\n',
+  ])
+})
