@@ -32,7 +32,7 @@ import type { Payload, Step } from './steps/step.ts'
 import { basename, type Probing, type System } from './system.ts'
 
 export { reasonFrom } from './perform.ts'
-export { revert, takeBack } from './revert.ts'
+export { takeBack } from './revert.ts'
 
 /** Where the bytes of a payload come from; content-addressed, checked after each read. */
 export interface Payloads {

@@ -62,6 +62,8 @@ export interface Watcher {
 }
 
 const queuedDefault = 16_384
+/** Between attempts to finish kept edits, while that fails. Milliseconds. */
+const unsettledMs = 60_000
 
 export function watch(
   engine: Watching,
@@ -134,7 +136,14 @@ export function watch(
     if (!busy && (auditDue || due.size + supplied.size > 0)) void work()
   }
   const settle = () => {
-    const atMs = engine.settle()
+    let atMs: number | undefined
+    try {
+      atMs = engine.settle()
+    } catch (error) {
+      // A full disk: what is kept stays open until there is room.
+      onEvent({ kind: 'failed', error: error as Error })
+      atMs = engine.now() + unsettledMs
+    }
     if (atMs !== undefined) later(atMs, settle)
   }
   const work = async () => {

@@ -26,9 +26,10 @@ import { kindOf, nameOf, type Providers, type ResourceId } from './resource.ts'
 import { takeBack } from './revert.ts'
 import { identical } from './steps/diff.ts'
 import type { Step } from './steps/step.ts'
-import { basename, type System } from './system.ts'
+import type { System } from './system.ts'
 import { editsOf } from './unpacked.ts'
 import { declaredPaths, openView } from './view.ts'
+import { subjectOf } from './watch.ts'
 
 /** What a run needs of the engine. */
 export interface Hosting {
@@ -76,6 +77,9 @@ export interface RunOutcome {
 const legsOfStepMax = 5
 /** Longest stretch without giving the event loop a turn, in milliseconds. */
 const sliceMs = 10
+
+/** For the witness's own words, beside the time that it is given. Milliseconds. */
+const witnessMs = 30_000
 
 /** The plan of leg number `leg` of run number `run`, on the machine as it is. */
 export async function planLeg(
@@ -153,7 +157,7 @@ export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcom
     }
     const guarded = (leg === 0 ? all : plans).find(isGuarded)
     if (guarded && witness && !token) {
-      const found = await witness.before()
+      const found = await within(witness.before(), witnessMs, 'none' as const)
       if (found === 'none') {
         const back = leg === 0 ? undefined : await takeBack(context)
         const notKept = [{ step: guarded.step, reason: noWitness }]
@@ -175,10 +179,15 @@ export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcom
     await fold(once, about, plans, applied, sofar)
   }
 
-  if (witness && token && (await witness.confirm(token.token, confirmWithinMs)) !== 'confirmed') {
+  const confirmed =
+    !witness ||
+    !token ||
+    (await within(witness.confirm(token.token, confirmWithinMs), confirmWithinMs + witnessMs, 'silent')) ===
+      'confirmed'
+  if (!confirmed) {
     const back = await takeBack(context)
     const { step } = sofar.plans.find(isGuarded) ?? sofar.plans[0]!
-    const kind = (await witness.heard()) ? 'failed' : 'inconclusive'
+    const kind = (await within(witness.heard(), confirmWithinMs, false)) ? 'failed' : 'inconclusive'
     const notKept = [{ step, reason: cutOff(kind) }]
     return { kind, ...empty, ...back, notKept, undone: [...sofar.begun], plans: sofar.plans }
   }
@@ -227,6 +236,19 @@ function handOver(sofar: Sofar, held: readonly Held[]): readonly Held[] {
 /** As providers say it of what is left behind. */
 const wordsOf = (id: ResourceId) => `${kindOf(id)} ${nameOf(id)}`
 
+/** What the witness says, or `otherwise` if that takes too long or fails: a host that is cut off must not wait for ever. */
+async function within<T>(said: Promise<T>, ms: number, otherwise: T): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<T>(done => {
+    timer = setTimeout(done, ms, otherwise).unref()
+  })
+  try {
+    return await Promise.race([said.catch(() => otherwise), late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
 const noWitness: Reason = {
   code: 'NO_WITNESS',
   detail:
@@ -251,7 +273,7 @@ function allowed(host: Hosting, plan: StepPlan, { plans }: Sofar): StepPlan {
     const { more: _, ...rest } = plan
     return { ...rest, acts: [], reason }
   }
-  const pause = plan.acts.length > 0 ? host.paused(targetOf(plan.step)) : undefined
+  const pause = plan.acts.length > 0 ? host.paused(subjectOf(plan.step)) : undefined
   if (pause) return refuse(pausedReason(plan.step, pause))
   const legs = plans.filter(each => each.more && each.step.id === plan.step.id).length
   if (!plan.more || legs < legsOfStepMax) return plan
@@ -259,8 +281,7 @@ function allowed(host: Hosting, plan: StepPlan, { plans }: Sofar): StepPlan {
 }
 
 function pausedReason(step: Step, pause: Pause): Reason {
-  const path = targetOf(step) ?? basename(step.id)
-  return { code: 'PAUSED', path, detail: `${pause.reason}; until ${pause.untilMs}` }
+  return { code: 'PAUSED', path: subjectOf(step), detail: `${pause.reason}; until ${pause.untilMs}` }
 }
 
 /** Nothing was done, and all that could be noted stands in the journal already. */

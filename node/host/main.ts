@@ -3,7 +3,7 @@
 import * as fs from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { adoptOriginals } from './adopt.ts'
-import { type Applying, type Payloads, revert, type Timing } from './apply.ts'
+import { type Applying, type Payloads, type Timing, takeBack } from './apply.ts'
 import { type WatchEvent, type Watcher, watch } from './driver.ts'
 import type { Reason } from './errors.ts'
 import type { Witness } from './guard.ts'
@@ -229,8 +229,7 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
           .recover(reverts ?? false)
           .catch(error => options.log?.(`could not recover ${provider.kind}: ${reasonFrom(error).detail}`))
       }
-    const back = open ? await revert(context, open) : { leftBehind: [], dirty: [] }
-    if (open) note({ kind: 'undone', dirty: back.dirty })
+    const back = await takeBack(context)
     if (!clean) {
       const homes = new Set([...index().byPath.keys()].map(dirname))
       for (const home of [...homes].filter(path => hasDirectory(machine, path)))

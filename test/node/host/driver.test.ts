@@ -2,7 +2,7 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { WatchEvent } from '../../../node/host/driver.ts'
+import { watch as startWatch, type WatchEvent } from '../../../node/host/driver.ts'
 import type { Engine } from '../../../node/host/main.ts'
 import { truceMs } from '../../../node/host/watch.ts'
 import { about, copy, type Ground, ground, link, mkdir, payloads, step } from './ground.ts'
@@ -443,4 +443,34 @@ test('two managers: after ten repairs in a row the target is contested, and no a
   expect(fs.readFileSync(file, 'utf8')).toBe('theirs')
   clock += truceMs
   expect((await engine.audit(payloads)).repaired).toHaveLength(1)
+})
+
+test('a kept edit that cannot be finished now is tried again, and ends nothing', async () => {
+  let calls = 0
+  const nothing = { kept: 0, repaired: [], notKept: [], failed: [], waiting: [] }
+  const looking = startWatch(
+    {
+      now: Date.now,
+      where: path => path,
+      providers: new Map(),
+      look: async () => nothing,
+      audit: async () => ({ ...nothing, repaired: [copy('/etc/x', 'x')] }),
+      adopt: async () => {},
+      busy: () => false,
+      settle: () => {
+        if (calls++ === 0) return Date.now() + 1
+        throw new Error('no space')
+      },
+      isTemporary: () => false,
+    },
+    [],
+    event => events.push(event),
+  )
+  await vi.waitFor(() =>
+    expect(events).toContainEqual({
+      kind: 'failed',
+      error: expect.objectContaining({ message: 'no space' }),
+    }),
+  )
+  looking.close()
 })

@@ -1,5 +1,5 @@
 // The local half of the cut-off guard: what is guarded, and what becomes of a run that nobody confirms.
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { Act } from '../../../node/host/act.ts'
 import { confirmWithinMs, isGuarded, type Witness } from '../../../node/host/guard.ts'
 import type { StepPlan } from '../../../node/host/plan.ts'
@@ -104,6 +104,39 @@ describe('a run that touches the way in', () => {
     )
     expect(asked).toEqual([])
     engine.close()
+  })
+
+  test('a witness that never answers, or fails, is silent', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      const never = new Promise<never>(() => {})
+      for (const [port, kind] of [
+        [
+          { ...witness({ token: 7 }, 'confirmed').port, confirm: () => never, heard: () => never },
+          'inconclusive',
+        ],
+        [{ ...witness('none', 'confirmed').port, before: () => never }, 'wait'],
+        [{ ...witness('none', 'confirmed').port, before: () => Promise.reject(new Error('no')) }, 'wait'],
+      ] as const) {
+        const here = ground()
+        here.fill({ '/etc/ssh/sshd_config': 'old' })
+        const before = here.walk()
+        const engine = here.open({ providers: new Map() })
+        let outcome: string | undefined
+        const done = engine.run([steps[0]!], about('1'), payloads, { witness: port }).then(each => {
+          outcome = each.kind
+        })
+        while (outcome === undefined) {
+          await vi.advanceTimersByTimeAsync(confirmWithinMs)
+          await new Promise(setImmediate)
+        }
+        await done
+        expect([outcome, here.walk()]).toEqual([kind, before])
+        engine.close()
+      }
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   test('unconfirmed at a restart it is taken back', async () => {

@@ -242,3 +242,49 @@ test('what came along with a package goes with the last that needs it', async ()
   expect(all(at)).toEqual(before)
   engine.close()
 })
+
+test('a paused resource is left alone by runs too', async () => {
+  const engine = bed().open()
+  engine.pause('group:deploy', Date.now() + 60_000, 'hands off')
+  const outcome = await engine.run([group('deploy', 7)], about('1'), payloads)
+  expect(outcome.notKept.map(({ reason }) => [reason.code, reason.path])).toEqual([
+    ['PAUSED', 'group:deploy'],
+  ])
+  engine.close()
+})
+
+test('a start on a full disk takes a run back, and notes that later', async () => {
+  const at = bed()
+  const before = all(at)
+  let full = false
+  const wrap: EngineOptions['wrap'] = machine => ({
+    ...machine,
+    append: (...args) => {
+      if (full) throw new StepError('DISK_FULL', 'journal', 'ENOSPC')
+      machine.append(...args)
+    },
+  })
+  const engine = at.open()
+  let reached = () => {}
+  const confirming = new Promise<void>(done => (reached = done))
+  const witness = {
+    before: async () => ({ token: 1 }),
+    confirm: () => {
+      reached()
+      return new Promise<never>(() => {})
+    },
+    heard: async () => true,
+  }
+  const steps = [copy('/etc/x', 'x', { guarded: '' })]
+  void engine.run(steps, about('1'), payloads, { witness })
+  await confirming
+  engine.close()
+  const again = at.open({ wrap })
+  full = true
+  expect(await again.recover()).toMatchObject({ undone: true, dirty: [] })
+  expect(all(at)).toEqual(before)
+  full = false
+  expect((await again.run([], about('0'), payloads)).notKept).toEqual([])
+  expect(all(at)).toEqual(before)
+  again.close()
+})
