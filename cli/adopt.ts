@@ -14,6 +14,7 @@ import {
 } from '../node/host/steps/rewrite.ts'
 import { quote } from '../node/host/steps/words.ts'
 import { specs } from '../node/host/verbs/index.ts'
+import { checkValue } from '../node/host/verbs/values.ts'
 import { text } from '../signing/bytes.ts'
 import { statePatch } from './adopt-state.ts'
 
@@ -91,6 +92,7 @@ function line(edit: DriftEdit, step: StepView, read: ReadFile, bytes: Uint8Array
   const match = step.options['match']
   if (match === undefined)
     return byHand(edit, 'without match= the edited line cannot be told from the others')
+  if (checkValue('regex', match) !== undefined) return byHand(edit, 'its match= is no regular expression')
   const pattern = new RegExp(match, 'u')
   const found = (text(bytes) ?? '').split('\n').find(each => pattern.test(each))
   if (found === undefined) return byHand(edit, 'no line of the edited file is found by match=')

@@ -55,7 +55,7 @@ export const spec: CommandSpec = {
         text: () =>
           options['whole'] === true
             ? content(edit).toString('utf8')
-            : difference(edit, io) || `${edit.path}: ${edit.what}; no content was changed`,
+            : stateText(edit) || difference(edit, io) || `${edit.path}: ${edit.what}; no content was changed`,
       }
     const project = findProject(io.cwd)
     const done = adoptInto(project, edit, options['yes'] === true)
@@ -97,6 +97,13 @@ const difference = ({ path, what, declared, base64, found }: DriftEdit, io: Io) 
     ? linkText(found, base64)
     : diffText(path, bytesOf(declared), bytesOf(base64), io.colour)
 
+const stateText = ({ path, what, base64, step }: DriftEdit) =>
+  what !== 'state'
+    ? ''
+    : `${path} was: ${Buffer.from(base64 ?? '', 'base64')
+        .toString('utf8')
+        .trim()}${step === null ? '' : `\ndeclared: ${step.file}:${step.line}`}`
+
 const linkText = (found: DriftEdit['found'], base64: string | null) =>
   found?.type === 'link' && base64 !== null
     ? `a link to ${Buffer.from(base64, 'base64').toString('utf8')}`
@@ -108,7 +115,9 @@ const content = (edit: DriftEdit) => bytesOf(edit.base64) ?? Buffer.alloc(0)
 function parse(text: string): DriftEdit {
   try {
     const value = JSON.parse(text) as DriftEdit
-    if (typeof value.id === 'string' && typeof value.path === 'string') return value
+    // An agent of an earlier version says less.
+    if (typeof value.id === 'string' && typeof value.path === 'string')
+      return { ...value, found: value.found ?? null, step: value.step ?? null }
   } catch {
     // Falls through to the same answer.
   }

@@ -16,6 +16,8 @@ const editMs = 24 * 3_600_000
 /** As a run has it (validate= of COPY). */
 const validateMs = 60_000
 
+const keptHint = 'the edit is put back, and kept: fleet drift'
+
 export const spec: CommandSpec = {
   about: [
     'Opens $VISUAL, $EDITOR or vi on the file itself, while its repair is paused, and runs the validate= of its step.',
@@ -92,8 +94,13 @@ async function letGo(path: string, options: Options, io: Io): Promise<string | u
 
 async function commit(edit: DriftEdit, io: Io): Promise<{ readonly said: string; readonly commit: string }> {
   const project = findProject(io.cwd)
-  const done = adoptInto(project, edit, false)
-  return { said: done.said, commit: await commitAdopted(project, edit, done, io) }
+  try {
+    const done = adoptInto(project, edit, false)
+    return { said: done.said, commit: await commitAdopted(project, edit, done, io) }
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error
+    throw new CliError(error.message, { hint: `${error.hint ?? ''}\n  ${keptHint}`.trimStart() })
+  }
 }
 
 /** ^C is for the editor; whoever ends this command otherwise has to wait for the pause to be over. */
@@ -126,7 +133,7 @@ async function validate({ step, path }: DriftEdit, file: string): Promise<void> 
   if (code !== 0)
     throw new CliError(
       `${path}: validate="${command}" ended with ${code ?? 'a signal'}; nothing is adopted\n${output}`.trimEnd(),
-      { hint: 'the edit is put back, and kept: fleet drift' },
+      { hint: keptHint },
     )
 }
 

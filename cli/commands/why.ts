@@ -4,12 +4,15 @@ import { ask, stateOption } from '../client.ts'
 import { CliError, type CommandSpec } from '../command.ts'
 
 export const spec: CommandSpec = {
-  args: [['<path>', 'a path on this host']],
+  args: [
+    ['<path>', 'a path on this host, or what it has besides: user:deploy, package:nginx, unit:ssh.service'],
+  ],
   options: [stateOption],
   examples: ['fleet why /etc/motd', 'fleet why /etc/motd --json'],
   json: true,
   async run([path = ''], options, io) {
-    if (!path.startsWith('/')) throw new CliError(`found '${path}', expected an absolute path`, { exit: 2 })
+    if (!/^(\/|[a-z]+:.)/.test(path))
+      throw new CliError(`found '${path}', expected an absolute path`, { exit: 2 })
     const view = await ask<WhyView | null>(options, io, { ask: 'why', path })
     if (view === null)
       return {
