@@ -31,6 +31,17 @@ export function parseStatus(text: string, automatic = ''): Packages {
   return found
 }
 
+/** Packages that are there, whole, and marked to go: what apt leaves when it is cut off before dpkg began. */
+export function condemnedOf(text: string): readonly string[] {
+  const native = nativeOf(text)
+  return [...stanzas(text)].flatMap(stanza => {
+    const [want = '', , state = ''] = field(stanza, 'Status').split(' ')
+    return (want === 'deinstall' || want === 'purge') && wholeStates.includes(state)
+      ? [nameIn(stanza, native)]
+      : []
+  })
+}
+
 /** The machine's own architecture is that of its dpkg; '' where that says nothing. */
 export function nativeOf(text: string): string {
   return field(stanzaOf(text, 'dpkg') ?? '', 'Architecture')

@@ -7,7 +7,7 @@ import { HostError, type Reason } from './errors.ts'
 import type { Held } from './plan.ts'
 import { kindOf, type ResourceId, type State as ResourceState, sameState } from './resource.ts'
 import type { Sum } from './saved.ts'
-import type { Stat } from './system.ts'
+import { dirname, type Stat } from './system.ts'
 
 /** What a run is: a release, or any other list of steps, with the facts that were frozen for it. */
 export interface About {
@@ -108,6 +108,8 @@ export interface State {
   readonly dirty: readonly Reason[]
   readonly pauses: readonly Pause[]
   readonly owed: readonly string[]
+  /** Where the last run may have left what it removed, if it was cut short after it was in force. */
+  readonly homes?: readonly string[]
 }
 
 export const blank: State = { held: [], runs: 0, dirty: [], pauses: [], owed: [] }
@@ -141,6 +143,7 @@ export function advance(state: State, entry: Entry): State {
     case 'done':
       return closed({
         ...state,
+        homes: homesOf(state.open),
         about: entry.about,
         held: entry.held,
         dirty: [...state.dirty, ...(entry.dirty ?? [])],
@@ -163,6 +166,12 @@ export function advance(state: State, entry: Entry): State {
     case 'snapshot':
       return entry.state
   }
+}
+
+/** The directories that temporary files of removals lie in, or the folders of such files. */
+function homesOf(open: OpenRun | undefined): readonly string[] {
+  const temps = (open?.intents ?? []).flatMap(({ kind, temp }) => (kind === 'remove' && temp ? [temp] : []))
+  return [...new Set(temps.flatMap(temp => [dirname(temp), dirname(dirname(temp))]))]
 }
 
 function closed({ open: _, ...state }: State): State {

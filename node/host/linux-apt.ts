@@ -3,6 +3,7 @@
 import * as fs from 'node:fs'
 import {
   compareVersions,
+  condemnedOf,
   conffilesOf,
   parseBlamed,
   parseGrowth,
@@ -52,6 +53,12 @@ export function openApt(root: string, folder: string): Manager {
   const outside = (argv: readonly string[]) => runOutside(root, inside(root, argv), `${folder}/log`)
   const words = ({ install, remove }: Transaction) => [...install, ...remove.map(name => `${name}-`)]
 
+  /** A removal that was cut short leaves a package that apt takes for whole; only this brings its files back. */
+  const again = () =>
+    [...dpkg.look().packages.values()].some(each => each.version.endsWith(' half-installed'))
+      ? ['--reinstall']
+      : []
+
   const cached = (name: string, version: string): string | undefined => {
     const [plain = '', arch] = name.split(':')
     const directory = dpkg.path(archives)
@@ -60,6 +67,22 @@ export function openApt(root: string, folder: string): Manager {
     const tail = arch === undefined ? '.deb' : `_${arch}.deb`
     const file = fs.readdirSync(directory).find(each => each.startsWith(head) && each.endsWith(tail))
     return file && `${directory}/${file}`
+  }
+
+  const isThere = (path: string) => fs.lstatSync(dpkg.path(path), { throwIfNoEntry: false }) !== undefined
+  /** Where the units of packages may be enabled: Debian's scripts take such links away only when a package is purged. */
+  const unitLinks = (names: readonly string[]): string[] => {
+    const lists = names.map(name => dpkg.path(`/var/lib/dpkg/info/${name}.list`)).filter(fs.existsSync)
+    const files = lists.flatMap(file => fs.readFileSync(file, 'utf8').split('\n'))
+    const units = files.flatMap(file => /\/systemd\/system\/([^/]+\.[a-z]+)$/.exec(file)?.[1] ?? [])
+    const places = fs.globSync('etc/systemd/system/*.{wants,requires}', { cwd: dpkg.path('/') })
+    return places.flatMap(place => units.map(unit => `/${place}/${unit}`))
+  }
+  /** Of a script of System V's init: its links stay as long as it does, which is until the package is purged, too. */
+  const initLinks = (path: string): string[] => {
+    const script = /^\/etc\/init\.d\/([^/*?[]+)$/.exec(path)?.[1]
+    if (script === undefined) return []
+    return fs.globSync(`etc/rc?.d/[SK][0-9][0-9]${script}`, { cwd: dpkg.path('/') }).map(each => `/${each}`)
   }
 
   return {
@@ -72,10 +95,13 @@ export function openApt(root: string, folder: string): Manager {
       return arch === 'all' || arch === dpkg.look().native ? plain : name
     },
     holder: dpkg.holder,
-    interrupted: () => dpkg.interrupted() || policy.left(),
+    interrupted: () => dpkg.interrupted() || policy.left() || condemnedOf(dpkg.look().text).length > 0,
     finish: async () => {
       policy.remove()
       await outside(['dpkg', '--force-confdef', '--force-confold', '--configure', '-a'])
+      const condemned = condemnedOf(dpkg.look().text)
+      const wanted = `printf '%s install\\n' "$@" | dpkg --set-selections`
+      if (condemned.length > 0) await ask(['sh', '-c', wanted, 'sh', ...condemned])
     },
     compare: compareVersions,
     offered: async names => parseMadison((await ask(['apt-cache', 'madison', ...names])).output),
@@ -95,14 +121,14 @@ export function openApt(root: string, folder: string): Manager {
       return target
     },
     simulate: async (transaction, sweep) => {
-      const more = sweep ? sweeping : []
+      const more = [...again(), ...(sweep ? sweeping : [])]
       const ran = await ask(['apt-get', ...options, ...more, '-s', 'install', ...words(transaction)])
       if (ran.code !== 0 && !sweep) throw new StepError('PACKAGE_CONFLICT', undefined, lastLines(ran.output))
       return parseSimulation(ran.output)
     },
     fetch: async transaction => {
       const ran = await ask(
-        ['apt-get', ...options, '--download-only', 'install', ...words(transaction)],
+        ['apt-get', ...options, ...again(), '--download-only', 'install', ...words(transaction)],
         fetchMs,
       )
       if (ran.code !== 0) throw failure(ran)
@@ -116,7 +142,7 @@ export function openApt(root: string, folder: string): Manager {
     },
     transact: (transaction, purge, quiet) =>
       policy.around(quiet, async () => {
-        const ran = await outside(['apt-get', ...options, 'install', ...words(transaction)])
+        const ran = await outside(['apt-get', ...options, ...again(), 'install', ...words(transaction)])
         if (ran.code !== 0) throw failure(ran)
         if (purge.length === 0) return ran.output
         const purged = await outside(['dpkg', '--purge', ...purge])
@@ -132,10 +158,10 @@ export function openApt(root: string, folder: string): Manager {
     },
     remains: async removed => {
       const { text } = dpkg.look()
-      const files = removed.flatMap(name => conffilesOf(text, name))
+      const files = [...removed.flatMap(name => conffilesOf(text, name)), ...unitLinks(removed)]
       return async said => {
-        const there = [...files, ...parseNotRemoved(said)].filter(path => fs.existsSync(dpkg.path(path)))
-        return [...new Set([...there, ...dpkg.left(removed)])]
+        const there = [...files, ...parseNotRemoved(said)].filter(isThere)
+        return [...new Set([...there, ...there.flatMap(initLinks), ...dpkg.left(removed)])]
       }
     },
     owns: dpkg.owns,

@@ -193,6 +193,8 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
   const trusted = (held: Held): boolean => {
     if (held.seen === undefined || held.seenAtMs === undefined) return false
     if (specs.get(held.step.verb)?.deep) return false
+    // What went while it was looked at: only to ABSENT is it as it should be.
+    if (held.seen === null && held.step.verb !== 'ABSENT') return false
     if (held.seen && held.seenAtMs - held.seen.ctimeMs < racyMs) return false
     return sameLook(held.seen, statOf(machine, targetOf(held.step)!) ?? null)
   }
@@ -231,7 +233,7 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
       }
     const back = await takeBack(context)
     if (!clean) {
-      const homes = new Set([...index().byPath.keys()].map(dirname))
+      const homes = new Set([...[...index().byPath.keys()].map(dirname), ...(state().homes ?? [])])
       for (const home of [...homes].filter(path => hasDirectory(machine, path)))
         for (const name of machine.list(home)) if (isTemporary(name)) machine.removeTree(join(home, name))
     }

@@ -31,6 +31,7 @@ const tools: Readonly<Record<string, string>> = {
   nsenter: 'util-linux',
   setpriv: 'util-linux',
   perl: 'perl-base',
+  strace: 'strace',
 }
 
 export interface Base {

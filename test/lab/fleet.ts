@@ -114,20 +114,30 @@ export class LabFleet {
   async converged(hosts: readonly Host[] = this.hosts, ms = 90_000): Promise<void> {
     for (const host of hosts) {
       let last: StatusView | undefined
+      let failed = 0
       await until(
         `release ${this.#published} on ${host.name}`,
         async () => {
           const status = (last = (await this.status(host)) ?? last)
           const settled = status?.release?.sequence === this.#published && status.notKept.length === 0
-          if (status?.state === 'FAILED') throw new Error(`${host.name}: ${status.why}`)
+          // For a while it may still be the release before that failed.
+          failed = status?.state === 'FAILED' ? failed + 1 : 0
+          if (failed > 100) throw new Error(host.name)
           return settled && ['APPLIED', 'HEALTHY'].includes(status.state) ? true : undefined
         },
         ms,
         50,
       ).catch(error => {
-        throw new Error(`${error.message}: ${JSON.stringify(last?.why ?? last?.notKept ?? 'no answer')}`)
+        throw new Error(`${error.message}: ${last?.why ?? JSON.stringify(last?.notKept ?? 'no answer')}`)
       })
     }
+  }
+
+  /** Waits until a file of a host holds this again. */
+  async repaired(host: Host, path: string, content: string): Promise<void> {
+    await until(`${path} on ${host.name} to be repaired`, async () =>
+      (await host.exec(['cat', path], { exits: 'any' })).stdout === content ? true : undefined,
+    )
   }
 
   /** What the agent of a host has logged since it booted, of one event if it is given. */
@@ -144,6 +154,9 @@ export class LabFleet {
     return this.lab.down()
   }
 }
+
+/** Node.js, as a host has it. */
+export const inHostNode = '/opt/fleet/node_modules/.bin/node'
 
 /** A script of this folder, as text: to be run in a host. */
 export const scriptText = (name: string): string => readFileSync(join(project, 'test/lab', name), 'utf8')

@@ -167,7 +167,8 @@ export class Host {
     await this.release()
     if (!existsSync(this.#folder)) await this.#make()
     await command(['mount', '-o', 'loop,noatime', this.#in('image'), this.#in('disk')])
-    const layers = `lowerdir=${this.#base.tree},upperdir=${this.#in('disk/upper')},workdir=${this.#in('disk/work')}`
+    // xino: as on a disk, a directory has the same inode number after a boot.
+    const layers = `xino=on,lowerdir=${this.#base.tree},upperdir=${this.#in('disk/upper')},workdir=${this.#in('disk/work')}`
     await command(['mount', '-t', 'overlay', '-o', layers, this.#machine, this.#in('root')])
     await this.#plug()
     this.#boot()
@@ -245,6 +246,11 @@ export class Host {
   /** A path of the host, as the machine sees it. For looking only. */
   at(path: string): string {
     return join(this.#in('root'), path)
+  }
+
+  /** Processes of a group of the host, such as `payload/system.slice/x.service`, as the machine counts. */
+  pids(group: string): readonly number[] {
+    return this.#group.pids(group)
   }
 
   /** Process 1 of the host, as the machine counts. */

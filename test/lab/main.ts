@@ -20,7 +20,7 @@ const [verb = '', ...words] = process.argv.slice(2)
 async function run(): Promise<number> {
   const why = await obstacle()
   if (why !== undefined) throw new Error(`the lab cannot run: ${why}`)
-  const lab = await Lab.open('hand')
+  const lab = await Lab.open(process.env['FLEET_LAB_NAME'] ?? 'hand')
   const host = () => lab.host(words[0] ?? '')
   switch (verb) {
     case 'up':

@@ -1,9 +1,8 @@
 // Two walks of a host's whole disk, compared. What may differ without anybody having managed it is listed here, each with
 // its reason; everything else is told.
 
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { type Host, project } from './lab.ts'
+import { inHostNode, scriptText } from './fleet.ts'
+import type { Host } from './lab.ts'
 
 /** Path -> what there is, as one line. */
 export type Walk = ReadonlyMap<string, string>
@@ -37,12 +36,11 @@ export const unmanaged: Readonly<Record<string, string>> = {
   '/etc/.pwd.lock': 'an empty file that is locked while passwd is changed',
 }
 
-const script = readFileSync(join(project, 'test/lab/walk.mjs'), 'utf8')
+const script = scriptText('walk.mjs')
 
 export async function walk(host: Host): Promise<Walk> {
-  const modules = '/opt/fleet/node_modules/.bin/node'
   const argv = [
-    modules,
+    inHostNode,
     '--input-type=module',
     '-',
     '/proc',
@@ -58,11 +56,13 @@ export async function walk(host: Host): Promise<Walk> {
   return new Map(lines.map(line => line.split('\t') as [string, string]))
 }
 
-/** `- path was`, `+ path is`, for every path that differs and is not in `unmanaged` or below `ignored`. */
-export function differences(before: Walk, after: Walk, ignored: readonly string[] = []): readonly string[] {
-  const out = [...Object.keys(unmanaged), ...ignored]
+/** `- path was`, `+ path is`, for every path that differs and is neither in `unmanaged` nor one of `left`, or below it. */
+export function differences(before: Walk, after: Walk, left: readonly string[] = []): readonly string[] {
+  const out = [...Object.keys(unmanaged), ...left, ...left.map(path => `${path}/`)]
+  // A path that is left behind keeps the directories above it.
   const counts = (path: string) =>
-    !out.some(each => path === each || (each.endsWith('/') && `${path}/`.startsWith(each)))
+    !out.some(each => path === each || (each.endsWith('/') && `${path}/`.startsWith(each))) &&
+    !left.some(each => each.startsWith(`${path}/`))
   const told: string[] = []
   for (const path of new Set([...before.keys(), ...after.keys()])) {
     if (before.get(path) === after.get(path) || !counts(path)) continue

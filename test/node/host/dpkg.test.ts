@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   compareVersions,
+  condemnedOf,
   conffilesOf,
   nativeOf,
   parseBlamed,
@@ -47,6 +48,11 @@ describe('the status file of dpkg', () => {
       ['libc6:i386', { version: '2.36', held: false, automatic: false }],
     ])
     expect(nativeOf(status)).toBe('amd64')
+  })
+  test('says which packages a transaction that broke off had marked to go', () => {
+    const marked = stanza('marked', 'deinstall ok installed')
+    const kept = stanza('kept', 'deinstall ok config-files')
+    expect(condemnedOf([status, marked, kept].join('\n'))).toEqual(['marked'])
   })
   test('says which configuration files a package has', () => {
     expect(conffilesOf(status, 'nginx')).toEqual(['/etc/nginx/a'])
