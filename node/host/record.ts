@@ -19,12 +19,18 @@ export function openRecord(machine: System): JournalFile {
   const replayed = replay(bytes)
   if (replayed.size < bytes.length) machine.truncate('journal', replayed.size)
   let { state, size } = replayed
+  const openedSize = size
   let snapshotSize = 0
+  /** Whatever is noted: a host without releases notes looks and pauses for years. Not while a run waits for its outcome. */
+  const isGrown = ({ kind }: Entry, { open }: State) => {
+    const wanted = kind === 'done' ? snapshotSize : Math.max(snapshotSize, openedSize)
+    return open === undefined && size > Math.max(journalBytesMin, 2 * wanted)
+  }
   return {
     state: () => state,
     note: (entry, durable = true) => {
       const next = advance(state, entry)
-      if (entry.kind === 'done' && size > Math.max(journalBytesMin, 2 * snapshotSize)) {
+      if (isGrown(entry, next)) {
         const whole = encode({ kind: 'snapshot', version, state: next })
         machine.replace('journal', whole)
         size = snapshotSize = whole.length

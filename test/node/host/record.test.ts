@@ -1,32 +1,28 @@
-// What a run writes down when there is nothing new to say.
 import * as fs from 'node:fs'
-import { afterEach, expect, test, vi } from 'vitest'
-import type { Engine } from '../../../node/host/main.ts'
-import { about, copy, ground, mkdir, payloads } from './ground.ts'
+import { expect, test } from 'vitest'
+import { openMachine } from '../../../node/host/linux.ts'
+import { openRecord } from '../../../node/host/record.ts'
+import { about, copy, ground } from './ground.ts'
 
-const here = ground()
-let engine: Engine
-afterEach(() => engine.close())
-
-test('a run that finds all as it was noted leaves the journal alone', async () => {
-  const steps = [mkdir('/d'), copy('/d/a', 'a')]
-  const journal = () => fs.readFileSync(`${here.state}/journal`, 'utf8')
-  engine = here.open()
-  await engine.run(steps, about('1'), payloads)
-  // A target that changed a moment before it was looked at is looked at, and noted, once more.
-  await vi.waitFor(async () => {
-    await engine.run(steps, about('1'), payloads)
-    const before = journal()
-    await engine.run(steps, about('1'), payloads)
-    expect(journal()).toBe(before)
-  })
-  const settled = journal()
-  await engine.run(steps, about('2'), payloads)
-  expect(journal()).not.toBe(settled)
-  const [first] = steps
-  const moved = [{ ...first!, origin: { file: 'other.steps', line: 7, column: 1 } }, steps[1]!]
-  const noted = journal()
-  await engine.run(moved, about('2'), payloads)
-  expect(journal().slice(noted.length)).toContain('other.steps')
-  expect(engine.inForce()?.steps[0]?.origin.file).toBe('other.steps')
+test('a journal that only notes looks stays small, and says the same', () => {
+  const here = ground()
+  fs.mkdirSync(here.state)
+  const machine = openMachine(here.root, here.state)
+  const record = openRecord(machine)
+  const step = copy('/x', 'x')
+  const since = { ...about('1'), atMs: 0 }
+  record.note({ kind: 'done', about: about('1'), held: [{ step, originals: [], since }], dirty: [] })
+  const seen = Array.from({ length: 3000 }, () => [step.id, null] as const)
+  for (let atMs = 1; atMs <= 60; atMs++) {
+    record.note({ kind: 'seen', atMs, seen }, false)
+    // While a run is open its journal only grows.
+    if (atMs === 30) record.note({ kind: 'begin', run: 1, intents: [] })
+    if (atMs === 31) record.note({ kind: 'undone', dirty: [] })
+    expect(fs.statSync(`${here.state}/journal`).size).toBeLessThan(1.2 * 1024 ** 2)
+  }
+  machine.close()
+  const again = openMachine(here.root, here.state)
+  expect(openRecord(again).state()).toEqual(record.state())
+  expect(record.state().held[0]).toMatchObject({ seen: null, seenAtMs: 60 })
+  again.close()
 })
