@@ -370,7 +370,7 @@ export function comeBack(
 ): 'done' | 'left' {
   const { kind, before, saved, temp } = intent
   const path = intent.path!
-  const now = machine.lstat(path)
+  let now = machine.lstat(path)
   if (kind === 'modify') {
     if (now && before) set(machine, path, now, before)
     return 'done'
@@ -394,10 +394,11 @@ export function comeBack(
     // Neither what was there before nor what the run put there: somebody's work.
     if (now.kind === 'directory') return 'left'
     keepEdit(path, now, 'put')
-  } else if (now && kind === 'unpack') {
+  } else if (now?.kind === 'directory' && kind !== 'restore') {
+    // An archive was unpacked here, be it in the place of what is to come back.
     machine.settle()
     machine.removeTree(path)
-    return 'done'
+    now = undefined
   } else if (now?.kind === 'directory') {
     // A saved directory that had returned goes back where it was kept, or its copy goes.
     machine.rename(path, machine.lstat(intent.source!) === undefined ? intent.source! : temp!)

@@ -161,3 +161,21 @@ test('a release that meets an edit inside keeps the edit, not the tree', async (
   expect(fs.readdirSync(`${at.state}/saved`)).toEqual([])
   engine.close()
 })
+
+test.each([
+  ['edited', (inside: string) => fs.writeFileSync(`${inside}/run`, 'mine')],
+  ['incomplete', (inside: string) => fs.rmSync(`${inside}/run`)],
+])('a run that fails once it has unpacked what was %s anew takes that back too', async (_, edit) => {
+  const at = ground()
+  fs.mkdirSync(`${at.root}/srv`)
+  const engine = at.open()
+  await engine.run([shop('1')], about('1'), payloads)
+  edit(`${at.root}/srv/shop/1`)
+  const before = at.walk()
+  const outcome = await engine.run([shop('1'), run('false')], about('2'), payloads)
+  expect(outcome).toMatchObject({ kind: 'failed', dirty: [] })
+  expect(at.walk()).toEqual(before)
+  expect(await engine.run([shop('1')], about('1'), payloads)).toMatchObject({ kind: 'applied', notKept: [] })
+  expect(current(at)).toContain('echo 1\n')
+  engine.close()
+})
