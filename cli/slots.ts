@@ -87,6 +87,8 @@ function setup(home: string, io: Io): Answer {
   assemble(root, join(home, 'a'))
   copyFileSync(join(root, 'packaging/launcher.sh'), join(home, 'bin/fleet'))
   chmodSync(join(home, 'bin/fleet'), 0o755)
+  // Where the unit says that it is.
+  if (existsSync(join(root, 'README.md'))) copyFileSync(join(root, 'README.md'), join(home, 'README.md'))
   for (const path of ['bin/fleet', 'bin', 'a']) syncPath(join(home, path))
   saveSlots(home, { current: 'a' })
   const unit = join(home, 'a/packaging/fleet.service')
