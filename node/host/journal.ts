@@ -245,11 +245,13 @@ export function bequeath(
   return { held: next, heirless }
 }
 
+/** The same list, if nothing is to be added. */
 export function withSums(originals: readonly Original[], sums: Sums): readonly Original[] {
-  return originals.map(each => {
-    const sum = each.was === 'saved' ? (each.sum ?? sums[each.saved]) : undefined
-    return sum ? { ...each, sum } : each
-  })
+  const lacks = (each: Original) => each.was === 'saved' && !each.sum && each.saved in sums
+  if (!originals.some(lacks)) return originals
+  return originals.map(each =>
+    each.was === 'saved' && lacks(each) ? { ...each, sum: sums[each.saved]! } : each,
+  )
 }
 
 const encoder = new TextEncoder()

@@ -204,8 +204,7 @@ export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcom
   ]
   const intents = state().open?.intents ?? []
   try {
-    if (!isRecorded(state(), about, held))
-      host.context.note({ kind: 'done', about, held, dirty: sofar.dirty })
+    record(host, about, held, sofar.dirty)
   } catch (error) {
     const back = await takeBack(context)
     const notKept = sofar.plans.slice(0, 1).map(({ step }) => ({ step, reason: reasonFrom(error) }))
@@ -284,14 +283,28 @@ function pausedReason(step: Step, pause: Pause): Reason {
   return { code: 'PAUSED', path: subjectOf(step), detail: `${pause.reason}; until ${pause.untilMs}` }
 }
 
-/** Nothing was done, and all that could be noted stands in the journal already. */
-function isRecorded({ open, held: before, about: was }: State, about: About, held: readonly Held[]): boolean {
-  return (
-    open === undefined &&
-    JSON.stringify(was) === JSON.stringify(about) &&
-    held.length === before.length &&
-    held.every((each, at) => each === before[at])
-  )
+/**
+ * Notes that the run is in force. Where nothing was done, little is to be said, or nothing: how those targets look that were
+ * looked at again, and if that gets lost, they are looked at once more.
+ */
+function record(
+  { state, context: { note } }: Hosting,
+  about: About,
+  held: readonly Held[],
+  dirty: readonly Reason[],
+) {
+  const { open, held: before, about: was } = state()
+  const alike = (each: Held, at: number) =>
+    each.step === before[at]!.step &&
+    each.originals === before[at]!.originals &&
+    each.since === before[at]!.since
+  const same = JSON.stringify(was) === JSON.stringify(about) && held.length === before.length
+  if (open || dirty.length > 0 || !same || !held.every(alike))
+    return note({ kind: 'done', about, held, dirty })
+  const news = held.filter((each, at) => each !== before[at])
+  if (news.length === 0) return
+  const atMs = news.reduce((least, { seenAtMs }) => Math.min(least, seenAtMs!), Number.POSITIVE_INFINITY)
+  note({ kind: 'seen', atMs, seen: news.map(({ step, seen }) => [step.id, seen!] as const) }, false)
 }
 
 /** Targets are looked at once a leg: one that changes after it was found untouched will look different then. */
@@ -389,8 +402,9 @@ function heldAfter(
   const untouched = kind === 'kept' && acts.length === 0
   if (old && untouched && (target === undefined || isObserved(step) || trusted(old)))
     return identical(old.step, step) ? old : { ...old, step }
-  if (target === undefined) return { step, originals, since }
-  return { step, originals, since, seen: statOf(machine, target) ?? null, seenAtMs: now() }
+  const same = old && originals === old.originals && since === old.since && identical(old.step, step)
+  const mine = same ? old : { step, originals, since }
+  return target === undefined ? mine : { ...mine, seen: statOf(machine, target) ?? null, seenAtMs: now() }
 }
 
 /** What could not be taken back first, then what is declared. */
