@@ -201,7 +201,9 @@ export async function apply(
     await pace()
   }
   dropEmptyRooms(machine, intents)
-  flushHomes(machine, pathsOf(intents))
+  // What came along was flushed in its directory, which was its home then.
+  const came = ({ plan, along, intent }: Job) => along?.done && intent.kind !== 'mkdir' && !failed.has(plan)
+  flushHomes(machine, pathsOf(jobs.filter(job => !came(job)).map(job => job.intent)))
   return outcome()
 }
 
@@ -473,13 +475,14 @@ async function finishStaging(
       failed.set(plan, reasonFrom(error)),
     )
   }
-  const files = live.flatMap(({ planned, intent }) => {
+  const files = live.flatMap(({ planned, intent, along }) => {
     const { act, before } = planned
     const names: string[] = []
     if (intent.saved && before?.kind === 'file') names.push(intent.saved)
     if (intent.keeps) names.push(intent.keeps)
     if (intent.saved || intent.keeps) names.push('saved/.')
     if (act.kind === 'put' || (act.kind === 'restore' && act.stat.kind === 'file')) names.push(intent.temp!)
+    if (along && act.kind === 'mkdir') names.push(`${intent.temp}/.`)
     return names
   })
   machine.flush([...new Set(files)])

@@ -26,3 +26,22 @@ test('a journal that only notes looks stays small, and says the same', () => {
   expect(record.state().held[0]).toMatchObject({ seen: null, seenAtMs: 60 })
   again.close()
 })
+
+test('a run that only looks again notes how that looked, and nothing else', async () => {
+  const steps = [mkdir('/d'), copy('/d/a', 'a'), copy('/d/b', 'b')]
+  const journal = () => fs.readFileSync(`${here.state}/journal`, 'utf8')
+  engine = here.open()
+  await engine.run(steps, about('1'), payloads)
+  fs.utimesSync(`${here.root}/d/a`, 1, 1)
+  const noted = journal()
+  expect((await engine.run(steps, about('1'), payloads)).kind).toBe('unchanged')
+  const frames = journal()
+    .slice(noted.length)
+    .split('\n')
+    .filter(line => line.startsWith('{'))
+  expect(frames.map(line => JSON.parse(line).kind)).toEqual(['seen'])
+  expect(frames[0]).toContain('"COPY /d/a",{"kind":"file"')
+  engine.close()
+  engine = here.open()
+  expect(engine.inForce()?.steps.map(step => step.id)).toEqual(steps.map(step => step.id))
+})
