@@ -3,7 +3,6 @@
 import { execFile } from 'node:child_process'
 import fs from 'node:fs'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { compareBytes } from '../node/host/steps/sources.ts'
 import { packSizeMax } from '../node/pack.ts'
 import type { FileMode } from '../node/ports.ts'
@@ -125,8 +124,10 @@ export async function readWorktree(root: string): Promise<ReadonlyMap<string, Tr
 /** Stock git lists 5,000 files in 20 ms and isomorphic-git in seconds; operators have it, but need not. */
 async function listWorktree(root: string): Promise<readonly string[]> {
   const args = ['-C', root, 'ls-files', '-z', '--cached', '--others', '--exclude-standard']
-  const stock = await promisify(execFile)('git', args, { maxBuffer: 32 << 20 }).catch(() => undefined)
-  if (stock) return stock.stdout.split('\0').filter(path => path !== '')
+  const stock = await new Promise<string | undefined>(resolve =>
+    execFile('git', args, { maxBuffer: 32 << 20 }, (error, stdout) => resolve(error ? undefined : stdout)),
+  )
+  if (stock !== undefined) return stock.split('\0').filter(path => path !== '')
   const { default: git } = await import('isomorphic-git')
   const tracked = fs.existsSync(join(root, '.git', 'index')) ? await git.listFiles({ fs, dir: root }) : []
   const found = [...tracked]

@@ -3,7 +3,6 @@
 import { spawn } from 'node:child_process'
 import * as fs from 'node:fs'
 import type { Readable } from 'node:stream'
-import * as zlib from 'node:zlib'
 import { StepError } from './errors.ts'
 import type { Unpacking } from './system.ts'
 import { createTarReader, type Member, manifestName } from './tar.ts'
@@ -109,8 +108,9 @@ async function* plain(archive: string): AsyncGenerator<Uint8Array> {
   const begins = (...bytes: number[]) => bytes.every((byte, index) => magic[index] === byte)
   const source = fs.createReadStream(archive, { fd, start: 0, highWaterMark: 1 << 18 })
   try {
-    if (begins(0x1f, 0x8b)) yield* source.pipe(zlib.createGunzip())
-    else if (begins(0x28, 0xb5, 0x2f, 0xfd)) yield* source.pipe(zlib.createZstdDecompress())
+    if (begins(0x1f, 0x8b)) yield* source.pipe((await import('node:zlib')).createGunzip())
+    else if (begins(0x28, 0xb5, 0x2f, 0xfd))
+      yield* source.pipe((await import('node:zlib')).createZstdDecompress())
     else if (begins(0xfd, 0x37, 0x7a, 0x58, 0x5a)) yield* through('xz', source)
     else if (begins(0x42, 0x5a, 0x68)) yield* through('bzip2', source)
     else yield* source
