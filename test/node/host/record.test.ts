@@ -1,8 +1,10 @@
+// What is written down when there is little or nothing new to say.
 import * as fs from 'node:fs'
-import { expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { openMachine } from '../../../node/host/linux.ts'
+import type { Engine } from '../../../node/host/main.ts'
 import { openRecord } from '../../../node/host/record.ts'
-import { about, copy, ground } from './ground.ts'
+import { about, copy, ground, mkdir, payloads } from './ground.ts'
 
 test('a journal that only notes looks stays small, and says the same', () => {
   const here = ground()
@@ -27,21 +29,50 @@ test('a journal that only notes looks stays small, and says the same', () => {
   again.close()
 })
 
-test('a run that only looks again notes how that looked, and nothing else', async () => {
-  const steps = [mkdir('/d'), copy('/d/a', 'a'), copy('/d/b', 'b')]
-  const journal = () => fs.readFileSync(`${here.state}/journal`, 'utf8')
-  engine = here.open()
-  await engine.run(steps, about('1'), payloads)
-  fs.utimesSync(`${here.root}/d/a`, 1, 1)
-  const noted = journal()
-  expect((await engine.run(steps, about('1'), payloads)).kind).toBe('unchanged')
-  const frames = journal()
-    .slice(noted.length)
-    .split('\n')
-    .filter(line => line.startsWith('{'))
-  expect(frames.map(line => JSON.parse(line).kind)).toEqual(['seen'])
-  expect(frames[0]).toContain('"COPY /d/a",{"kind":"file"')
-  engine.close()
-  engine = here.open()
-  expect(engine.inForce()?.steps.map(step => step.id)).toEqual(steps.map(step => step.id))
+describe('of a run', () => {
+  const here = ground()
+  let engine: Engine
+  afterEach(() => engine.close())
+
+  test('that finds all as it was noted leaves the journal alone', async () => {
+    const steps = [mkdir('/d'), copy('/d/a', 'a')]
+    const journal = () => fs.readFileSync(`${here.state}/journal`, 'utf8')
+    engine = here.open()
+    await engine.run(steps, about('1'), payloads)
+    // A target that changed a moment before it was looked at is looked at, and noted, once more.
+    await vi.waitFor(async () => {
+      await engine.run(steps, about('1'), payloads)
+      const before = journal()
+      await engine.run(steps, about('1'), payloads)
+      expect(journal()).toBe(before)
+    })
+    const settled = journal()
+    await engine.run(steps, about('2'), payloads)
+    expect(journal()).not.toBe(settled)
+    const [first] = steps
+    const moved = [{ ...first!, origin: { file: 'other.steps', line: 7, column: 1 } }, steps[1]!]
+    const noted = journal()
+    await engine.run(moved, about('2'), payloads)
+    expect(journal().slice(noted.length)).toContain('other.steps')
+    expect(engine.inForce()?.steps[0]?.origin.file).toBe('other.steps')
+  })
+
+  test('that only looks again notes how that looked, and nothing else', async () => {
+    const steps = [mkdir('/d'), copy('/d/a', 'a'), copy('/d/b', 'b')]
+    const journal = () => fs.readFileSync(`${here.state}/journal`, 'utf8')
+    engine = here.open()
+    await engine.run(steps, about('1'), payloads)
+    fs.utimesSync(`${here.root}/d/a`, 1, 1)
+    const noted = journal()
+    expect((await engine.run(steps, about('1'), payloads)).kind).toBe('unchanged')
+    const frames = journal()
+      .slice(noted.length)
+      .split('\n')
+      .filter(line => line.startsWith('{'))
+    expect(frames.map(line => JSON.parse(line).kind)).toEqual(['seen'])
+    expect(frames[0]).toContain('"COPY /d/a",{"kind":"file"')
+    engine.close()
+    engine = here.open()
+    expect(engine.inForce()?.steps.map(step => step.id)).toEqual(steps.map(step => step.id))
+  })
 })
