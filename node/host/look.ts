@@ -267,6 +267,7 @@ async function reload(engine: Looking, repaired: readonly Step[], notKept: NotKe
   if (due.length === 0) return
   const ids = due.map(each => each.step.id)
   if (ids.some(id => !owing.includes(id))) engine.note({ kind: 'owed', ids })
+  const unpaid: string[] = []
   for (const { step } of due) {
     const [planned] = planSteps({
       declared: [step],
@@ -280,9 +281,11 @@ async function reload(engine: Looking, repaired: readonly Step[], notKept: NotKe
       await repair(engine.context, planned!, payloads, runs)
     } catch (error) {
       notKept.push({ step, reason: reasonFrom(error) })
+      unpaid.push(step.id)
     }
   }
-  engine.note({ kind: 'owed', ids: [] })
+  // What failed is owed still: the next look tries it again.
+  engine.note({ kind: 'owed', ids: unpaid })
 }
 
 /** Asks once what these steps want to be asked, all at the same time; nothing follows from it. */

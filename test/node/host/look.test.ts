@@ -191,6 +191,24 @@ test('a repair of a file pays what is owed for it', async () => {
   await vi.waitFor(() => expect(fs.existsSync(mark)).toBe(true))
 })
 
+test('what is owed for a repair and fails is owed still', async () => {
+  const [mark, ok] = [`${here.dir}/mark`, `${here.dir}/ok`]
+  fs.writeFileSync(ok, '')
+  await begin(
+    copy('/etc/conf', 'declared\n'),
+    run(`test -e ${ok} && touch ${mark}`, { on: '/etc/conf', shell: '' }),
+  )
+  for (const path of [ok, mark]) fs.rmSync(path)
+  watch.close()
+  fs.writeFileSync(`${here.root}/etc/conf`, 'mine')
+  expect(await codes()).toEqual(['COMMAND_FAILED'])
+  expect(await codes()).toEqual(['COMMAND_FAILED'])
+  fs.writeFileSync(ok, '')
+  expect([await codes(), fs.existsSync(mark)]).toEqual([[], true])
+  fs.rmSync(mark)
+  expect([await codes(), fs.existsSync(mark)]).toEqual([[], false])
+})
+
 test('a provider that goes deaf is named until it hears again', async () => {
   await begin(service())
   for (const deaf of units.deafs) deaf('the bus is gone')
