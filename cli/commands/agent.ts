@@ -62,7 +62,8 @@ export const spec: CommandSpec = {
     await agent.stop()
     if (end === 'handover') return { exit: exits.handover, text: () => '' }
     const failure = end === 'stopped' ? undefined : end
-    if (failure === undefined) return { text: () => '' }
+    // A run that is in the middle would hold the process for as long as its commands take; the next start takes it back.
+    if (failure === undefined) process.exit(exits.ok)
     throw new CliError(`the agent cannot go on: ${failure.message}`, {
       code: (failure as { code?: string }).code ?? 'FAILED',
     })

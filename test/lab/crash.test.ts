@@ -26,14 +26,14 @@ ExecStart=/bin/sleep infinity
 WantedBy=multi-user.target
 `
 const both = `
-GROUP app gid=301
+GROUP apps gid=301
 MKDIR /var/lib/app mode=0750
 COPY files/unit /etc/systemd/system/app.service
 COPY files/big /var/lib/app/big
 `
 const states = {
   a: `${both}
-USER app uid=301 group=app groups=adm system home=/var/lib/app
+USER app uid=301 group=apps groups=adm system home=/var/lib/app
 TREE files/a /etc/app exclusive
 PACKAGE lab-tool version=1.0 undo=purge
 LINE /etc/login.defs "UMASK 027" match="^UMASK\\b"
@@ -46,7 +46,7 @@ TIMER app-tidy true every=1h
 CHECK unit app.service
 `,
   b: `${both}
-USER app uid=301 group=app groups=adm,games system home=/var/lib/app shell=/bin/sh
+USER app uid=301 group=apps groups=adm,games system home=/var/lib/app shell=/bin/sh
 TREE files/b /etc/app mode=0600
 PACKAGE lab-tool version=2.0 undo=purge
 PACKAGE lab-other undo=purge
