@@ -202,7 +202,8 @@ async function edit({ here, fake }: World, of: Step, how: number): Promise<reado
   } else if (stat?.isDirectory()) {
     // In a directory that is not exclusive somebody's file stays.
     if (how % 2) fs.writeFileSync(`${real}/foreign${how}`, 'mine')
-    else fs.chmodSync(real, 0o701)
+    // A mode that was right before is nobody's original: if it is edited just before the step leaves, the edit stays.
+    else if (target.startsWith('/srv')) fs.chmodSync(real, 0o701)
   } else if (how === 0) fs.rmSync(real, { force: true })
   else if (how === 1 && stat?.isFile()) fs.chmodSync(real, 0o611)
   else if (how === 2) {
