@@ -6,6 +6,8 @@ import { underSystemd } from './linux-outside.ts'
 import { run } from './linux-run.ts'
 
 const timeoutMs = 60_000
+/** A line a unit, all of them: of a host with thousands. Bytes. */
+const outputMax = 64 * 1024
 const unitDirectories = ['/usr/lib/systemd/system', '/lib/systemd/system', '/etc/systemd/system']
 /** A file that says so is ours, also after a crash. */
 const mark = '# fleet: nothing starts before it is configured'
@@ -66,7 +68,7 @@ export async function reloading<T>(root: string, work: () => Promise<T>): Promis
 /** Those that do not run. */
 async function idleOf(units: readonly string[]): Promise<readonly string[]> {
   if (units.length === 0 || !underSystemd('/')) return []
-  const { output } = await run(['systemctl', 'is-active', ...units], { timeoutMs })
+  const { output } = await run(['systemctl', 'is-active', ...units], { timeoutMs, outputMax })
   const states = output.trim().split('\n')
   return units.filter((_, index) => ['inactive', 'failed', 'unknown'].includes(states[index] ?? ''))
 }
