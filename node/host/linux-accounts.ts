@@ -151,7 +151,7 @@ class AccountProvider implements Provider {
   async #changeUser(name: string, known: Accounts, to: User | null): Promise<readonly string[]> {
     const now = known.users.get(name)
     if (to === null) return now === undefined ? [] : this.#removeUser(name, now, known)
-    if (now === undefined) await this.#createUser(name, to)
+    if (now === undefined) await this.#createUser(name, to, known)
     else {
       const changes = modification(now, to, known)
       if (changes.length > 0) await this.#tool(name, ['usermod', ...changes])
@@ -159,7 +159,11 @@ class AccountProvider implements Provider {
     return []
   }
 
-  async #createUser(name: string, { uid, gid, groups, home, shell }: User): Promise<void> {
+  async #createUser(name: string, to: User, known: Accounts): Promise<void> {
+    const { uid, gid, groups, home, shell } = to
+    // userdel took the group of its name along, and whoever called it was cut short before that came back.
+    if (!known.groups.has(name) && ![...known.groups.values()].some(each => each.gid === gid))
+      await this.#tool(name, ['groupadd', '-g', String(gid)])
     const fresh = bringsHome({ uid, home }) && !(await this.#owner(home))
     const spools = ['/var/mail', '/var/spool/mail'].map(each => `${each}/${name}`)
     const old = await Promise.all(spools.map(path => this.#owner(path)))

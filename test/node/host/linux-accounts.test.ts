@@ -1,5 +1,5 @@
 // The providers of users and groups with the real tools, in a root directory of their own.
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -78,6 +78,14 @@ describe.skipIf(process.getuid?.() !== 0)('as root', () => {
     for (const [name, text] of Object.entries(base)) expect(file(`etc/${name}`), name).toBe(text)
   })
 
+  test('a user comes back with the group that userdel took along', async () => {
+    await set(group, 'deploy', { gid: 2001 })
+    await set(user, 'deploy', { ...deploy, gid: 2001 })
+    execFileSync('userdel', ['--prefix', root, 'deploy'])
+    expect(file('etc/group')).not.toContain('deploy')
+    await set(user, 'deploy', { ...deploy, gid: 2001 })
+    expect(file('etc/group')).toContain('deploy:x:2001:')
+  })
   test('a user of a service gets no home and no subordinate ids', async () => {
     await set(user, 'daemon2', { ...deploy, uid: 998, home: '/home/daemon2', shell: '/usr/sbin/nologin' })
     expect(fs.readdirSync(join(root, 'home'))).toEqual([])
