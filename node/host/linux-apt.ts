@@ -53,10 +53,13 @@ export function openApt(root: string, folder: string): Manager {
   const outside = (argv: readonly string[]) => runOutside(root, inside(root, argv), `${folder}/log`)
   const words = ({ install, remove }: Transaction) => [...install, ...remove.map(name => `${name}-`)]
 
-  /** A removal that was cut short leaves a package that apt takes for whole; only this brings its files back. */
+  /**
+   * A transaction that was cut short leaves a package that apt takes for whole, and that dpkg removes only when forced:
+   * this brings its files back, or makes them go.
+   */
   const again = () =>
     [...dpkg.look().packages.values()].some(each => each.version.endsWith(' half-installed'))
-      ? ['--reinstall']
+      ? ['--reinstall', '-o', 'Dpkg::Options::=--force-remove-reinstreq']
       : []
 
   const cached = (name: string, version: string): string | undefined => {

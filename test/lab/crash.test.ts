@@ -194,11 +194,12 @@ onLab('a run that is cut short', () => {
               },
             )
             recovered = ran.stdout
-            const { undone } = JSON.parse(recovered) as { undone: boolean }
+            const { undone, dirty } = JSON.parse(recovered) as { undone: boolean; dirty: unknown[] }
             const found = await stateOf(host, [now, next])
             tally[cut ? 'cuts' : 'kills']++
             tally[found === next ? 'finished' : 'undone']++
             if (undone) expect(found).toBe(now)
+            expect(dirty).toEqual([])
           } catch (error) {
             throw new Error(`${what}: ${(error as Error).message}\nrecovery: ${recovered}`)
           }
