@@ -6,7 +6,7 @@ import type { Act } from './act.ts'
 import { probeWords } from './describe.ts'
 import { sha256 } from './digest.ts'
 import { type Reason, StepError } from './errors.ts'
-import { type Intent, type Made, type Outcome, type Sums, savedIn } from './journal.ts'
+import { type Intent, type Outcome, type Sums, savedIn } from './journal.ts'
 import {
   check,
   commit,
@@ -17,6 +17,7 @@ import {
   intentOf,
   type Job,
   joinRooms,
+  madeOf,
   makeRooms,
   reasonFrom,
   stage,
@@ -29,7 +30,7 @@ import { type Change, kindOf, type ResourceId } from './resource.ts'
 import { command, pacer, pathsOf, type Running, revert, takeBack } from './revert.ts'
 import { type Sum, sumOf } from './saved.ts'
 import type { Payload, Step } from './steps/step.ts'
-import { basename, type Probing, type System } from './system.ts'
+import { basename, type Probing, type Stat, type System } from './system.ts'
 
 export { reasonFrom } from './perform.ts'
 export { takeBack } from './revert.ts'
@@ -70,6 +71,8 @@ export interface Applied {
   readonly sums: Sums
   /** Of the resources that were changed. */
   readonly outcomes: ReadonlyMap<ResourceId, Outcome>
+  /** How what came with its directory looked when it was made: whatever was done to it since shows. */
+  readonly looks: ReadonlyMap<string, Stat>
 }
 
 /** Pairs handed to one call of a tool: bounds open handles. */
@@ -101,6 +104,7 @@ export async function apply(
   const begun = new Set<Step>()
   const sums: Record<string, Sum> = {}
   const outcomes = new Map<ResourceId, Outcome>()
+  const looks = new Map<string, Stat>()
   const outcome = (ended?: Applied['ended']): Applied => ({
     notKept: [...failed].map(([plan, reason]) => ({ step: plan.step, reason })),
     leftBehind: [...plans.flatMap(each => each.leftBehind), ...left],
@@ -109,6 +113,7 @@ export async function apply(
     dirty: ended === undefined ? [...plans.flatMap(each => each.damaged), ...dirty] : dirty,
     sums,
     outcomes,
+    looks,
   })
   let staged = false
   const giveUp = async () => {
@@ -142,12 +147,12 @@ export async function apply(
   }
 
   // Prepare: all that can fail without anything being changed.
-  const made: Made[] = jobs.map(() => null)
+  const ready = jobs.map((): Stat | undefined => undefined)
   const pace = pacer()
   for (const [at, job] of jobs.entries()) {
     if (failed.has(job.plan)) continue
     try {
-      made[at] = await stageJob(context, job, payloads)
+      ready[at] = await stageJob(context, job, payloads)
       sumUp(job.intent)
     } catch (error) {
       failed.set(job.plan, reasonFrom(error, job.intent.path))
@@ -165,7 +170,7 @@ export async function apply(
     await finishStaging(context, jobs, failed, pace, plain)
     if (failed.size > 0 && !keepFailed) return giveUp()
     for (const job of jobs) if (failed.has(job.plan)) discard(machine, job)
-    note({ kind: 'staged', made, sums })
+    note({ kind: 'staged', made: ready.map(madeOf), sums })
     staged = true
   } catch (error) {
     blame(error)
@@ -188,11 +193,8 @@ export async function apply(
         if (!keepFailed) return giveUp()
         // The step stands alone: only its own acts go back; others of the transaction are tried without it.
         const mine = due.filter(job => failed.has(job.plan)).flatMap(job => byPlan.get(job.plan)!)
-        const back = await revert(
-          context,
-          open()!,
-          mine.map(each => each.index),
-        )
+        const indexes = mine.map(each => each.index)
+        const back = await revert(context, open()!, indexes)
         for (const each of mine) discard(machine, each)
         left.push(...back.leftBehind)
         dirty.push(...back.dirty)
@@ -204,6 +206,7 @@ export async function apply(
   // What came along was flushed in its directory, which was its home then.
   const came = ({ plan, along, intent }: Job) => along?.done && intent.kind !== 'mkdir' && !failed.has(plan)
   flushHomes(machine, pathsOf(jobs.filter(job => !came(job)).map(job => job.intent)))
+  for (const [at, job] of jobs.entries()) if (came(job)) looks.set(job.intent.path!, ready[at]!)
   return outcome()
 }
 
@@ -388,8 +391,8 @@ async function repairInOrder(
   }
 }
 
-/** Makes what will take the target's place. */
-async function stageJob({ machine }: Applying, job: Job, payloads: Payloads): Promise<Made> {
+/** Makes what will take the target's place, and answers how it looks. */
+async function stageJob({ machine }: Applying, job: Job, payloads: Payloads): Promise<Stat | undefined> {
   const { act } = job.planned
   if (act.kind !== 'unpack') return stage(machine, job, await bytesOf(job, payloads))
   const { path, payload, strip, ownership } = act

@@ -335,6 +335,7 @@ async function applyLeg(
     dirty: plans.flatMap(each => each.damaged),
     sums: {},
     outcomes: new Map(),
+    looks: new Map(),
   }
 }
 
@@ -375,7 +376,7 @@ async function fold(
     if (plan.kind === 'undo')
       sofar.orphans = [...sofar.orphans, ...orphansOf(old?.originals ?? [], applied.outcomes)]
     const originals = withOutcomes(withSums(plan.originals, applied.sums), applied.outcomes)
-    if (plan.kind !== 'undo') held.set(id, heldAfter(host, { ...plan, originals }, old, about))
+    if (plan.kind !== 'undo') held.set(id, heldAfter(host, { ...plan, originals }, old, about, applied.looks))
     else if (plan.more) held.set(id, { ...held.get(id)!, originals })
     else held.delete(id)
     if (performance.now() - slice > sliceMs) {
@@ -393,6 +394,7 @@ function heldAfter(
   { step, kind, originals, acts }: StepPlan,
   old: Held | undefined,
   about: About,
+  looks: Applied['looks'],
 ): Held {
   const since =
     old && (kind === 'kept' || kind === 'repair')
@@ -404,7 +406,8 @@ function heldAfter(
     return identical(old.step, step) ? old : { ...old, step }
   const same = old && originals === old.originals && since === old.since && identical(old.step, step)
   const mine = same ? old : { step, originals, since }
-  return target === undefined ? mine : { ...mine, seen: statOf(machine, target) ?? null, seenAtMs: now() }
+  if (target === undefined) return mine
+  return { ...mine, seen: looks.get(target) ?? statOf(machine, target) ?? null, seenAtMs: now() }
 }
 
 /** What could not be taken back first, then what is declared. */

@@ -119,8 +119,9 @@ export function openMachine(root: string, state: string): Machine {
     if (owned) fs.fchownSync(fd, wanted.uid, wanted.gid)
     // chown clears setuid and setgid.
     const { mode } = ownership
-    if (mode !== undefined && (owned || (now.mode & 0o7777) !== mode)) fs.fchmodSync(fd, mode)
-    return now
+    const moded = mode !== undefined && (owned || (now.mode & 0o7777) !== mode)
+    if (moded) fs.fchmodSync(fd, mode)
+    return owned || moded ? fs.fstatSync(fd) : now
   }
 
   const tool = (argv: readonly string[], path: string, fail: ReasonCode, input?: string) => {

@@ -235,11 +235,14 @@ export function homeFinder(
   }
 }
 
-/** Makes what will take the target's place, and saves what it replaces; changes no target. `bytes`: of a `put`. */
-export function stage(machine: System, job: Job, bytes: Uint8Array | undefined): Made {
+/**
+ * Makes what will take the target's place, and saves what it replaces; changes no target. Answers how it looks, undefined where
+ * nothing will. `bytes`: of a `put`.
+ */
+export function stage(machine: System, job: Job, bytes: Uint8Array | undefined): Stat | undefined {
   const { act, before, saved } = job.planned
   const { temp } = job.intent
-  if (!('path' in act)) return null
+  if (!('path' in act)) return undefined
   if (saved !== undefined && job.intent.saved !== undefined && before) {
     if (before.kind === 'directory') {
       if (before.dev !== machine.lstat('saved')!.dev) {
@@ -251,30 +254,30 @@ export function stage(machine: System, job: Job, bytes: Uint8Array | undefined):
   if (keeps) machine.create(keeps.saved, keeps.bytes, keeps.ownership)
   switch (act.kind) {
     case 'put':
-      return madeOf(machine.create(temp!, bytes!, act.ownership))
+      return machine.create(temp!, bytes!, act.ownership)
     case 'link':
       machine.symlink(temp!, act.target, act.ownership)
-      return madeOf(machine.lstat(temp!)!)
+      return machine.lstat(temp!)!
     case 'unpack':
-      return madeOf(machine.lstat(temp!)!)
+      return machine.lstat(temp!)!
     case 'restore': {
       const stat = machine.lstat(act.saved)
       if (stat?.kind !== act.stat.kind)
         throw new StepError('ORIGINAL_DAMAGED', act.path, `found no ${act.stat.kind} at ${act.saved}`)
       if (act.stat.kind === 'directory') {
         if (stat.dev !== machine.lstat(`${dirname(temp!)}/.`)!.dev) machine.copy(act.saved, temp!)
-        return madeOf(stat)
+        return stat
       }
       if (!machine.link(act.saved, temp!)) machine.copy(act.saved, temp!)
       restoreAttributes(machine, temp!, act.stat)
-      return madeOf(machine.lstat(temp!)!)
+      return machine.lstat(temp!)!
     }
     default:
-      return null
+      return undefined
   }
 }
 
-const madeOf = (stat: Stat): Made => [stat.ino, stat.mtimeMs]
+export const madeOf = (stat: Stat | undefined): Made => (stat ? [stat.ino, stat.mtimeMs] : null)
 
 /** A path must still be what the planner saw. */
 export function check(machine: System, { planned, along }: Job) {

@@ -88,3 +88,20 @@ test('without its directory nothing comes', async () => {
   expect(fs.readdirSync(here.root)).toEqual(['d'])
   expect(fs.readdirSync(`${here.root}/d`)).toEqual(['theirs'])
 })
+
+test('what somebody does to it as soon as it is there does not pass for ours', async () => {
+  engine.close()
+  engine = here.open({
+    wrap: machine => ({
+      ...machine,
+      rename: (from, to) => {
+        machine.rename(from, to)
+        if (to === '/d') fs.writeFileSync(`${here.root}/d/a`, 'theirs')
+      },
+    }),
+  })
+  const steps = [mkdir('/d'), copy('/d/a', 'a'), copy('/d/b', 'b')]
+  expect((await apply(steps)).kind).toBe('applied')
+  expect((await apply(steps)).repaired.map(step => step.id)).toEqual(['COPY /d/a'])
+  expect(here.read('/d/a')).toBe('a')
+})
