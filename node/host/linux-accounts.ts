@@ -95,7 +95,13 @@ class AccountProvider implements Provider {
   }
 
   /** The tools replace each file whole, and take over a lock whose owner is gone. */
-  async recover(): Promise<void> {}
+  /** The tools leave what they lock and write with when they are killed: `group.397`, `group.lock`, `passwd+`. */
+  async recover(): Promise<void> {
+    const etc = join(this.#root, 'etc')
+    if (isLocked(etc)) return
+    const scratch = /^(passwd|group|shadow|gshadow|subuid|subgid)(\.\d+|\.lock|\+)$/
+    for (const name of readdirSync(etc)) if (scratch.test(name)) await rm(join(etc, name), { force: true })
+  }
 
   hear(hint: (name: string | undefined) => void, deaf: (why: string) => void): () => void {
     try {

@@ -86,6 +86,13 @@ describe.skipIf(process.getuid?.() !== 0)('as root', () => {
     await set(user, 'deploy', { ...deploy, gid: 2001 })
     expect(file('etc/group')).toContain('deploy:x:2001:')
   })
+  test('what killed tools leave is swept up after a crash, and nothing else', async () => {
+    for (const name of ['group.397', 'group.lock', 'passwd+', 'passwd-', 'group.conf'])
+      fs.writeFileSync(join(root, 'etc', name), '')
+    await user.recover(true)
+    const left = fs.readdirSync(join(root, 'etc')).filter(name => /^(group|passwd)./.test(name))
+    expect(left.sort()).toEqual(['group.conf', 'passwd-'])
+  })
   test('a user of a service gets no home and no subordinate ids', async () => {
     await set(user, 'daemon2', { ...deploy, uid: 998, home: '/home/daemon2', shell: '/usr/sbin/nologin' })
     expect(fs.readdirSync(join(root, 'home'))).toEqual([])
