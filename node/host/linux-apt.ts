@@ -58,7 +58,7 @@ export function openApt(root: string, folder: string): Manager {
    * this brings its files back, or makes them go.
    */
   const again = () =>
-    [...dpkg.look().packages.values()].some(each => each.version.endsWith(' half-installed'))
+    [...dpkg.look().packages.values()].some(each => / (half-installed|unpacked)$/.test(each.version))
       ? ['--reinstall', '-o', 'Dpkg::Options::=--force-remove-reinstreq']
       : []
 
