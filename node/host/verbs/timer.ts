@@ -52,7 +52,8 @@ export const timer: VerbSpec = {
       argv: [
         '/bin/sh',
         '-c',
-        'systemctl daemon-reload && exec systemctl try-restart "$0"',
+        // As try-restart, which fails where a run that is taken back has left no such timer.
+        'systemctl daemon-reload && if systemctl is-active -q "$0"; then exec systemctl restart "$0"; fi',
         unitOf(step, 'timer'),
       ],
       unless: [
