@@ -26,7 +26,7 @@ import { kindOf, nameOf, type Providers, type ResourceId } from './resource.ts'
 import { takeBack } from './revert.ts'
 import { identical } from './steps/diff.ts'
 import type { Step } from './steps/step.ts'
-import type { System } from './system.ts'
+import type { Stat, System } from './system.ts'
 import { editsOf } from './unpacked.ts'
 import { declaredPaths, openView } from './view.ts'
 import { subjectOf } from './watch.ts'
@@ -148,6 +148,7 @@ export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcom
   let token: { readonly token: unknown } | undefined
   for (let leg = 0, rest = true; rest; leg++) {
     const once = lookingOnce(host)
+    const lookedMs = host.now()
     const all = await planLeg(once, steps, [...sofar.held.values()], run, leg, sofar.plans)
     const plans = all.filter(each => !each.tentative).map(each => allowed(host, each, sofar))
     rest = all.length > plans.length || plans.some(each => each.more)
@@ -176,7 +177,7 @@ export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcom
       return { kind: 'failed', ...empty, ...only(sofar), kept: kept(), undone: [...sofar.begun] }
     }
     machine.settle()
-    await fold(once, about, plans, applied, sofar)
+    await fold(once, about, plans, applied, sofar, lookedMs)
   }
 
   const confirmed =
@@ -358,14 +359,18 @@ export async function markOneWay(providers: Providers, plans: readonly StepPlan[
   )
 }
 
-/** What is held once a leg is done. */
+/** What is held once a leg is done. `lookedMs`: before it was planned. */
 async function fold(
   host: Hosting,
   about: About,
   plans: readonly StepPlan[],
   applied: Applied,
   sofar: Sofar,
+  lookedMs: number,
 ): Promise<void> {
+  const isOurs = written(host.state())
+  // What the run wrote is right as it stands; anything else that changes from the look on is looked at again.
+  const atMs = (seen: Stat | null) => (seen && isOurs(seen) ? host.now() : lookedMs)
   const failed = new Set(applied.notKept.map(each => each.step.id))
   const { held } = sofar
   let slice = performance.now()
@@ -376,7 +381,8 @@ async function fold(
     if (plan.kind === 'undo')
       sofar.orphans = [...sofar.orphans, ...orphansOf(old?.originals ?? [], applied.outcomes)]
     const originals = withOutcomes(withSums(plan.originals, applied.sums), applied.outcomes)
-    if (plan.kind !== 'undo') held.set(id, heldAfter(host, { ...plan, originals }, old, about, applied.looks))
+    if (plan.kind !== 'undo')
+      held.set(id, heldAfter(host, { ...plan, originals }, old, about, applied.looks, atMs))
     else if (plan.more) held.set(id, { ...held.get(id)!, originals })
     else held.delete(id)
     if (performance.now() - slice > sliceMs) {
@@ -395,6 +401,7 @@ function heldAfter(
   old: Held | undefined,
   about: About,
   looks: Applied['looks'],
+  atMs: (seen: Stat | null) => number,
 ): Held {
   const since =
     old && (kind === 'kept' || kind === 'repair')
@@ -407,7 +414,16 @@ function heldAfter(
   const same = old && originals === old.originals && since === old.since && identical(old.step, step)
   const mine = same ? old : { step, originals, since }
   if (target === undefined) return mine
-  return { ...mine, seen: looks.get(target) ?? statOf(machine, target) ?? null, seenAtMs: now() }
+  const made = looks.get(target)
+  if (made) return { ...mine, seen: made, seenAtMs: now() }
+  const seen = statOf(machine, target) ?? null
+  return { ...mine, seen, seenAtMs: atMs(seen) }
+}
+
+/** Recognises what the open run has put in place, as long as nobody wrote to it. */
+function written({ open }: State): (stat: Stat) => boolean {
+  const made = new Set((open?.made ?? []).map(each => each?.join()))
+  return ({ ino, mtimeMs }) => made.has([ino, mtimeMs].join())
 }
 
 /** What could not be taken back first, then what is declared. */

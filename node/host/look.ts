@@ -83,6 +83,8 @@ export async function look(
   const { note } = engine
   const { machine, providers } = engine.context
   machine.settle()
+  // What changes from here on may have been read before it changed: it is to be looked at again.
+  const sinceMs = engine.now()
   let kept = 0
   let slice = performance.now()
   const repaired: Step[] = []
@@ -116,7 +118,7 @@ export async function look(
     }
   }
   try {
-    if (seen.length > 0) note({ kind: 'seen', atMs: engine.now(), seen }, false)
+    if (seen.length > 0) note({ kind: 'seen', atMs: sinceMs, seen }, false)
     await reload(engine, repaired, notKept, payloads)
   } catch (error) {
     // The journal cannot grow: what was found must be looked at again, and what is owed was not run.

@@ -76,3 +76,66 @@ describe('of a run', () => {
     expect(engine.inForce()?.steps.map(step => step.id)).toEqual(steps.map(step => step.id))
   })
 })
+
+describe('what somebody edits while it is looked at is not noted as right', () => {
+  /** The first call of `name` for /x is followed by an edit; whatever comes then comes much later. */
+  const edited = (here: ReturnType<typeof ground>, name: 'digest' | 'rename') => {
+    let [done, late] = [false, 0]
+    const edit = () => {
+      if (done) return
+      done = true
+      late = 1000
+      fs.writeFileSync(`${here.root}/x`, 'y')
+    }
+    return here.open({
+      now: () => Date.now() + late,
+      wrap: machine => ({
+        ...machine,
+        digest: path => {
+          const found = machine.digest(path)
+          if (name === 'digest' && path === '/x') edit()
+          return found
+        },
+        rename: (from, to) => {
+          machine.rename(from, to)
+          if (name === 'rename' && to === '/x') edit()
+        },
+      }),
+    })
+  }
+  const audited = async (engine: Engine, here: ReturnType<typeof ground>) => {
+    await engine.audit(payloads)
+    expect(here.read('/x')).toBe('x')
+    engine.close()
+  }
+
+  test('by a run that finds it right', async () => {
+    const here = ground()
+    here.fill({ '/x': 'x' })
+    const engine = edited(here, 'digest')
+    await engine.run([copy('/x', 'x')], about('1'), payloads)
+    expect(here.read('/x')).toBe('y')
+    await audited(engine, here)
+  })
+
+  test('by a run that has just written it', async () => {
+    const here = ground()
+    const engine = edited(here, 'rename')
+    await engine.run([copy('/x', 'x')], about('1'), payloads)
+    expect(here.read('/x')).toBe('y')
+    await audited(engine, here)
+  })
+
+  test('by an audit', async () => {
+    const here = ground()
+    const first = here.open()
+    await first.run([copy('/x', 'x')], about('1'), payloads)
+    first.close()
+    fs.chmodSync(`${here.root}/x`, 0o600)
+    fs.chmodSync(`${here.root}/x`, 0o644)
+    const engine = edited(here, 'digest')
+    await engine.audit(payloads)
+    expect(here.read('/x')).toBe('y')
+    await audited(engine, here)
+  })
+})
