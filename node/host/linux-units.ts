@@ -265,7 +265,10 @@ export function openUnits(): Provider {
     prepare: async () => void (await attempt(undefined, async () => undefined)),
     change,
     oneWay: async () => new Map(),
-    recover: async () => undefined,
+    // Links that were made or removed just before the crash are not what systemd remembers.
+    recover: async reverts => {
+      if (reverts) await reload()
+    },
     hear: (hint, deaf) => {
       const hearer = { hint, deaf }
       hearers.add(hearer)
