@@ -11,8 +11,9 @@ import { shop } from './role.ts'
 import { onLab } from './suite.ts'
 import { differences, type Walk, walk } from './walk.ts'
 
-/** Runs that are cut short, over all hosts; about every third by a power cut. */
+/** Runs that are cut short, over all hosts; about every third by a power cut, or as FLEET_LAB_CUTS says (0 to 1). */
 const runs = Number(process.env['FLEET_LAB_RUNS'] ?? 100)
+const cuts = Number(process.env['FLEET_LAB_CUTS'] ?? 0.3)
 const seed = Number(process.env['FLEET_LAB_SEED'] ?? Date.now() % 1_000_000)
 /** Most runs are over after this. Milliseconds. */
 const longestMs = 1500
@@ -162,7 +163,7 @@ onLab('a run that is cut short', () => {
     for (let done = 0; done < runs; done += fleet.hosts.length) {
       const others = names.filter(each => each !== now)
       const next: Name = others[Math.floor(random() * others.length)]!
-      const moments = fleet.hosts.map(() => ({ cut: random() < 0.3, ms: random() * longestMs }))
+      const moments = fleet.hosts.map(() => ({ cut: random() < cuts, ms: random() * longestMs }))
       const said = `round ${1 + done / fleet.hosts.length}, ${now} -> ${next}`
       const before = fleet.hosts.map(grown)
       const publishing = publish(next, said)
