@@ -1,9 +1,10 @@
 // The operator's laptop as a peer: joins the fleet under a session key that the operator's key delegates, learns the
 // head, hands entries over, and leaves. Its log and packs lie in .git/fleet of the repository; nothing there is secret.
 import type { PeerId } from '../gossip/carrier.ts'
-import { openPeer, type Peer } from '../node/main.ts'
+import { openPeer } from '../node/main.ts'
 import { systemClock, systemRandom } from '../node/os.ts'
 import { createLog } from '../node/os-log.ts'
+import type { Peer } from '../node/peer.ts'
 import type { Release } from '../node/ports.ts'
 import { hex } from '../signing/bytes.ts'
 import { publicKeyOf } from '../signing/crypto.ts'

@@ -11,7 +11,7 @@ import type { Agent } from './agent.ts'
 import type { Effect, Input } from './effects.ts'
 import type { LogEntry } from './log.ts'
 import type { Log } from './os-log.ts'
-import type { Clock, Durable, Installed, Quarantine, Repository, Store } from './ports.ts'
+import type { Clock, Durable, Installed, Quarantine, Repository, Store, Timers } from './ports.ts'
 import type { RunReport } from './report.ts'
 
 /** What runs a release on this machine; os-host.ts makes one of the host engine. Never fails: failures are reports. */
@@ -28,6 +28,7 @@ export interface DriverPorts {
   readonly repository: Repository
   readonly runner: Runner | undefined
   readonly clock: Clock
+  readonly timers: Timers
   readonly log: Log
   /** The world failed where the agent cannot go on (its own disk): the process ends, and starts from its journal. */
   readonly fatal: (error: unknown) => void
@@ -50,6 +51,8 @@ export const keys = {
   book: 'book',
 } as const
 
+/** Least ms until the next tick: a core that wants one at once must not fill the loop. */
+const tickMs = 5
 /** ms between writes of the board to the store: each wakes a thread, which costs more than the bytes. */
 const keepRowsMs = 10_000
 /** What a host holds that the queue of effects may grow to before sends are dropped: sync heals those. */
@@ -62,9 +65,9 @@ export class Driver {
   readonly #serving = new Map<PeerId, number>()
   #pumping = false
   #stopped = false
-  #timer: NodeJS.Timeout | undefined
+  #cancelTick: () => void = () => {}
   readonly #rows = new Map<string, StatusPair>()
-  #rowsTimer: NodeJS.Timeout | undefined
+  #cancelRows: (() => void) | undefined
   #idle: (() => void)[] = []
 
   constructor(ports: DriverPorts) {
@@ -122,7 +125,7 @@ export class Driver {
 
   async stop(): Promise<void> {
     this.#stopped = true
-    clearTimeout(this.#timer)
+    this.#cancelTick()
     await this.#ports.carrier.stop()
     await this.settled()
     await this.#keepRows()
@@ -140,10 +143,10 @@ export class Driver {
   }
 
   #arm(): void {
-    clearTimeout(this.#timer)
+    this.#cancelTick()
     if (this.#stopped) return
     const ms = this.#ports.agent.wakeMs() - this.#ports.clock.now()
-    this.#timer = setTimeout(() => this.feed({ kind: 'tick' }), Math.min(Math.max(ms, 5), 2 ** 31 - 1))
+    this.#cancelTick = this.#ports.timers.after(Math.max(ms, tickMs), () => this.feed({ kind: 'tick' }))
   }
 
   async #pump(): Promise<void> {
@@ -186,7 +189,7 @@ export class Driver {
         return this.#keepFork(effect.entry)
       case 'board':
         this.#rows.set(effect.host, effect.pair)
-        this.#rowsTimer ??= setTimeout(() => void this.#keepRows(), keepRowsMs).unref()
+        this.#cancelRows ??= this.#ports.timers.after(keepRowsMs, () => void this.#keepRows())
         return
       case 'reserve':
         return durable.write(files.counter, utf8(`${effect.counter}\n`))
@@ -238,8 +241,8 @@ export class Driver {
 
   /** The board's news since the last time: what a crash takes with it, peers tell again. */
   async #keepRows(): Promise<void> {
-    clearTimeout(this.#rowsTimer)
-    this.#rowsTimer = undefined
+    this.#cancelRows?.()
+    this.#cancelRows = undefined
     const rows = [...this.#rows].map(
       ([host, pair]) => ({ type: 'put', key: keys.board(host), value: encode(pair) }) as const,
     )

@@ -1,251 +1,49 @@
-// Wiring: builds the adapters, the cores and the driver of one peer. `openPeer` serves hosts and operators' laptops alike;
-// what a host has besides (engine, control socket, audits) is os-host.ts's.
+// Wiring of a peer on a real machine: opens its store, repository, durable files and network. `openPeer` serves hosts and
+// operators' laptops alike; what a host has besides (engine, control socket, audits) is os-host.ts's.
 import { readFileSync } from 'node:fs'
 import { uptime } from 'node:os'
 import { join } from 'node:path'
-import type { Carrier, PeerId } from '../gossip/carrier.ts'
 import { type Libp2pOptions, libp2pCarrier } from '../gossip/libp2p.ts'
-import { limits } from '../gossip/limits.ts'
-import { hex, text, unhex } from '../signing/bytes.ts'
-import { decode } from '../signing/cbor.ts'
-import type { Point } from '../signing/chain.ts'
-import { publicKeyOf } from '../signing/crypto.ts'
-import { openDelegation } from '../signing/delegation.ts'
-import type { FleetId } from '../signing/entry.ts'
-import { isRefusal } from '../signing/errors.ts'
-import { higherFloor, readFloor } from '../signing/floor.ts'
-import { peerKey } from '../signing/keys.ts'
-import { readStatus, type Status, signStatus } from '../signing/status.ts'
-import { Admissions } from './admission.ts'
-import { Agent } from './agent.ts'
-import { language, version } from './config.ts'
-import { Driver, decodeBook, files, keys, type Runner } from './driver.ts'
+import { unhex } from '../signing/bytes.ts'
 import { openRepository } from './git.ts'
 import { openLevel } from './level.ts'
-import { EntryLog } from './log.ts'
-import { openDurable, systemClock, systemRandom } from './os.ts'
+import { openDurable, systemClock, systemRandom, systemTimers } from './os.ts'
 import type { Log } from './os-log.ts'
-import type { Durable, Repository, Store } from './ports.ts'
-import { Reporter } from './report.ts'
-import { Board, Counter } from './status.ts'
+import { type Peer, type PeerOptions, startPeer } from './peer.ts'
 
-export interface PeerOptions {
+export interface MachineOptions extends PeerOptions {
   /** Folder of this peer's store, repository and durable files. */
   readonly state: string
-  readonly fleet: FleetId
-  /** From the join string: what counts as the floor until there is one. */
-  readonly checkpoint: Point | undefined
-  /** Ed25519 seed: the host's key, or a laptop's session key. */
-  readonly key: Uint8Array
-  readonly role: 'host' | 'operator'
-  readonly delegation?: Uint8Array
   readonly network: Pick<Libp2pOptions, 'listen' | 'seeds' | 'mdns' | 'dht'>
   readonly log: Log
-  /** Keys (hex) to let in besides the roster's. */
-  readonly alsoAdmitted?: ReadonlySet<string>
-  /** Envelopes to begin the log with, when the store has none: a laptop's own genesis. */
-  readonly first?: readonly Uint8Array[]
-  /** Runs releases here; made when the repository is open. Answers too what is in force. */
-  readonly host?: (ports: HostPorts) => Promise<HostSide>
   readonly fatal: (error: unknown) => void
 }
 
-export interface HostPorts {
-  readonly repository: Repository
-  readonly entries: EntryLog
-  /** Feeds what drift repair found. */
-  readonly report: (drift: { repairs: number; kept: number; contested: number }, notKept: number) => void
-}
-
-export interface HostSide {
-  readonly runner: Runner
-  /** Id of the entry in force, with what its run came to. */
-  readonly inForce:
-    | { readonly entry: string; readonly declared: number; readonly notKept: number }
-    | undefined
-  readonly dirty: boolean
-  /** The whole host is paused, since before the agent started. */
-  readonly paused: { readonly untilMs: number; readonly reason: string } | undefined
-  close(): Promise<void>
-}
-
-export interface Peer {
-  readonly agent: Agent
-  readonly driver: Driver
-  readonly entries: EntryLog
-  readonly reporter: Reporter
-  readonly carrier: Carrier
-  readonly repository: Repository
-  readonly durable: Durable
-  readonly store: Store
-  /** This peer's key in hex. */
-  readonly key: string
-  stop(): Promise<void>
-}
-
-/** Peers to be heard when the floor is lost in both places (DESIGN section 4). */
-const peersToHear = 3
-
 /** Opens everything and starts to listen. Errors: STORE_LOCKED when another process has the folder, LISTEN_FAILED, errno of the disk. */
-export async function openPeer(options: PeerOptions): Promise<Peer> {
-  const { state, fleet, log, network, role } = options
+export async function openPeer(options: MachineOptions): Promise<Peer> {
+  const { state, fleet, log, network, fatal } = options
   const clock = systemClock
   const durable = openDurable(state)
   const { port: store, note } = await openLevel(join(state, 'db'), clock)
   if (note !== undefined) log('error', 'store rebuilt', { note })
   const opened = await openRepository(join(state, 'repo.git'), clock)
   if (opened.note !== undefined) log('error', 'repository rebuilt', { note: opened.note })
-  const repository = opened.port
-
-  const floor = await findFloor(durable, options.checkpoint, log)
-  const entries = new EntryLog({
-    fleet,
-    language,
-    ...(floor.point && { floor: floor.point }),
-    ...(options.alsoAdmitted && { alsoAdmitted: options.alsoAdmitted }),
-  })
-  const restored = await restore(entries, store, options.first ?? [], log)
-
-  const key = publicKeyOf(options.key)
-  const host = hex(key)
-  const random = () => systemRandom.number()
-  const boot = bootId()
-  const board = new Board({
-    open: pair => {
-      const signed = readStatus(pair)
-      return isRefusal(signed) || hex(signed.status.fleet) !== fleet ? undefined : signed.status
-    },
-    rostered: each => entries.host(each) !== undefined,
-  })
-  const reporter = new Reporter({
-    board,
-    counter: new Counter(await readNumber(durable, files.counter)),
-    host,
-    facts: () => factsOf(entries),
-    make: rest => {
-      const status = { fleet: entries.fleet, host: key, boot, agent: version, ...rest }
-      const { body, signature } = signStatus(status, options.key)
-      return [body, signature]
-    },
-    idOf: id => pointOf(entries.byId(id)),
-    hosts: () => entries.roster().length,
-    rostered: () => role === 'host' && entries.host(host) !== undefined,
-    random,
-  })
-  for (const [, value] of await store.range({ from: 'board/', before: 'board0', limit: limits.hosts })) {
-    const signed = readStatus(decode(value))
-    // By the reporter, which must speak above what this host has said, also when the counter's file was damaged.
-    if (!isRefusal(signed)) reporter.take([signed.body, signed.signature], clock.now())
-  }
-  let driver: Driver | undefined
-  const side = await options.host?.({
-    repository,
-    entries,
-    report: (drift, notKept) => driver?.feed({ kind: 'host', drift, notKept }),
-  })
-  if (side?.inForce !== undefined) {
-    const { entry, declared, notKept } = side.inForce
-    const soakMs = entries.byId(entry)?.release?.soakMs ?? 0
-    reporter.resume(
-      entry,
-      { declared, kept: declared - notKept, repaired: 0, notKept },
-      side.dirty,
-      soakMs,
-      clock.now(),
-    )
-  }
-  const carrier = await libp2pCarrier({
-    fleet,
-    key: options.key,
-    ...network,
-    book: decodeBook(await store.get(keys.book)),
-  })
-  const admissions = new Admissions({
-    log: entries,
-    keyOf,
-    checkDelegation: (peer, delegation, nowMs) => {
-      const operators = entries.trust()?.operators ?? []
-      const found = openDelegation(delegation, { fleet, operators, now: nowMs })
-      return isRefusal(found) || hex(found.session) !== keyOf(peer) ? undefined : found.untilMs
-    },
-  })
-  const agent = new Agent(
+  return startPeer(
     {
-      log: entries,
-      reporter,
-      random,
-      role,
-      inForce: side?.inForce?.entry,
-      paused: side?.paused,
-      failed: await readLines(durable, files.failed),
-      held: new Set(repository.held()),
-      // A new host has no floor either, but nothing else: it goes by the checkpoint of its join string.
-      peersToHear: floor.lost && (restored > 0 || side?.inForce !== undefined) ? peersToHear : 0,
-      admissions,
-      hello: () => ({
-        t: 'hello',
-        v: 1,
-        fleet: entries.fleet,
-        agent: version,
-        ...(options.delegation && { delegation: options.delegation }),
-        addrs: carrier.addresses().slice(0, limits.addressesPerPeer),
-      }),
-      peersToShare: () =>
-        carrier
-          .book()
-          .slice(0, limits.peersPerMessage)
-          .map(each => [each.peer, each.addresses] as const),
-      quarantined: pack => repository.quarantined(pack),
+      store,
+      durable,
+      repository: opened.port,
+      clock,
+      timers: systemTimers,
+      random: () => systemRandom.number(),
+      log,
+      carrier: book => libp2pCarrier({ fleet, key: options.key, ...network, book }),
+      boot: bootId(),
+      uptime,
+      fatal,
     },
-    clock.now(),
+    options,
   )
-  driver = new Driver({
-    agent,
-    admissions,
-    carrier,
-    store,
-    durable,
-    repository,
-    runner: side?.runner,
-    clock,
-    log,
-    fatal: options.fatal,
-  })
-  for (const each of entries.roster())
-    if (each.peer !== carrier.self) carrier.learn(each.peer as PeerId, each.addresses)
-  await driver.retag(entries.entries())
-  await driver.start()
-  const running = driver
-  return {
-    ...{ agent, driver, entries, reporter, carrier, repository, durable, store, key: host },
-    async stop() {
-      await running.stop()
-      await side?.close()
-      await repository.close()
-      await store.close()
-    },
-  }
-}
-
-const keyOf = (peer: PeerId): string | undefined => {
-  const key = peerKey(peer)
-  return key && hex(key)
-}
-
-const pointOf = (point: { readonly sequence: number; readonly id: string } | undefined) => {
-  const id = point && unhex(point.id, 32)
-  return point && id ? ([point.sequence, id] as const) : undefined
-}
-
-function factsOf(entries: EntryLog): Pick<Status, 'up' | 'head' | 'trust' | 'refused'> {
-  const refused = entries.refused().at(-1)
-  const id = refused && unhex(refused.id, 32)
-  return {
-    up: Math.floor(uptime()),
-    head: pointOf(entries.head()) ?? [0, new Uint8Array(32)],
-    trust: entries.trustSequence(),
-    ...(refused && id && { refused: [refused.sequence, id, refused.code] as const }),
-  }
 }
 
 /** 16 bytes; zeros where the kernel does not say. */
@@ -256,64 +54,4 @@ function bootId(): Uint8Array {
   } catch {
     return new Uint8Array(16)
   }
-}
-
-/** The higher of the two floors; `lost` when neither can be read. */
-async function findFloor(
-  durable: Durable,
-  checkpoint: Point | undefined,
-  log: Log,
-): Promise<{ readonly point: Point | undefined; readonly lost: boolean }> {
-  let best: Point | undefined
-  for (const name of [files.floor, files.secondFloor]) {
-    const kept = await durable.read(name)
-    if (kept.kind === 'damaged') log('error', 'floor damaged', { detail: kept.detail })
-    if (kept.kind === 'present') best = higherFloor(best, readFloor(kept.bytes))
-  }
-  return best === undefined ? { point: checkpoint, lost: true } : { point: best, lost: false }
-}
-
-/** Entries from the store, oldest first, and how many; what does not follow is left out, peers have it. */
-async function restore(
-  entries: EntryLog,
-  store: Store,
-  first: readonly Uint8Array[],
-  log: Log,
-): Promise<number> {
-  for (const envelope of first) entries.take(envelope, { gap: false })
-  let count = 0
-  for await (const [key, envelope] of rows(store, 'entry/', 'entry0')) {
-    count++
-    const { kind } = entries.take(envelope, { gap: true, kept: true })
-    if (kind === 'refused' || kind === 'ahead') log('warn', 'stored entry left out', { key, answer: kind })
-  }
-  // A host that was frozen stays so: what ended a fork is among the entries.
-  for await (const [, envelope] of rows(store, 'fork/', 'fork0'))
-    entries.take(envelope, { gap: true, kept: true })
-  return count
-}
-
-/** The rows of the store from a key on, in pages: entries are large. */
-async function* rows(
-  store: Store,
-  first: string,
-  before: string,
-): AsyncGenerator<readonly [string, Uint8Array]> {
-  for (let from = first; ; ) {
-    const page = await store.range({ from, before, limit: 256 })
-    yield* page
-    const last = page.at(-1)
-    if (last === undefined || page.length < 256) return
-    from = `${last[0]} `
-  }
-}
-
-async function readNumber(durable: Durable, name: string): Promise<number> {
-  const [line] = await readLines(durable, name)
-  return Number(line ?? 0) || 0
-}
-
-async function readLines(durable: Durable, name: string): Promise<string[]> {
-  const kept = await durable.read(name)
-  return kept.kind === 'present' ? (text(kept.bytes) ?? '').split('\n').filter(line => line !== '') : []
 }

@@ -17,12 +17,12 @@ import { quote } from './host/steps/words.ts'
 import { auditInMs, subjectOf } from './host/watch.ts'
 import { inventoryHost, inventoryRoster } from './inventory.ts'
 import type { LogEntry } from './log.ts'
-import type { HostPorts, HostSide } from './main.ts'
 import { type Attempts, cutMax, openAttempts } from './os-attempts.ts'
 import { type Edited, foundView, keeperOf, lookAt, nearestManaged, stepView } from './os-edits.ts'
 import { machineFacts } from './os-facts.ts'
 import type { Log } from './os-log.ts'
 import { openTerminals, type Terminals } from './os-terminals.ts'
+import type { HostPorts, HostSide } from './peer.ts'
 import type { RunReport, StepCounts } from './report.ts'
 
 export interface HostOptions {

@@ -5,9 +5,19 @@ import { dirname, join } from 'node:path'
 import { hex, utf8 } from '../signing/bytes.ts'
 import { sha256 } from '../signing/crypto.ts'
 import { NodeError } from './errors.ts'
-import type { Clock, Durable, Random } from './ports.ts'
+import type { Clock, Durable, Random, Timers } from './ports.ts'
 
 export const systemClock: Clock = { now: () => Date.now() }
+
+/** Node's timers take at most 2^31 - 1 ms: whoever waits longer is called early, and asks again. */
+const waitMaxMs = 2 ** 31 - 1
+
+export const systemTimers: Timers = {
+  after: (ms, action) => {
+    const timer = setTimeout(action, Math.min(ms, waitMaxMs))
+    return () => clearTimeout(timer)
+  },
+}
 
 export const systemRandom: Random = {
   number: () => Math.random(),

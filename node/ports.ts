@@ -1,9 +1,15 @@
-// What the agent needs from the world: time, chance, a store, small durable files, a repository. Shapes and promises
+// What the agent needs from the world: time, waits, chance, a store, small durable files, a repository. Shapes and promises
 // only; os.ts, level.ts, git.ts and sim/ fit them, driver.ts and the commands call them.
 
 export interface Clock {
   /** Milliseconds since 1970; may jump when an operator sets the clock. */
   now(): number
+}
+
+/** Waits, by a clock that nobody sets. */
+export interface Timers {
+  /** Calls `action` once, after at least `ms` (0 to any number); answers with how to cancel that. */
+  after(ms: number, action: () => void): () => void
 }
 
 export interface Random {
