@@ -5,9 +5,16 @@ import { dirname, join } from 'node:path'
 import { hex, utf8 } from '../signing/bytes.ts'
 import { sha256 } from '../signing/crypto.ts'
 import { NodeError } from './errors.ts'
-import type { Clock, Durable, Random } from './ports.ts'
+import type { Clock, Durable, Random, Timers } from './ports.ts'
 
 export const systemClock: Clock = { now: () => Date.now() }
+
+export const systemTimers: Timers = {
+  after: (ms, action) => {
+    const timer = setTimeout(action, ms)
+    return () => clearTimeout(timer)
+  },
+}
 
 export const systemRandom: Random = {
   number: () => Math.random(),

@@ -6,6 +6,11 @@ export interface Clock {
   now(): number
 }
 
+export interface Timers {
+  /** Does it once, after so many milliseconds, unless what it answers is called before. */
+  after(ms: number, action: () => void): () => void
+}
+
 export interface Random {
   /** In [0, 1). */
   number(): number
