@@ -17,21 +17,33 @@ export const cutMax = 2
 
 export function openAttempts(folder: string): Attempts {
   const file = join(folder, 'attempts')
-  const read = (): readonly [count: number, entry: string] => {
-    const match = existsSync(file) ? /^(\d{1,6}) (.*)\n$/.exec(readFileSync(file, 'utf8')) : null
-    return [Number(match?.[1] ?? 0), match?.[2] ?? '']
-  }
-  const cut = (entry: string) => {
-    const [count, of] = read()
-    return of === entry ? count : 0
-  }
-  return {
-    cut,
-    begin: entry => replaceFile(file, [new TextEncoder().encode(`${cut(entry) + 1} ${entry}\n`)]),
-    end: () => {
+  return attemptsIn({
+    read: () => (existsSync(file) ? readFileSync(file, 'utf8') : ''),
+    replace: bytes => replaceFile(file, [bytes]),
+    remove: () => {
       if (!existsSync(file)) return
       rmSync(file)
       syncPath(dirname(file))
     },
+  })
+}
+
+/** A small file; changes are durable when they return. */
+export interface AttemptsFile {
+  /** '' when there is none. */
+  read(): string
+  replace(bytes: Uint8Array): void
+  remove(): void
+}
+
+export function attemptsIn({ read, replace, remove }: AttemptsFile): Attempts {
+  const cut = (entry: string) => {
+    const [, count = '0', of] = /^(\d{1,6}) (.*)\n$/.exec(read()) ?? []
+    return of === entry ? Number(count) : 0
+  }
+  return {
+    cut,
+    begin: entry => replace(new TextEncoder().encode(`${cut(entry) + 1} ${entry}\n`)),
+    end: remove,
   }
 }

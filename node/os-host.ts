@@ -1,6 +1,5 @@
 // What a host has besides a peer: the host engine on releases of the repository, audits by the clock, drift repair by
 // events, and the words in which all that is reported.
-
 import { isTrust } from './content.ts'
 import type { DriftEdit, DriftView, StatusView, WhyView } from './control.ts'
 import type { NotKept, Payloads } from './host/apply.ts'
@@ -17,12 +16,14 @@ import { quote } from './host/steps/words.ts'
 import { auditInMs, subjectOf } from './host/watch.ts'
 import { inventoryHost, inventoryRoster } from './inventory.ts'
 import type { LogEntry } from './log.ts'
+import { systemTimers } from './os.ts'
 import { type Attempts, cutMax, openAttempts } from './os-attempts.ts'
 import { type Edited, foundView, keeperOf, lookAt, nearestManaged, stepView } from './os-edits.ts'
 import { machineFacts } from './os-facts.ts'
 import type { Log } from './os-log.ts'
 import { openTerminals, type Terminals } from './os-terminals.ts'
 import type { HostPorts, HostSide } from './peer.ts'
+import type { Timers } from './ports.ts'
 import type { RunReport, StepCounts } from './report.ts'
 
 export interface HostOptions {
@@ -82,14 +83,33 @@ export async function openHost(options: HostOptions, ports: HostPorts): Promise<
     random: options.random,
     log: line => log('info', 'engine', { line }),
   })
-  const recovered = await engine.recover()
-  if (recovered.undone)
-    log('warn', 'a run that was cut short is taken back', { leftBehind: recovered.leftBehind.length })
-  return new Host(options, ports, engine)
+  return hostOn(options, ports, {
+    engine,
+    attempts: openAttempts(options.state),
+    timers: systemTimers,
+    ...(options.terminals && options.root === '/' && { terminals: openTerminals({ now }) }),
+  })
+}
+
+type Settings = Pick<HostOptions, 'root' | 'key' | 'auditMs' | 'log' | 'random' | 'now' | 'facts'>
+
+/** What a host's side is made of. */
+export interface HostParts {
+  readonly engine: Engine
+  readonly attempts: Attempts
+  readonly timers: Timers
+  readonly terminals?: Terminals
+}
+
+/** The same on any parts; all that it does to the world goes through them and `ports`. */
+export async function hostOn(options: Settings, ports: HostPorts, parts: HostParts): Promise<RunningHost> {
+  const { undone, leftBehind } = await parts.engine.recover()
+  if (undone) options.log('warn', 'a run that was cut short is taken back', { leftBehind: leftBehind.length })
+  return new Host(options, ports, parts)
 }
 
 class Host implements RunningHost {
-  readonly #options: HostOptions
+  readonly #options: Settings
   readonly #ports: HostPorts
   readonly #engine: Engine
   readonly #attempts: Attempts
@@ -100,17 +120,19 @@ class Host implements RunningHost {
   #repairs = 0
   /** Path -> until when it is left alone. */
   readonly #contested = new Map<string, number>()
-  #auditTimer: NodeJS.Timeout | undefined
+  readonly #timers: Timers
+  #cancelAudit = () => {}
   #watch: Watcher | undefined
   readonly #terminals: Terminals | undefined
 
-  constructor(options: HostOptions, ports: HostPorts, engine: Engine) {
+  constructor(options: Settings, ports: HostPorts, { engine, attempts, timers, terminals }: HostParts) {
     this.#options = options
     this.#facts = options.facts ?? machineFacts
     this.#ports = ports
     this.#engine = engine
-    this.#attempts = openAttempts(options.state)
-    if (options.terminals && options.root === '/') this.#terminals = openTerminals({ now: options.now })
+    this.#attempts = attempts
+    this.#timers = timers
+    this.#terminals = terminals
   }
 
   readonly runner = { run: (entry: LogEntry) => this.#run(entry) }
@@ -180,7 +202,7 @@ class Host implements RunningHost {
   }
 
   async close(): Promise<void> {
-    clearTimeout(this.#auditTimer)
+    this.#cancelAudit()
     this.#watch?.close()
     this.#terminals?.close()
     this.#engine.close()
@@ -289,10 +311,9 @@ class Host implements RunningHost {
     const { auditMs, now, random } = this.#options
     const deaf = this.#watch?.deaf().some(each => !each.remote) ?? false
     const pausesMs = this.#engine.pauses().map(each => each.untilMs)
-    clearTimeout(this.#auditTimer)
-    this.#auditTimer = setTimeout(
-      () => this.#auditSoon(),
-      auditInMs(auditMs, deaf, pausesMs, now(), random()),
+    this.#cancelAudit()
+    this.#cancelAudit = this.#timers.after(auditInMs(auditMs, deaf, pausesMs, now(), random()), () =>
+      this.#auditSoon(),
     )
   }
 

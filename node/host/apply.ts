@@ -46,17 +46,9 @@ export interface NotKept {
   readonly reason: Reason
 }
 
-/** The bound on everything that a check may wait for is its own. */
-export interface Timing {
-  /** Milliseconds, never going back. */
-  readonly now: () => number
-  readonly wait: (ms: number) => Promise<void>
-}
-
 export interface Applying extends Running {
   readonly withoutXattrs: boolean
   readonly probe: Probing
-  readonly timing: Timing
 }
 
 export interface Applied {
@@ -148,7 +140,7 @@ export async function apply(
 
   // Prepare: all that can fail without anything being changed.
   const ready = jobs.map((): Stat | undefined => undefined)
-  const pace = pacer()
+  const pace = pacer(context.timing)
   for (const [at, job] of jobs.entries()) {
     if (failed.has(job.plan)) continue
     try {
@@ -378,7 +370,7 @@ async function repairInOrder(
         await stageJob(context, job, payloads)
       }
       const failed = new Map<StepPlan, Reason>()
-      await finishStaging(context, [job], failed, pacer())
+      await finishStaging(context, [job], failed, pacer(context.timing))
       const refused = failed.get(job.plan)
       if (refused) throw new StepError(refused.code, refused.path, refused.detail)
       check(machine, job)

@@ -1,7 +1,6 @@
 // The loop that listens: to the directories and resources of all steps in force. It asks watch.ts what that means, and
 // has the engine look.
-import * as fs from 'node:fs'
-import { openListener } from './linux-listen.ts'
+import type { Hearing, Listener } from './linux-listen.ts'
 import type { AuditOutcome } from './look.ts'
 import type { Providers } from './resource.ts'
 import { createWatch, type Heard, type Heed, type Watch, type Watched } from './watch.ts'
@@ -48,6 +47,16 @@ export interface Watching {
   /** Finishes kept edits; answers when to call again. */
   readonly settle: () => number | undefined
   readonly isTemporary: (name: string) => boolean
+  readonly ears: Ears
+}
+
+/** What the loop asks of the platform. */
+export interface Ears {
+  readonly listen: (hearing: Hearing) => Listener
+  /** Events that may wait to be heard before some are lost. */
+  readonly queuedMax: number
+  /** Does it once, so many milliseconds from now, unless what it answers is called before. */
+  readonly after: (ms: number, action: () => void) => () => void
 }
 
 export interface Watcher {
@@ -61,7 +70,6 @@ export interface Watcher {
   close(): void
 }
 
-const queuedDefault = 16_384
 /** Between attempts to finish kept edits, while that fails. Milliseconds. */
 const unsettledMs = 60_000
 
@@ -70,10 +78,10 @@ export function watch(
   watched: readonly Watched[],
   onEvent: (event: WatchEvent) => void,
 ): Watcher {
-  const core: Watch = createWatch(watched, queuedMax())
+  const core: Watch = createWatch(watched, engine.ears.queuedMax)
   const due = new Set<string>()
   const supplied = new Set<string>()
-  const timers = new Set<NodeJS.Timeout>()
+  const timers = new Set<() => void>()
   const deaf = new Map<string, Deaf>()
   /** Ids of steps that were not kept when they were last looked at. */
   const unkept = new Set<string>()
@@ -82,18 +90,14 @@ export function watch(
   let closed = false
 
   const later = (atMs: number, action: () => void) => {
-    const timer = setTimeout(
-      () => {
-        timers.delete(timer)
-        if (closed) return
-        // Timers and the clock do not tick together.
-        if (engine.now() < atMs) later(atMs, action)
-        else action()
-      },
-      Math.max(1, atMs - engine.now()),
-    )
-    timer.unref()
-    timers.add(timer)
+    const cancel = engine.ears.after(Math.max(1, atMs - engine.now()), () => {
+      timers.delete(cancel)
+      if (closed) return
+      // Timers and the clock do not tick together.
+      if (engine.now() < atMs) later(atMs, action)
+      else action()
+    })
+    timers.add(cancel)
   }
   const deafen = (source: string, why: string, remote: boolean) => {
     const one = { source, why, remote }
@@ -104,7 +108,7 @@ export function watch(
   const hears = (source: string) => {
     if (deaf.delete(source)) onEvent({ kind: 'hears', source })
   }
-  const listener = openListener({
+  const listener = engine.ears.listen({
     where: engine.where,
     isTemporary: engine.isTemporary,
     event: (directory, name) => hear({ kind: 'event', directory, name }),
@@ -199,15 +203,7 @@ export function watch(
       closed = true
       listener.close()
       for (const end of silence) end()
-      for (const timer of timers) clearTimeout(timer)
+      for (const cancel of timers) cancel()
     },
-  }
-}
-
-function queuedMax(): number {
-  try {
-    return Number(fs.readFileSync('/proc/sys/fs/inotify/max_queued_events', 'utf8')) || queuedDefault
-  } catch {
-    return queuedDefault
   }
 }

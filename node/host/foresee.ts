@@ -1,21 +1,20 @@
 // The loop that finds what is going to fail before anything is changed, in all legs of a run as far as they are foreseen:
 // missing content, missing space, what the providers cannot fetch or lock. What it finds makes the run wait.
-import { fetchPayload, type NotKept, type Payloads } from './apply.ts'
+import { type Applying, fetchPayload, type NotKept, type Payloads } from './apply.ts'
 import { type Reason, StepError } from './errors.ts'
 import { hasDirectory, reasonFrom } from './perform.ts'
 import type { StepPlan } from './plan.ts'
-import type { Transacting } from './providers.ts'
 import { type Change, kindOf } from './resource.ts'
 import { pacer } from './revert.ts'
 import { dirname, type System } from './system.ts'
 
 export async function foresee(
-  { machine, providers }: Transacting,
+  { machine, providers, timing }: Applying,
   plans: readonly StepPlan[],
   payloads: Payloads,
 ): Promise<readonly NotKept[]> {
   const refused = new Map<StepPlan, Reason>()
-  const pace = pacer()
+  const pace = pacer(timing)
   const refuse = (plan: StepPlan, error: unknown) => refused.set(plan, reasonFrom(error))
 
   for (const plan of plans) {

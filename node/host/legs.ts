@@ -1,8 +1,8 @@
 // The loop of one run: observe, plan, apply; what follows acts that nobody can see through is planned again when they are
 // done, in another leg of the same run. It is in force as a whole, or taken back as a whole.
-import { setImmediate as breathe } from 'node:timers/promises'
 import type { Along } from './act.ts'
 import { type Applied, type Applying, apply, type NotKept, type Payloads } from './apply.ts'
+import type { Ears } from './driver.ts'
 import { dirtyReason, type Reason } from './errors.ts'
 import { foresee } from './foresee.ts'
 import { confirmWithinMs, isGuarded, type Witness } from './guard.ts'
@@ -42,6 +42,7 @@ export interface Hosting {
   /** Whether a held step's target is known to be untouched, without reading it. */
   readonly trusted: (held: Held) => boolean
   readonly paused: (path: string | undefined) => Pause | undefined
+  readonly after: Ears['after']
 }
 
 export interface RunInput {
@@ -158,7 +159,7 @@ export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcom
     }
     const guarded = (leg === 0 ? all : plans).find(isGuarded)
     if (guarded && witness && !token) {
-      const found = await within(witness.before(), witnessMs, 'none' as const)
+      const found = await within(host, witness.before(), witnessMs, 'none' as const)
       if (found === 'none') {
         const back = leg === 0 ? undefined : await takeBack(context)
         const notKept = [{ step: guarded.step, reason: noWitness }]
@@ -183,12 +184,16 @@ export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcom
   const confirmed =
     !witness ||
     !token ||
-    (await within(witness.confirm(token.token, confirmWithinMs), confirmWithinMs + witnessMs, 'silent')) ===
-      'confirmed'
+    (await within(
+      host,
+      witness.confirm(token.token, confirmWithinMs),
+      confirmWithinMs + witnessMs,
+      'silent',
+    )) === 'confirmed'
   if (!confirmed) {
     const back = await takeBack(context)
     const { step } = sofar.plans.find(isGuarded) ?? sofar.plans[0]!
-    const kind = (await within(witness.heard(), confirmWithinMs, false)) ? 'failed' : 'inconclusive'
+    const kind = (await within(host, witness.heard(), confirmWithinMs, false)) ? 'failed' : 'inconclusive'
     const notKept = [{ step, reason: cutOff(kind) }]
     return { kind, ...empty, ...back, notKept, undone: [...sofar.begun], plans: sofar.plans }
   }
@@ -237,15 +242,15 @@ function handOver(sofar: Sofar, held: readonly Held[]): readonly Held[] {
 const wordsOf = (id: ResourceId) => `${kindOf(id)} ${nameOf(id)}`
 
 /** What the witness says, or `otherwise` if that takes too long or fails: a host that is cut off must not wait for ever. */
-async function within<T>(said: Promise<T>, ms: number, otherwise: T): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
+async function within<T>({ after }: Hosting, said: Promise<T>, ms: number, otherwise: T): Promise<T> {
+  let cancel = () => {}
   const late = new Promise<T>(done => {
-    timer = setTimeout(done, ms, otherwise).unref()
+    cancel = after(ms, () => done(otherwise))
   })
   try {
     return await Promise.race([said.catch(() => otherwise), late])
   } finally {
-    clearTimeout(timer)
+    cancel()
   }
 }
 
@@ -373,7 +378,8 @@ async function fold(
   const atMs = (seen: Stat | null) => (seen && isOurs(seen) ? host.now() : lookedMs)
   const failed = new Set(applied.notKept.map(each => each.step.id))
   const { held } = sofar
-  let slice = performance.now()
+  const { timing } = host.context
+  let slice = timing.now()
   for (const plan of plans) {
     const { id } = plan.step
     const old = held.get(id)
@@ -385,9 +391,9 @@ async function fold(
       held.set(id, heldAfter(host, { ...plan, originals }, old, about, applied.looks, atMs))
     else if (plan.more) held.set(id, { ...held.get(id)!, originals })
     else held.delete(id)
-    if (performance.now() - slice > sliceMs) {
-      await breathe()
-      slice = performance.now()
+    if (timing.now() - slice > sliceMs) {
+      await timing.wait(0)
+      slice = timing.now()
     }
   }
   // Also to steps that leave in a later leg: once they are gone, nothing may need it any more.

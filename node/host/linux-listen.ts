@@ -180,6 +180,17 @@ export function openListener(hearing: Hearing): Listener {
   }
 }
 
+const queuedDefault = 16_384
+
+/** Events that the kernel keeps for whoever is slow to hear them. */
+export function queuedMax(): number {
+  try {
+    return Number(fs.readFileSync('/proc/sys/fs/inotify/max_queued_events', 'utf8')) || queuedDefault
+  } catch {
+    return queuedDefault
+  }
+}
+
 /** Undefined: nothing is there, or it cannot be reached. */
 function identityOf(real: string): string | undefined {
   try {

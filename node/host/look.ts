@@ -1,6 +1,5 @@
 // The loop that looks again at steps in force: reads what is there, and repairs what drifted, each step by itself. When
 // to look is left to driver.ts, how a repair is done to apply.ts and the providers.
-import { setImmediate as breathe } from 'node:timers/promises'
 import { type Applying, type NotKept, type Payloads, repair } from './apply.ts'
 import { type Reason, StepError } from './errors.ts'
 import type { Entry, State } from './journal.ts'
@@ -81,12 +80,12 @@ export async function look(
   payloads: Payloads,
 ): Promise<AuditOutcome> {
   const { note } = engine
-  const { machine, providers } = engine.context
+  const { machine, providers, timing } = engine.context
   machine.settle()
   // What changes from here on may have been read before it changed: it is to be looked at again.
   const sinceMs = engine.now()
   let kept = 0
-  let slice = performance.now()
+  let slice = timing.now()
   const repaired: Step[] = []
   const notKept: NotKept[] = []
   const failed: string[] = []
@@ -97,9 +96,9 @@ export async function look(
   const ids = held.flatMap(({ step }) => resourcesOf(step))
   const observed = ids.length > 0 ? await observe(providers, ids) : nothingObserved
   for (const mine of held) {
-    if (performance.now() - slice > sliceMs) {
-      await breathe()
-      slice = performance.now()
+    if (timing.now() - slice > sliceMs) {
+      await timing.wait(0)
+      slice = timing.now()
     }
     const { step } = mine
     if (engine.paused(subjectOf(step)) || isSettled(mine, engine)) {

@@ -1,16 +1,17 @@
 // The host engine, put together: one state directory, one root directory, and what may be asked of them. Used by the
 // agent and, without one, by `fleet apply`. What is done at once is one thing at a time.
 import * as fs from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as breathe, setTimeout as sleep } from 'node:timers/promises'
 import { adoptOriginals } from './adopt.ts'
-import { type Applying, type Payloads, type Timing, takeBack } from './apply.ts'
-import { type WatchEvent, type Watcher, watch } from './driver.ts'
+import { type Applying, type Payloads, takeBack } from './apply.ts'
+import { type Ears, type WatchEvent, type Watcher, watch } from './driver.ts'
 import type { Reason } from './errors.ts'
 import type { Witness } from './guard.ts'
 import { type About, type OpenRun, type Pause, savedIn } from './journal.ts'
 import { type Hosting, markOneWay, planLeg, type RunOutcome, runLegs } from './legs.ts'
 import { openMachine } from './linux.ts'
 import { type DriftEntry, type DriftKind, openDrift } from './linux-drift.ts'
+import { openListener, queuedMax } from './linux-listen.ts'
 import { lock } from './linux-lock.ts'
 import { openProber } from './linux-probe.ts'
 import { openProviders } from './linux-resources.ts'
@@ -21,7 +22,7 @@ import { contained } from './providers.ts'
 import { openRecord } from './record.ts'
 import { kindOf, type Provider, type Providers } from './resource.ts'
 import type { Step } from './steps/step.ts'
-import { dirname, join, type Probing, type System, sameLook } from './system.ts'
+import { dirname, join, type Probing, type System, sameLook, type Timing } from './system.ts'
 import { editsOf } from './unpacked.ts'
 import { specs } from './verbs/index.ts'
 import { declaredPaths, openView } from './view.ts'
@@ -107,15 +108,51 @@ export interface Engine {
 const racyMs = 20
 /** Throws HostError: STATE_LOCKED, JOURNAL_DAMAGED, STATE_UNKNOWN. */
 export function openEngine(options: EngineOptions): Engine {
-  const { now } = options
-  fs.mkdirSync(options.state, { recursive: true, mode: 0o700 })
-  const unlock = lock(options.state)
+  const { root, state } = options
+  fs.mkdirSync(state, { recursive: true, mode: 0o700 })
+  const unlock = lock(state)
   try {
-    return openLocked(options, now, unlock)
+    for (const name of ['saved', 'drift']) fs.mkdirSync(`${state}/${name}`, { recursive: true, mode: 0o700 })
+    const real = openMachine(root, state)
+    return engineOn({
+      ...options,
+      machine: options.wrap?.(real) ?? real,
+      providers: options.providers ?? openProviders(root, state),
+      probe: options.probe ?? openProber(root),
+      timing: options.timing ?? {
+        now: () => performance.now(),
+        wait: ms => (ms === 0 ? breathe() : sleep(ms)),
+      },
+      ears: { listen: openListener, queuedMax: queuedMax(), after },
+      where: real.where,
+      close: () => {
+        real.close()
+        unlock()
+      },
+    })
   } catch (error) {
     unlock()
     throw error
   }
+}
+
+/** Keeps no process alive. */
+function after(ms: number, action: () => void): () => void {
+  const timer = setTimeout(action, ms).unref()
+  return () => clearTimeout(timer)
+}
+
+/** What an engine is made of: the ports, open, and its state directory with `saved` and `drift` in it. */
+export interface EngineParts
+  extends Pick<EngineOptions, 'now' | 'random' | 'log' | 'withoutXattrs'>,
+    Pick<Engine, 'where'> {
+  readonly machine: System
+  readonly providers: Providers
+  readonly probe: Probing
+  readonly timing: Timing
+  readonly ears: Ears
+  /** Lets go of what was opened for it. */
+  readonly close: () => void
 }
 
 interface Index {
@@ -134,11 +171,9 @@ function indexOf(held: readonly Held[]): Index {
   return { byPath, declared: declaredPaths(byPath.keys()) }
 }
 
-function openLocked(options: EngineOptions, now: () => number, unlock: () => void): Engine {
-  for (const name of ['saved', 'drift'])
-    fs.mkdirSync(`${options.state}/${name}`, { recursive: true, mode: 0o700 })
-  const real = openMachine(options.root, options.state)
-  const machine: System = options.wrap?.(real) ?? real
+/** The engine on any ports: touches neither the disk nor the clock but through them. Throws as openEngine. */
+export function engineOn(options: EngineParts): Engine {
+  const { machine, now, where, ears } = options
   if (!machine.lstat('tag')) {
     const tag = Math.floor(options.random() * 0x1000000)
       .toString(16)
@@ -171,7 +206,7 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
   }
   const drift = openDrift(machine)
   const label = () => state().about?.label ?? ''
-  const providers = contained(options.providers ?? openProviders(options.root, options.state))
+  const providers = contained(options.providers)
   const context: Applying = {
     machine,
     note,
@@ -179,8 +214,8 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
     tag,
     providers,
     surroundings: { quiet: [] },
-    probe: options.probe ?? openProber(options.root),
-    timing: options.timing ?? { now: () => performance.now(), wait: ms => sleep(ms) },
+    probe: options.probe,
+    timing: options.timing,
     withoutXattrs: options.withoutXattrs ?? false,
     keepEdit: (path, stat, act) => {
       const what: DriftKind =
@@ -216,7 +251,17 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
     return mine
   }
 
-  const hosting: Hosting = { machine, context, state, drift, now, isTemporary, trusted, paused }
+  const hosting: Hosting = {
+    machine,
+    context,
+    state,
+    drift,
+    now,
+    isTemporary,
+    trusted,
+    paused,
+    after: ears.after,
+  }
 
   const recover = async () => {
     machine.settle()
@@ -328,7 +373,7 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
       watcher = watch(
         {
           now,
-          where: real.where,
+          where,
           providers,
           look: ids => lookAt(ids, payloads),
           audit: () => audit(payloads),
@@ -336,6 +381,7 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
           busy,
           settle: () => drift.settle(now()),
           isTemporary,
+          ears,
         },
         state().held.flatMap(({ step }) => watchedOf(step) ?? []),
         onEvent,
@@ -360,14 +406,13 @@ function openLocked(options: EngineOptions, now: () => number, unlock: () => voi
     },
     dirty: () => state().dirty,
     retry: () => note({ kind: 'retry' }),
-    where: real.where,
+    where,
     close: () => {
       // Not durable: whoever misses it only looks for what was left.
       if (!state().open && !machine.lstat('clean'))
         machine.create('clean', new Uint8Array(), { mode: 0o600, uid: undefined, gid: undefined })
       for (const provider of providers.values()) provider.close()
-      real.close()
-      unlock()
+      options.close()
     },
   }
 }

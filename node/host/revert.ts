@@ -1,13 +1,12 @@
 // The loop that takes a run back, whole or a step of it: the last first, going by what is found, so that it may be called
 // again and again. It serves a failed act and a crash alike.
-import { setImmediate as breathe } from 'node:timers/promises'
 import type { Act } from './act.ts'
 import { type Reason, StepError } from './errors.ts'
 import type { Entry, Intent, OpenRun } from './journal.ts'
 import { comeBack, flushHomes, reasonFrom, type Setting, statOf, sweep } from './perform.ts'
 import { type Transacting, untransact } from './providers.ts'
 import { kindOf } from './resource.ts'
-import type { Stat, System } from './system.ts'
+import type { Stat, System, Timing } from './system.ts'
 
 /** Longest stretch without giving the event loop a turn, in milliseconds. */
 const sliceMs = 10
@@ -18,6 +17,7 @@ export interface Running extends Setting, Transacting {
   readonly note: (entry: Entry, durable?: boolean) => void
   /** The run that is open, as the journal has it. */
   readonly open: () => OpenRun | undefined
+  readonly timing: Timing
 }
 
 export interface Reverted {
@@ -51,7 +51,7 @@ export async function revert(context: Running, open: OpenRun, only?: readonly nu
   const isOurs = recogniser(open)
   const started = new Set(open.started)
   const acted = indexes.filter(index => index < (open.made ?? []).length)
-  const pace = pacer()
+  const pace = pacer(context.timing)
   // What was taken back is not looked at again after a crash in here: what it stood on may be gone by then.
   const ended = (group: readonly number[]) => {
     try {
@@ -141,12 +141,12 @@ export function pathsOf(intents: readonly Intent[]): string[] {
 }
 
 /** Gives the event loop a turn now and then. */
-export function pacer(): () => Promise<void> {
-  let since = performance.now()
+export function pacer({ now, wait }: Timing): () => Promise<void> {
+  let since = now()
   return async () => {
-    if (performance.now() - since < sliceMs) return
-    await breathe()
-    since = performance.now()
+    if (now() - since < sliceMs) return
+    await wait(0)
+    since = now()
   }
 }
 

@@ -48,6 +48,14 @@ export interface Unpacking {
  */
 export type Probing = (probe: Probe, timeoutMs: number) => Promise<string | undefined>
 
+/** The bound on everything that a check may wait for is its own. */
+export interface Timing {
+  /** Milliseconds, never going back. */
+  readonly now: () => number
+  /** 0: lets whatever else is due have its turn. */
+  readonly wait: (ms: number) => Promise<void>
+}
+
 /** Every call may throw a StepError that names the errno and the path. */
 export interface System {
   readonly uid: number

@@ -4,9 +4,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { expect, test } from 'vitest'
 import type { LogEntry } from '../../node/log.ts'
-import type { HostPorts } from '../../node/peer.ts'
 import { openAttempts } from '../../node/os-attempts.ts'
 import { openHost } from '../../node/os-host.ts'
+import type { HostPorts } from '../../node/peer.ts'
 
 const files: Record<string, string> = {
   'site.steps':

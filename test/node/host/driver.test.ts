@@ -3,6 +3,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { watch as startWatch, type WatchEvent } from '../../../node/host/driver.ts'
+import { openListener } from '../../../node/host/linux-listen.ts'
 import type { Engine } from '../../../node/host/main.ts'
 import { truceMs } from '../../../node/host/watch.ts'
 import { about, copy, type Ground, ground, link, mkdir, payloads, step } from './ground.ts'
@@ -446,6 +447,10 @@ test('two managers: after ten repairs in a row the target is contested, and no a
 })
 
 test('a kept edit that cannot be finished now is tried again, and ends nothing', async () => {
+  const after = (ms: number, action: () => void) => {
+    const timer = setTimeout(action, ms)
+    return () => clearTimeout(timer)
+  }
   let calls = 0
   const nothing = { kept: 0, repaired: [], notKept: [], failed: [], waiting: [] }
   const looking = startWatch(
@@ -462,6 +467,7 @@ test('a kept edit that cannot be finished now is tried again, and ends nothing',
         throw new Error('no space')
       },
       isTemporary: () => false,
+      ears: { listen: openListener, queuedMax: 16, after },
     },
     [],
     event => events.push(event),
