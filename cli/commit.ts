@@ -2,8 +2,8 @@
 import fs from 'node:fs'
 import { join } from 'node:path'
 import git from 'isomorphic-git'
+import type { Author } from '../node/release.ts'
 import { CliError } from './command.ts'
-import type { Author } from './operator.ts'
 
 /** A repository with a branch `main` and no commit. */
 export async function initRepository(dir: string): Promise<void> {

@@ -9,11 +9,11 @@ import { openLevel } from '../node/level.ts'
 import { EntryLog } from '../node/log.ts'
 import { systemClock, systemRandom } from '../node/os.ts'
 import { readHostKey, readJoined } from '../node/os-identity.ts'
+import { makeReleaseEntry, prepareRelease } from '../node/release.ts'
 import { unhex } from '../signing/bytes.ts'
 import { seedSigner } from '../signing/sshsig.ts'
 import { CliError } from './command.ts'
 import type { DemoHost } from './demo-stage.ts'
-import { makeReleaseEntry, prepareRelease } from './release.ts'
 import { settingsDefault } from './settings.ts'
 
 /** Sends the forgery to each of `targets` in the name of `thief`, whose agent must be stopped. */
@@ -36,7 +36,14 @@ export async function forge(thief: DemoHost, targets: readonly DemoHost[]): Prom
   const steps = new TextEncoder().encode('ABSENT /etc\n')
   const wish = {
     files: new Map([['site.steps', { mode: '100644' as const, bytes: steps }]]),
-    ...{ subject: 'owned', words: '', source: undefined, never: [], allow: [], settings: settingsDefault },
+    ...{
+      subject: 'owned',
+      words: '',
+      source: undefined,
+      never: [],
+      allow: [],
+      terms: settingsDefault.rollout,
+    },
   }
   const made = prepareRelease(common, wish)
   if (made.kind === 'refused') throw new CliError(made.detail)

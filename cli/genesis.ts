@@ -2,6 +2,7 @@
 // to the hosts. Its id is the fleet's.
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { type Author, taggerOf } from '../node/release.ts'
 import {
   decodeEnvelope,
   type EntryId,
@@ -16,7 +17,6 @@ import { writeJoin } from '../signing/join.ts'
 import { type Signer, signSshsig } from '../signing/sshsig.ts'
 import { type Trust, type TrustFiles, trustDigests, trustTree } from '../signing/trust.ts'
 import { CliError } from './command.ts'
-import type { Author } from './operator.ts'
 import { fleetFolder, type Project } from './project.ts'
 
 export interface MadeGenesis {
@@ -46,11 +46,6 @@ export function makeGenesis(
   })
   const tag = sealEntry(payload, signSshsig(signer, 'git', payload))
   return { ...openGenesis(encodeEnvelope({ tag, cosigs: [], trust }))! }
-}
-
-/** `NAME <EMAIL> SECONDS +0000`, as an entry has it. */
-export function taggerOf({ name, email }: Author, nowMs: number): string {
-  return `${name} <${email}> ${Math.floor(nowMs / 1000)} +0000`
 }
 
 /** The genesis of this project; fails when it was made elsewhere and is not here. */

@@ -6,6 +6,7 @@ import { systemClock, systemRandom } from '../node/os.ts'
 import { createLog } from '../node/os-log.ts'
 import type { Peer } from '../node/peer.ts'
 import type { Release } from '../node/ports.ts'
+import type { MadeEntry } from '../node/release.ts'
 import { hex } from '../signing/bytes.ts'
 import { publicKeyOf } from '../signing/crypto.ts'
 import { sealDelegation, writeDelegation } from '../signing/delegation.ts'
@@ -17,7 +18,6 @@ import type { Trust } from '../signing/trust.ts'
 import { CliError, type Io } from './command.ts'
 import { readGenesis } from './genesis.ts'
 import { fleetFolder, type Project } from './project.ts'
-import type { MadeEntry } from './release.ts'
 
 /** ms that a laptop is let in for. */
 const sessionMs = 3_600_000

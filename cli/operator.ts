@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { homedir, hostname, userInfo } from 'node:os'
 import { join, resolve } from 'node:path'
 import { systemRandom } from '../node/os.ts'
+import type { Author } from '../node/release.ts'
 import { publicKeyOf } from '../signing/crypto.ts'
 import { fingerprint, type PrivateKey, readKeyFile, writeKeyFile } from '../signing/keys.ts'
 import { maySign, type Operator } from '../signing/operators.ts'
@@ -119,11 +120,6 @@ export async function makeKey(comment: string, passphrase: string | undefined): 
 
 /** `user@host`, as ssh-keygen has it. */
 export const keyComment = () => `${userInfo().username}@${hostname()}`
-
-export interface Author {
-  readonly name: string
-  readonly email: string
-}
 
 /** As git would say it, or after the account when git is not there or was not told. */
 export function authorOf(folder: string, io: Io): Author {

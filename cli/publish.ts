@@ -2,12 +2,7 @@
 // leave. With nobody reachable the wish is kept, to be signed on the head of the day on which somebody is.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Signer } from '../signing/sshsig.ts'
-import type { Trust } from '../signing/trust.ts'
-import { CliError, exits, type Io } from './command.ts'
-import { type Laptop, openLaptop } from './laptop.ts'
-import type { Author } from './operator.ts'
-import { fleetFolder, type Project } from './project.ts'
+import type { Author } from '../node/release.ts'
 import {
   contentOf,
   type MadeEntry,
@@ -16,7 +11,12 @@ import {
   prepareRelease,
   type ReleaseWish,
   trustChanged,
-} from './release.ts'
+} from '../node/release.ts'
+import type { Signer } from '../signing/sshsig.ts'
+import type { Trust } from '../signing/trust.ts'
+import { CliError, exits, type Io } from './command.ts'
+import { type Laptop, openLaptop } from './laptop.ts'
+import { fleetFolder, type Project } from './project.ts'
 import { count, duration } from './render.ts'
 
 export interface Publication {

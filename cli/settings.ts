@@ -3,26 +3,14 @@
 import { parse, TomlError } from 'smol-toml'
 import { nearest, type Place, Problems } from '../node/host/steps/problem.ts'
 import type { Problem } from '../node/host/steps/step.ts'
+import type { RolloutTerms } from '../node/release.ts'
 import { parseAddress } from '../signing/roster.ts'
 
 export const settingsFile = 'fleet.toml'
 
 export interface Settings {
   readonly name: string
-  readonly rollout: {
-    /** Seconds; undefined: 60 below 40 hosts, else 600 (DESIGN section 7). At most 30 days, as the next two. */
-    readonly soakSeconds: number | undefined
-    /** Seconds over which the hosts of a stage start; undefined: 0. */
-    readonly windowSeconds: number | undefined
-    /** Seconds from APPLYING to a verdict, beyond the soak. */
-    readonly deadlineSeconds: number
-    /** Seconds from publishing to the end of a release's validity; one minute to a year. */
-    readonly expiresSeconds: number
-    /** Part of the fleet that a bad release may reach; 10,000 is all of it. */
-    readonly riskBasisPoints: number
-    /** Part of the hosts whose evidence may be false. */
-    readonly liarsBasisPoints: number
-  }
+  readonly rollout: RolloutTerms
   /** `host:port` of hosts to ask first, at most 16. */
   readonly seeds: readonly string[]
   /** Path of the operator's private key as written; `~/` is not yet put in. */

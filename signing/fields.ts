@@ -156,6 +156,28 @@ export function timeMs(value: Time): number {
   return Date.parse(value)
 }
 
+/** The second that holds a moment (ms since 1970, before the year 10000). Days to dates as in H. Hinnant, "chrono-compatible low-level date algorithms" (2013). */
+export function timeOf(ms: number): Time {
+  const seconds = Math.floor(ms / 1000)
+  const days = Math.floor(seconds / 86_400)
+  const clock = seconds - days * 86_400
+  // Years of this count begin on 1 March, so that a leap day is a year's last.
+  const shifted = days + 719_468
+  const era = Math.floor(shifted / 146_097)
+  const ofEra = shifted - era * 146_097
+  const yearOfEra = Math.floor(
+    (ofEra - Math.floor(ofEra / 1460) + Math.floor(ofEra / 36_524) - Math.floor(ofEra / 146_096)) / 365,
+  )
+  const ofYear = ofEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100))
+  const shiftedMonth = Math.floor((5 * ofYear + 2) / 153)
+  const day = ofYear - Math.floor((153 * shiftedMonth + 2) / 5) + 1
+  const month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
+  const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
+  const two = (value: number) => String(value).padStart(2, '0')
+  const at = [Math.floor(clock / 3600), Math.floor(clock / 60) % 60, clock % 60].map(two).join(':')
+  return `${String(year).padStart(4, '0')}-${two(month)}-${two(day)}T${at}Z` as Time
+}
+
 /** Values with one space between. `sorted`: bytewise ascending, each once. At most `most` of them. */
 export function list<T>(each: Codec<T>, most: number, sorted = false): Codec<readonly T[]> {
   return {

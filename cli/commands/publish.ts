@@ -69,7 +69,7 @@ export const spec: CommandSpec = {
           source: tree.source,
           never: [],
           allow,
-          settings: project.settings,
+          terms: project.settings.rollout,
           ...words,
         }
       },

@@ -2,11 +2,11 @@
 import { NodeError } from '../../node/errors.ts'
 import { readRevision } from '../../node/git-read.ts'
 import type { SourceFile } from '../../node/publish.ts'
+import type { ReleaseWish } from '../../node/release.ts'
 import { CliError, type CommandSpec, exits } from '../command.ts'
 import type { Laptop } from '../laptop.ts'
 import { findProject, readTree } from '../project.ts'
 import { publish } from '../publish.ts'
-import type { ReleaseWish } from '../release.ts'
 import { common, publishOptions, render, wordsOf } from './publish.ts'
 
 export const spec: CommandSpec = {
@@ -46,7 +46,7 @@ export const spec: CommandSpec = {
           source: newest.source,
           never: [newest.content],
           allow,
-          settings: project.settings,
+          terms: project.settings.rollout,
           ...words,
         }
       },

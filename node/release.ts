@@ -1,12 +1,7 @@
 // What an operator signs: makes trust and release entries that follow the newest entry of a log. Pure but for the clock
-// handed in; handing over is laptop.ts's.
+// handed in; handing over is the laptop's (cli/laptop.ts).
 
-import { language } from '../node/config.ts'
-import { contentDigest } from '../node/content.ts'
-import type { EntryLog } from '../node/log.ts'
-import type { PackInfo, Refused } from '../node/ports.ts'
-import { type MadeRelease, makeRelease, type SourceFile } from '../node/publish.ts'
-import { hex } from '../signing/bytes.ts'
+import { hex, utf8 } from '../signing/bytes.ts'
 import {
   type ContentDigest,
   type Entry,
@@ -18,12 +13,35 @@ import {
   sealEntry,
   writePayload,
 } from '../signing/entry.ts'
-import type { Time } from '../signing/fields.ts'
+import { timeOf } from '../signing/fields.ts'
 import { type Signer, signSshsig } from '../signing/sshsig.ts'
 import { type Trust, type TrustFiles, trustDigests, trustTree } from '../signing/trust.ts'
-import { taggerOf } from './genesis.ts'
-import type { Author } from './operator.ts'
-import type { Settings } from './settings.ts'
+import { language } from './config.ts'
+import { contentDigest } from './content.ts'
+import type { EntryLog } from './log.ts'
+import type { PackInfo, Refused } from './ports.ts'
+import { type MadeRelease, makeRelease, type SourceFile } from './publish.ts'
+
+export interface Author {
+  readonly name: string
+  readonly email: string
+}
+
+/** How a release may go through a fleet. */
+export interface RolloutTerms {
+  /** Seconds; undefined: 60 below 40 hosts, else 600 (DESIGN section 7). At most 30 days, as the next two. */
+  readonly soakSeconds: number | undefined
+  /** Seconds over which the hosts of a stage start; undefined: 0. */
+  readonly windowSeconds: number | undefined
+  /** Seconds from APPLYING to a verdict, beyond the soak. */
+  readonly deadlineSeconds: number
+  /** Seconds from publishing to the end of a release's validity; one minute to a year. */
+  readonly expiresSeconds: number
+  /** Part of the fleet that a bad release may reach; 10,000 is all of it. */
+  readonly riskBasisPoints: number
+  /** Part of the hosts whose evidence may be false. */
+  readonly liarsBasisPoints: number
+}
 
 export interface MadeEntry {
   readonly envelope: Uint8Array
@@ -84,7 +102,7 @@ export interface ReleaseWish extends Words {
   /** Content digests put on the never list, and taken off it. */
   readonly never: readonly string[]
   readonly allow: readonly string[]
-  readonly settings: Settings
+  readonly terms: RolloutTerms
 }
 
 /** The release's commit and full pack, before it is signed. Trust is the log's newest version. */
@@ -117,7 +135,7 @@ export function makeReleaseEntry(
   delta: (PackInfo & { readonly base: string; readonly bytes: Uint8Array }) | undefined,
 ): MadeEntry {
   const { log, signer, author, nowMs } = common
-  const { rollout } = wish.settings
+  const rollout = wish.terms
   const hosts = log.roster().length
   const before = log.terms()?.never ?? []
   const never = [...new Set([...before, ...wish.never])].filter(each => !wish.allow.includes(each)).sort()
@@ -146,12 +164,17 @@ export function makeReleaseEntry(
     deadlineSeconds: rollout.deadlineSeconds,
     riskBasisPoints: rollout.riskBasisPoints,
     liarsBasisPoints: rollout.liarsBasisPoints,
-    expires: time(nowMs + rollout.expiresSeconds * 1000),
+    expires: timeOf(nowMs + rollout.expiresSeconds * 1000),
   }
   const inline = [small?.bytes, made.pack].find(
     bytes => bytes !== undefined && bytes.length <= packBytesInlineMax,
   )
   return seal(entry, signer, inline === undefined ? {} : { pack: inline })
+}
+
+/** `NAME <EMAIL> SECONDS +0000`, as an entry has it. */
+export function taggerOf({ name, email }: Author, nowMs: number): string {
+  return `${name} <${email}> ${Math.floor(nowMs / 1000)} +0000`
 }
 
 /** The content digest of files as a release would have it. */
@@ -182,11 +205,9 @@ function seal(entry: Entry, signer: Signer, more: { trust?: TrustFiles; pack?: U
   }
 }
 
-const time = (ms: number) => new Date(ms).toISOString().replace(/\.[0-9]+Z$/, 'Z') as Time
-
 /** The commit's one line has a bound of 200 bytes. */
 function cut(subject: string): string {
   let text = subject
-  while (Buffer.byteLength(text) > 200) text = text.slice(0, -1)
+  while (utf8(text).length > 200) text = text.slice(0, -1)
   return text
 }
