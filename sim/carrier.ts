@@ -156,7 +156,7 @@ class SimCarrier implements Carrier {
     const { promise, resolve } = Promise.withResolvers<boolean>()
     half.taken = promise
     const copy = bytes.slice()
-    this.#world.after(half.arrivesMs - this.#world.nowMs, async () => {
+    this.#after(half.arrivesMs - this.#world.nowMs, async () => {
       await before
       // As TCP does: once more until it arrives or the connection is given up.
       while (this.#halves.get(peer) === half && !this.#reaches(half)) await this.#sleep(againMs)
@@ -194,7 +194,7 @@ class SimCarrier implements Carrier {
   partitioned(): void {
     for (const half of this.#halves.values())
       if (this.#network.isCut(this.self, half.far.self))
-        this.#world.after(silenceMs, () => {
+        this.#after(silenceMs, () => {
           if (this.#network.isCut(this.self, half.far.self)) this.dropped(half.far.self, half.wire)
         })
   }
@@ -238,7 +238,7 @@ class SimCarrier implements Carrier {
     const ask = () => handlers.gossip(from, bytes)
     if (this.#standings.of(from).judge(bytes, this.#world.nowMs, ask) !== 'accept') return
     if (this.#happens(this.#network.faults.repeat))
-      this.#world.after(this.#chance() * seenMs, () => this.#handlers?.gossip(from, bytes))
+      this.#after(this.#chance() * seenMs, () => this.#handlers?.gossip(from, bytes))
     this.#spread(bytes, from)
   }
 
@@ -248,7 +248,7 @@ class SimCarrier implements Carrier {
     for (const half of this.#halves.values()) {
       if (half.far.self === except || this.#happens(loss)) continue
       const ms = this.#latency() * (this.#happens(reorder) ? 1 + 9 * this.#chance() : 1)
-      this.#world.after(ms, () => {
+      this.#after(ms, () => {
         if (this.#reaches(half)) half.far.hear(this.self, half.wire, copy)
       })
       if (this.#happens(this.#network.faults.breaks)) this.#break(half)
@@ -267,8 +267,16 @@ class SimCarrier implements Carrier {
     return true
   }
 
+  /** All that happens here ends in a handler, or settles a promise. */
+  #after(ms: number, action: () => void): () => void {
+    return this.#world.after(ms, () => {
+      this.#world.unsettled()
+      action()
+    })
+  }
+
   #sleep(ms: number): Promise<void> {
-    return new Promise(resolve => this.#world.after(ms, resolve))
+    return new Promise(resolve => this.#after(ms, resolve))
   }
 
   #reaches({ far }: Half): boolean {
@@ -288,12 +296,12 @@ class SimCarrier implements Carrier {
   #hangUp(peer: PeerId): void {
     const half = this.#halves.get(peer)
     if (!half) return
-    this.#world.after(0, () => this.dropped(peer, half.wire))
-    this.#world.after(this.#latency(), () => half.far.dropped(this.self, half.wire))
+    this.#after(0, () => this.dropped(peer, half.wire))
+    this.#after(this.#latency(), () => half.far.dropped(this.self, half.wire))
   }
 
   #break(half: Half): void {
-    this.#world.after(this.#latency(), () => this.#hangUp(half.far.self))
+    this.#after(this.#latency(), () => this.#hangUp(half.far.self))
   }
 
   #feed(input: PeersInput): void {
@@ -309,13 +317,11 @@ class SimCarrier implements Carrier {
         this.#hangUp(effect.peer)
         break
       case 'bookChanged':
-        this.#world.after(0, () => this.#handlers?.bookChanged(this.book()))
+        this.#after(0, () => this.#handlers?.bookChanged(this.book()))
         break
       case 'wake':
         this.#cancelWake()
-        this.#cancelWake = this.#world.after(effect.atMs - this.#world.nowMs, () =>
-          this.#feed({ kind: 'wake' }),
-        )
+        this.#cancelWake = this.#after(effect.atMs - this.#world.nowMs, () => this.#feed({ kind: 'wake' }))
         break
       case 'find':
         break
@@ -326,16 +332,16 @@ class SimCarrier implements Carrier {
   #dial(address: string, wanted: PeerId | undefined): void {
     const done = (ms: number, peer?: PeerId, admitted = false) => {
       const result: PeersInput = { kind: 'dialled', address, admitted, ...(peer ? { peer } : {}) }
-      this.#world.after(ms, () => this.#feed(result))
+      this.#after(ms, () => this.#feed(result))
     }
-    this.#world.after(this.#latency(), () => {
+    this.#after(this.#latency(), () => {
       const far = this.#network.at(address)
       if (far && this.#network.isCut(this.self, far.self)) return done(limits.dialMs)
       if (!far || (wanted && far.self !== wanted) || far === this) return done(this.#latency(), far?.self)
       if (this.#halves.has(far.self)) return done(this.#latency(), far.self, true)
       const hello = this.#handlers?.hello()
       if (!hello || this.#handlers?.admit(far.self) === 'denied') return done(0, far.self)
-      this.#world.after(3 * this.#latency(), () => {
+      this.#after(3 * this.#latency(), () => {
         if (this.#halves.has(far.self)) return done(0, far.self, true)
         const theirs = this.#network.at(address) === far ? far.answer(this, hello) : undefined
         if (!theirs || this.#handlers?.admit(far.self, theirs) !== 'member') return done(0, far.self)

@@ -1,18 +1,25 @@
-// The world of a simulation: one clock, one queue, one seed. What happens at one moment happens in the order in which
-// it was asked for, so that a seed tells the whole story.
+// The world of a simulation: one clock, one queue, one seed, one trace. What happens at one moment happens in the order
+// in which it was asked for, so that a seed tells the whole story.
+import { createHash } from 'node:crypto'
+import { Calendar } from './calendar.ts'
 
-interface Event {
-  readonly atMs: number
-  readonly sequence: number
-  /** Undefined once cancelled. */
-  action: (() => void) | undefined
-}
+/** Events after which promises get a turn although nobody asked for one: what they wait for must not pile up. */
+const eventsPerTurn = 1_000
+/** Characters of trace that are gathered before they are hashed. */
+const traceChars = 64 * 1024
 
 export class World {
   readonly seed: number
-  #nowMs = 0
-  #sequence = 0
-  readonly #queue: Event[] = []
+  readonly #calendar = new Calendar()
+  /** Of each slot; undefined once cancelled. */
+  readonly #actions: ((() => void) | undefined)[] = []
+  /** Of each slot: which use of it this is, so that a late cancel hits nobody else. */
+  readonly #uses: number[] = []
+  #events = 0
+  #isUnsettled = true
+  #sinceTurn = 0
+  readonly #hash = createHash('sha256')
+  #trace = ''
 
   constructor(seed: number) {
     this.seed = seed
@@ -20,84 +27,108 @@ export class World {
 
   /** ms since the world began. */
   get nowMs(): number {
-    return this.#nowMs
+    return this.#calendar.nowMs
+  }
+
+  /** How many have happened so far. */
+  get events(): number {
+    return this.#events
   }
 
   /** Runs `action` after `ms`, rounded to whole ones, at least at the next turn; answers with how to cancel it. */
   after(ms: number, action: () => void): () => void {
-    const atMs = this.#nowMs + Math.max(0, Math.round(ms))
-    const event: Event = { atMs, sequence: this.#sequence++, action }
-    this.#push(event)
+    const slot = this.#calendar.push(this.#calendar.nowMs + Math.max(0, Math.round(ms)))
+    const use = (this.#uses[slot] ?? 0) + 1
+    this.#uses[slot] = use
+    this.#actions[slot] = action
     return () => {
-      event.action = undefined
+      if (this.#uses[slot] === use) this.#actions[slot] = undefined
     }
   }
 
   /** Numbers in [0, 1): one stream per seed, entity and purpose, so that a new use of chance disturbs no other. */
   chance(entity: string, purpose: string): () => number {
-    let state = this.seed >>> 0
-    for (const char of `${entity}\0${purpose}`) state = mix(state ^ char.codePointAt(0)!)
+    let state = stateOf(this.seed, `${entity}\0${purpose}`)
     return () => {
       state = (state + 0x9e3779b9) >>> 0
       return mix(state) / 2 ** 32
     }
   }
 
-  /** Runs the next event; false when there is none. */
-  step(): boolean {
-    for (let event = this.#pop(); event !== undefined; event = this.#pop()) {
-      if (event.action === undefined) continue
-      this.#nowMs = event.atMs
-      event.action()
+  /** To be called by whoever settles a promise, or calls code that may: it gets its turn before the next event. */
+  unsettled(): void {
+    this.#isUnsettled = true
+  }
+
+  /** Notes what happened, as part of `traceHash`. */
+  trace(text: string): void {
+    this.#trace += `${this.nowMs} ${text}\n`
+    if (this.#trace.length >= traceChars) this.#flush()
+  }
+
+  /** SHA-256 over all that was traced so far, in hex. */
+  traceHash(): string {
+    this.#flush()
+    return this.#hash.copy().digest('hex')
+  }
+
+  /** Runs the next event; false when there is none, or none by `untilMs`. */
+  step(untilMs = Number.POSITIVE_INFINITY): boolean {
+    for (let slot = this.#calendar.pop(untilMs); slot >= 0; slot = this.#calendar.pop(untilMs)) {
+      const action = this.#actions[slot]
+      this.#actions[slot] = undefined
+      this.#uses[slot]! += 1
+      if (action === undefined) continue
+      this.#events += 1
+      action()
       return true
     }
     return false
   }
 
-  /** Runs events until `done` says so; promises get their turn between two events. Fails after `withinMs`. */
+  /** Runs events until `done` says so; promises get their turn where they may be settled. Fails after `withinMs`. */
   async until(done: () => boolean, withinMs = 3_600_000): Promise<void> {
-    const endMs = this.#nowMs + withinMs
-    for (await turn(); !done(); await turn())
-      if (this.#nowMs > endMs || !this.step())
-        throw new Error(`seed ${this.seed}: not done at ${this.#nowMs} ms`)
-  }
-
-  #push(event: Event): void {
-    const queue = this.#queue
-    let at = queue.push(event) - 1
-    while (at > 0) {
-      const parent = (at - 1) >> 1
-      if (isBefore(queue[parent]!, event)) break
-      queue[at] = queue[parent]!
-      at = parent
-    }
-    queue[at] = event
-  }
-
-  #pop(): Event | undefined {
-    const queue = this.#queue
-    const first = queue[0]
-    const last = queue.pop()
-    if (last === undefined || last === first) return first
-    let at = 0
+    const endMs = this.nowMs + withinMs
+    // The caller may have settled something meanwhile.
+    this.unsettled()
     for (;;) {
-      let child = 2 * at + 1
-      if (child + 1 < queue.length && isBefore(queue[child + 1]!, queue[child]!)) child += 1
-      if (child >= queue.length || isBefore(last, queue[child]!)) break
-      queue[at] = queue[child]!
-      at = child
+      if (this.#isTurn()) await turn()
+      if (done()) return
+      if (this.nowMs > endMs || !(this.step() || this.#isUnsettled))
+        throw new Error(`seed ${this.seed}: not done at ${this.nowMs} ms`)
     }
-    queue[at] = last
-    return first
+  }
+
+  /** Runs all events up to `untilMs`, and ends then. */
+  async run(untilMs: number): Promise<void> {
+    this.unsettled()
+    do if (this.#isTurn()) await turn()
+    while (this.step(untilMs) || this.#isUnsettled)
+    if (untilMs > this.nowMs) this.#calendar.advance(untilMs)
+  }
+
+  #isTurn(): boolean {
+    if (!this.#isUnsettled && ++this.#sinceTurn < eventsPerTurn) return false
+    this.#isUnsettled = false
+    this.#sinceTurn = 0
+    return true
+  }
+
+  #flush(): void {
+    this.#hash.update(this.#trace)
+    this.#trace = ''
   }
 }
 
-function isBefore(a: Event, b: Event): boolean {
-  return a.atMs < b.atMs || (a.atMs === b.atMs && a.sequence < b.sequence)
+/** Where a stream of chance begins. */
+export function stateOf(seed: number, text: string): number {
+  let state = seed >>> 0
+  for (let at = 0; at < text.length; at++) state = mix(state ^ text.codePointAt(at)!)
+  return state
 }
 
 /** A bijection of 32 bits in which every input bit moves about half of the output's. */
-function mix(value: number): number {
+export function mix(value: number): number {
   value = Math.imul(value ^ (value >>> 16), 0x21f0aaad)
   value = Math.imul(value ^ (value >>> 15), 0x735a2d97)
   return (value ^ (value >>> 15)) >>> 0
