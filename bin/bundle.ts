@@ -1,12 +1,13 @@
 // Writes dist/: the command line and the agent as few files as start fast. Commands stay separate chunks, so that
 // `fleet peers` does not load libp2p. classic-level stays outside, since it finds its native binary by its own path.
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs'
+import { copyFileSync, cpSync, mkdtempSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, type Plugin } from 'esbuild'
 import { assemble } from '../cli/bundle.ts'
+import { plotFiles } from '../sim/assets.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 // Whoever imports one of these has Node load all that it could offer, which takes as long as a hundred files of a run.
@@ -45,6 +46,10 @@ await build({
   banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
   logLevel: 'warning',
 })
+// What a page of the simulator is made of, where sim/assets.ts looks first.
+cpSync(`${root}sim/page`, `${root}dist.tmp/page`, { recursive: true })
+for (const [name, module] of Object.entries(plotFiles))
+  copyFileSync(`${root}node_modules/${module}`, `${root}dist.tmp/page/${name}`)
 // A source saved while esbuild was at work must count as newer than the bundle.
 utimesSync(`${root}dist.tmp/fleet.js`, started, started)
 // Whole or not at all: somebody may run bin/fleet at this moment.

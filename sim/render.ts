@@ -125,8 +125,10 @@ function reach({ p50Ms, p90Ms, p99Ms, lastMs }: ReleaseStory): string {
     .trimEnd()}`
 }
 
+const afterwards = (ms: number) => (ms < 1 ? 'at once' : `after ${span(ms)}`)
+
 function stageLine(stage: StageStory, { publishedMs }: ReleaseStory, columns: number): Line {
-  const when = stage.openedMs === undefined ? 'never opened' : `after ${span(stage.openedMs - publishedMs)}`
+  const when = stage.openedMs === undefined ? 'never opened' : afterwards(stage.openedMs - publishedMs)
   const bad = /^(HALT|HOLD)/.test(stage.decision)
   return { text: fit(`    ${count(stage.hosts, 'host')} ${when}. ${stage.decision}`, columns), bad }
 }
