@@ -245,8 +245,9 @@ export class Routers {
   /** As `beatAt` asked. Hosts with nothing to do have none: it would change nothing. */
   heartbeat(host: number): void {
     const router = this.#routers[host]!
-    if (router.awaited === 0 || this.#beatsBy(router, this.#port.nowMs) !== router.awaited) return
-    router.beats = router.awaited
+    const beats = this.#beatsBy(router, this.#port.nowMs)
+    if (router.awaited === 0 || beats < router.awaited) return
+    router.beats = beats
     router.awaited = 0
     this.#mend(host, router)
     this.#announce(host, router)
