@@ -93,7 +93,8 @@ ${list('violations', count(violations.length, 'violation'), broken)}
 ${list('pending', 'Still pending when time was up', waits)}`
 }
 
-function charts({ hosts, violations }: Report): string {
+function charts({ hosts, violations, releases }: Report): string {
+  const staged = releases.some(each => each.stages.length > 0)
   const legend = Object.entries(phases).map(
     ([letter, name]) => `<li><i class="phase-${letter}"></i>${name}</li>`,
   )
@@ -101,7 +102,7 @@ function charts({ hosts, violations }: Report): string {
 <section><h2>Hosts that have a release in force</h2><div id="curve"></div>
 <p class="hint">Drag across the chart to look closer; double click shows all again.${violations.length > 0 ? ' Red lines are violations.' : ''}</p></section>
 <section><h2>Releases and their stages</h2><canvas id="stages" role="img" aria-label="When each release was published, its stages, and how far it had come"></canvas>
-<p class="hint">Marks: 50, 90, 99 and 100 % of the hosts had it in force. Stages: hosts let through so far; green GO, amber HOLD, red HALT.</p></section>
+<p class="hint">Marks: 50, 90, 99 and 100 % of the hosts had it in force.${staged ? ' Stages: hosts let through so far; green GO, amber HOLD, red HALT.' : ''}</p></section>
 <section><h2>What went wrong</h2><canvas id="faults" role="img" aria-label="Faults by kind over time"></canvas></section>
 <section><h2>${hosts.length === 1 ? 'The host' : `All ${count(hosts.length, 'host')}`}</h2>
 <p class="tools"><span id="order"><button type="button" data-order="name" aria-pressed="true">in the order of the run</button><button type="button" data-order="arrival" aria-pressed="false">by arrival of the last release</button></span><span id="grain"></span></p>

@@ -89,8 +89,7 @@ function drawCurve() {
       width: wide(),
       height: 320,
       padding: [10, gutter.right, 0, gutter.left - 76],
-      focus: { alpha: 0.35 },
-      cursor: { focus: { prox: 24 }, drag: { x: true, y: false } },
+      cursor: { drag: { x: true, y: false } },
       scales: {
         x: { time: false, range: (_, min, max) => [min ?? 0, max ?? view.to] },
         y: { range: [0, Math.max(1, report.hosts.length) * 1.03] },
@@ -207,14 +206,21 @@ function drawLanes(canvas, lanes) {
         spots.push({ left: left - 5, right: left + 5, top, bottom: top + lane.height, tip: item.tip })
         continue
       }
+      const [seenLeft, seenRight] = [Math.max(left, gutter.left), Math.min(right, gutter.left + inner())]
+      if (seenRight < seenLeft) continue
       // Overlapping ones add up, as what they stand for does.
       pen.globalAlpha = item.alpha ?? 1
       pen.beginPath()
-      pen.roundRect(left, top, Math.max(2, right - left), lane.height, Math.min(3, (right - left) / 2))
+      pen.roundRect(
+        seenLeft,
+        top,
+        Math.max(2, seenRight - seenLeft),
+        lane.height,
+        Math.min(3, (right - left) / 2),
+      )
       pen.fill()
       pen.globalAlpha = 1
       spots.push({ left, right: Math.max(left + 2, right), top, bottom: top + lane.height, tip: item.tip })
-      const [seenLeft, seenRight] = [Math.max(left, gutter.left), Math.min(right, gutter.left + inner())]
       if (item.labels) {
         pen.font = font(12)
         pen.textAlign = 'left'
@@ -311,7 +317,7 @@ function faultLanes() {
       from: atMs,
       to: untilMs,
       fill: 'fault',
-      alpha: faults.length > 8 ? 0.35 : 0.65,
+      alpha: Math.max(0.08, Math.min(0.65, 1.3 / Math.sqrt(faults.length))),
       tip: `${kind}: ${text}\n${whom(hosts)}\n${untilMs === undefined ? `at ${span(atMs)}` : `${span(atMs)} to ${span(untilMs)}`}`,
     })),
   }))
