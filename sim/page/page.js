@@ -7,7 +7,7 @@ const find = id => document.getElementById(id)
 const stack = find('stack')
 const colour = name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim()
 /** CSS pixels on both sides of the time axis, the same in every chart. */
-const gutter = { left: 148, right: 20 }
+const gutter = { left: 148, right: 32 }
 const font = size => `${size}px ${getComputedStyle(document.body).fontFamily}`
 const view = { from: 0, to: Math.max(1, report.simulatedMs) }
 const wide = () => Math.max(320, stack.clientWidth)
@@ -53,7 +53,7 @@ function axis(pen, top, height, labels) {
     pen.fillStyle = colour('line')
     pen.fillRect(Math.round(xOf(ms)), top, 1, height)
     pen.fillStyle = colour('muted')
-    if (labels) pen.fillText(span(ms), Math.min(xOf(ms), wide() - 26), top + height + 6)
+    if (labels) pen.fillText(span(ms), xOf(ms), top + height + 6)
   }
 }
 
@@ -73,7 +73,11 @@ function fit(pen, text, width) {
 
 const seriesColour = i => {
   const name = report.curve.series[i]
-  return name === 'down' ? colour('down') : name === 'cut off' ? colour('cut') : colour(`series-${i % 6}`)
+  if (name === 'down') return colour('down')
+  if (name === 'cut off') return colour('cut')
+  // The colour that the release has in its lane, wherever its curve stands.
+  const at = report.releases.findIndex(({ sequence }) => name === `release ${sequence}`)
+  return colour(`series-${(at < 0 ? i : at) % 6}`)
 }
 
 /** Without the stretches at zero, where all lines would lie on each other. */
