@@ -63,7 +63,22 @@ export class Machine {
       ports,
     )
     this.#engine = engine
+    this.#furnish(engine)
     return engine
+  }
+
+  /** What there is on any Debian before fleet comes. */
+  #furnish(engine: SimEngine): void {
+    const { disk, name } = this.#host
+    const files = {
+      '/etc/hosts': `127.0.0.1 localhost\n127.0.1.1 ${name}\n`,
+      '/etc/issue': 'Debian\n',
+      '/etc/motd': 'hello\n',
+    }
+    const missing = engine.inForce === undefined && disk.find('/etc/hosts') === undefined
+    if (!missing) return
+    for (const [path, text] of Object.entries(files)) engine.edit(path, new TextEncoder().encode(text))
+    disk.flush([])
   }
 
   /** Begins; answers with what ends it. */

@@ -19,6 +19,7 @@ import type { SimEvent, Watched } from './events.ts'
 import { simDurable, simRepository } from './files.ts'
 import { type Filter, filtered } from './hostile.ts'
 import { Killed, Life } from './life.ts'
+import type { Memory } from './memory.ts'
 import { Process } from './process.ts'
 import { simStore } from './store.ts'
 import type { World } from './world.ts'
@@ -35,6 +36,7 @@ const memoryMax = 50
 export interface HostWorld {
   readonly world: World
   readonly network: Network
+  readonly memory: Memory
   readonly fleet: FleetId
   readonly emit: (event: SimEvent) => void
   /** An exception of our own code. */
@@ -225,12 +227,12 @@ export class SimHost implements Watched {
   }
 
   async #begin(): Promise<void> {
-    const { world, network, fleet, emit } = this.#world
+    const { world, network, memory, fleet, emit } = this.#world
     const life = new Life(this.disk, () => this.#died('kill'))
     this.#life = life
     if (this.#bootedMs === 0) this.#boot()
     const process = new Process({
-      ...{ world, network, life, fleet, self: this.self, name: this.name, address: this.address },
+      ...{ world, network, memory, life, fleet, self: this.self, name: this.name, address: this.address },
       ...{ seeds: this.#options.seeds, clock: this.clock, key: this.#options.seed, role: 'host' },
       store: simStore(life),
       durable: simDurable(life, stateFolder),
