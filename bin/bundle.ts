@@ -29,7 +29,8 @@ rmSync(`${root}dist.tmp`, { recursive: true, force: true })
 const started = new Date()
 await build({
   absWorkingDir: root,
-  entryPoints: { fleet: 'cli/main.ts' },
+  // Workers of `fleet sim --seeds` are started by file (sim/processes.ts).
+  entryPoints: { fleet: 'cli/main.ts', 'sim-worker': 'sim/worker.ts' },
   outdir: 'dist.tmp',
   bundle: true,
   splitting: true,
