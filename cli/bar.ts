@@ -37,7 +37,7 @@ export function progressOn(
     show(share, text) {
       if (nowMs() - drawnMs < (isBar ? drawEveryMs : plainEveryMs)) return
       drawnMs = nowMs()
-      if (isBar) stream.write(`\r${barText(share, text, (stream.columns ?? 80) - 1, io.colour)}\u001b[K`)
+      if (isBar) stream.write(`\r${barText(share, text, (stream.columns || 80) - 1, io.colour)}\u001b[K`)
       else if (!quiet) io.progress(`${percent(share)}  ${text}`)
     },
     line(text) {

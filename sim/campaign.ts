@@ -10,6 +10,9 @@ export interface Worker {
   end(): void
 }
 
+/** Seeds for one process: what one leaves behind in memory must not end up as the crash of a later one. */
+const seedsPerWorker = 100
+
 export interface Campaign {
   readonly seeds: Iterable<number>
   /** Workers at a time. */
@@ -39,6 +42,7 @@ export async function runCampaign(campaign: Campaign): Promise<boolean> {
   /** One of the workers at a time, over and over: a seed that took its process along gets the next a new one. */
   const line = async () => {
     let worker: Worker | undefined
+    let ran = 0
     try {
       while (!isStopped) {
         const next = seeds.next()
@@ -46,9 +50,11 @@ export async function runCampaign(campaign: Campaign): Promise<boolean> {
         if (worker === undefined) {
           worker = campaign.start()
           busy.add(worker)
+          ran = 0
         }
         const { outcome, isAlive } = await runOne(campaign, worker, next.value)
-        if (!isAlive) {
+        ran++
+        if (!isAlive || ran >= seedsPerWorker) {
           worker.end()
           busy.delete(worker)
           worker = undefined

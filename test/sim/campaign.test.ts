@@ -89,6 +89,14 @@ test('a seed that takes its process along is a crash; the next gets a new proces
   expect(stage.started).toBe(2)
 })
 
+test('a process is for a hundred seeds', async () => {
+  const stage = new Stage()
+  const seeds = Array.from({ length: 250 }, (_, i) => 100 + i)
+  expect(await stage.run({ seeds, jobs: 1 })).toBe(true)
+  expect(stage.outcomes.length).toBe(250)
+  expect([stage.started, stage.most, stage.running.size]).toEqual([3, 1, 0])
+})
+
 test('a seed that takes too long is a crash, and its process is ended', async () => {
   const stage = new Stage()
   stage.onHang = () => queueMicrotask(() => stage.bounds[0]!())
