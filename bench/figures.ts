@@ -5,7 +5,7 @@ export interface Figure {
   /** As the group's function names it, and `--json` where it is one of `jsonKeys`. */
   readonly name: string
   readonly what: string
-  readonly unit: 'ms' | 'MB' | '%' | 'x' | ''
+  readonly unit: 's' | 'ms' | 'MB' | '%' | 'x' | ''
   /** The budget (DESIGN of the host engine and the agent); none where the figure only explains another. */
   readonly most?: number
   /** The other way round: a budget that must be reached. */
@@ -81,6 +81,16 @@ export const groups: Readonly<Record<string, readonly Figure[]>> = {
     { name: 'peers.fleet_noop_100_ms', what: '  no-op', unit: 'ms', most: 150 },
     { name: 'peers.fleet_drift_100_ms', what: '  drift repair', unit: 'ms', most: 150 },
     { name: 'peers.fleet_role_noop_ms', what: 'fleet apply, role of 30 steps: no-op', unit: 'ms', most: 150 },
+  ],
+  sim: [
+    {
+      name: 'sim_events_per_s',
+      what: 'simulator: events/s, 1,000 hosts gossiping',
+      unit: '',
+      least: 1_000_000,
+    },
+    { name: 'sim_100k_s', what: '  100,000 hosts, one announcement', unit: 's', most: 120 },
+    { name: 'sim_100k_rss_mb', what: '  resident memory of that', unit: 'MB', most: 4_000 },
   ],
 }
 

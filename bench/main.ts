@@ -6,6 +6,7 @@ import { groups, jsonOf, type Measured, table } from './figures.ts'
 import { measureFleet } from './fleet.ts'
 import { auditAll, freshApply, repairLatency } from './host.ts'
 import { measurePeers } from './peers.ts'
+import { measureSim } from './sim.ts'
 
 const measures: Readonly<Record<string, (note: (line: string) => void) => Promise<Measured>>> = {
   fleet: measureFleet,
@@ -23,6 +24,7 @@ const measures: Readonly<Record<string, (note: (line: string) => void) => Promis
     }
   },
   peers: measurePeers,
+  sim: measureSim,
 }
 
 async function main(args: readonly string[]): Promise<number> {

@@ -1,5 +1,5 @@
 // The port to the network: how bytes reach other peers, who is there, and whom to let in. Decides nothing itself;
-// libp2p.ts is the real adapter, sim/carrier.ts the one of the simulator, test/compliance/carrier.test.ts binds both.
+// libp2p.ts is the real adapter, sim/station.ts the one of the simulator, test/compliance/carrier.test.ts binds both.
 
 /** Text of a libp2p peer id, `12D3Koo…`: the identity multihash of a raw Ed25519 public key. */
 export type PeerId = string & { readonly brand: 'PeerId' }

@@ -255,9 +255,13 @@ export class SimDisk {
     if (sure !== undefined) this.#loose.set(node, Math.min(sure, size))
   }
 
-  keepRows(change: (rows: Map<string, Uint8Array>) => (() => void)[], room: boolean): void {
-    this.#change(room)
-    this.#undo.push(...change(this.rows))
+  /** All or nothing; undefined removes. The values are kept as they are. */
+  keepRows(changes: readonly { readonly key: string; readonly value: Uint8Array | undefined }[]): void {
+    this.#change(true)
+    const { rows } = this
+    const before = changes.map(({ key }) => ({ key, value: rows.get(key) }))
+    play(rows, changes)
+    this.#undo.push(() => play(rows, before))
   }
 
   /** Durable at once: tools that change accounts, packages and units flush what they write. */
@@ -433,6 +437,15 @@ export interface DiskCopy {
 }
 
 const none: Map<string, Node> = new Map()
+
+function play(
+  rows: Map<string, Uint8Array>,
+  changes: readonly { readonly key: string; readonly value: Uint8Array | undefined }[],
+): void {
+  for (const { key, value } of changes)
+    if (value === undefined) rows.delete(key)
+    else rows.set(key, value)
+}
 
 function inside(directory: Node): void {
   if (directory.kind !== 'directory') throw new DiskError('ENOTDIR')

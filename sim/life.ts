@@ -13,31 +13,42 @@ export class Life {
   readonly disk: SimDisk
   #alive = true
   #left = Number.POSITIVE_INFINITY
+  #due = () => {}
   readonly #onDeath: () => void
+  readonly #before = () => {
+    if (this.#left-- === 0) this.#due()
+  }
 
   /** Takes the disk over; the life before it is over. `onDeath`: when it dies of itself (dieAt). */
   constructor(disk: SimDisk, onDeath: () => void = () => {}) {
     this.disk = disk
     this.#onDeath = onDeath
-    disk.before = () => {
-      if (this.#left-- > 0) return
-      this.end()
-      this.#onDeath()
-      throw new Killed()
-    }
+    disk.before = this.#before
   }
 
   get alive(): boolean {
     return this.#alive
   }
 
-  /** At the next change but so many, and before it; Infinity: not. */
-  dieAt(changes: number): void {
+  /** Before the next change of the disk but so many; Infinity: never. Replaces what was due. */
+  at(changes: number, action: () => void): void {
     this.#left = changes
+    this.#due = action
+  }
+
+  /** The process is killed at the next change but so many, and before it. */
+  dieAt(changes: number): void {
+    this.at(changes, () => {
+      this.end()
+      this.#onDeath()
+      throw new Killed()
+    })
   }
 
   end(): void {
     this.#alive = false
+    // Others may still change the disk.
+    if (this.disk.before === this.#before) this.disk.before = undefined
   }
 
   /** Throws Killed once it is over. */

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { Admission, Carrier, Contact, Handlers, PeerId, Verdict } from '../../gossip/carrier.ts'
 import { libp2pCarrier } from '../../gossip/libp2p.ts'
 import { limits } from '../../gossip/limits.ts'
-import { Network, noFaults } from '../../sim/carrier.ts'
+import { Network } from '../../sim/carrier.ts'
 import { World } from '../../sim/world.ts'
 
 interface Place {
@@ -39,7 +39,10 @@ function real(address: (number: number) => string, transport?: typeof memory): G
 
 function simulated(seed: number): Ground {
   const world = new World(seed)
-  const network = new Network(world, { ...noFaults, latencyMs: [1, 40] })
+  const network = new Network(world, { latency: { kind: 'uniform', leastMs: 1, mostMs: 40 } })
+  // Time passes although nothing happens, as it does in reality.
+  const tick = () => void world.after(10, tick)
+  tick()
   return {
     open: async ({ number, address = `10.0.0.${number}`, ...rest }) =>
       network.carrier({ self: `peer-${number}` as PeerId, address, ...rest }),

@@ -242,12 +242,13 @@ describe('a fleet', () => {
     const network = new Network(world)
     const { upNow, isWhole, all } = fleet(world, network, 40)
     await world.until(() => upNow.every(up => up.size >= limits.connectionsWanted))
-    network.partition(peer => Number(peer.slice(5)) % 2)
+    const fault = { kind: 'halves', atMs: world.nowMs, hosts: [] } as const
     const [even, odd] = [all.filter(at => at % 2 === 0), all.filter(at => at % 2 === 1)]
+    network.links.begin(fault, odd.map(id))
     const isApart = () => upNow.every((up, at) => [...up].every(peer => Number(peer.slice(5)) % 2 === at % 2))
     await world.until(() => isApart() && upNow.every(up => up.size >= limits.connectionsWanted))
     expect([isWhole(even), isWhole(odd), isWhole(all)]).toEqual([true, true, false])
-    network.heal()
+    network.links.end(fault)
     await world.until(() => isWhole(all), 10 * limits.wanderMs)
   })
 })

@@ -1,11 +1,19 @@
 // What the simulator's carrier adds to the contract of test/compliance: faults, and that a seed tells all.
 import { expect, test } from 'vitest'
 import type { PeerId } from '../../gossip/carrier.ts'
-import { Network, type NetworkFaults, noFaults } from '../../sim/carrier.ts'
+import { Network } from '../../sim/carrier.ts'
+import type { Fault, FaultKind } from '../../sim/faults.ts'
 import { World } from '../../sim/world.ts'
 
 const seed = Number(process.env['FLEET_SEED'] ?? Date.now() % 1e6)
-const harsh: NetworkFaults = { latencyMs: [1, 200], loss: 0.2, repeat: 0.1, reorder: 0.2, breaks: 0.02 }
+
+const fault = (kind: FaultKind, more: Partial<Fault> = {}): Fault => ({ kind, atMs: 0, hosts: [], ...more })
+const harsh = [
+  fault('loss', { amount: 0.2 }),
+  fault('duplicate', { amount: 0.1 }),
+  fault('reorder', { amount: 0.2 }),
+  fault('breaks', { amount: 0.02 }),
+]
 
 /** Eight hosts that all know the first, and what happens to them, a line each. */
 function fleet(world: World, network: Network) {
@@ -33,7 +41,9 @@ function fleet(world: World, network: Network) {
 
 async function story(seed: number): Promise<string[]> {
   const world = new World(seed)
-  const { lines, carriers, name } = fleet(world, new Network(world, harsh))
+  const network = new Network(world, { latency: { kind: 'uniform', leastMs: 1, mostMs: 200 } })
+  for (const each of harsh) network.links.begin(each)
+  const { lines, carriers, name } = fleet(world, network)
   for (let at = 0; at < 100; at++)
     world.after(1_000 + at * 100, () => {
       carriers[at % 8]?.publish(new Uint8Array([at]))
@@ -57,8 +67,9 @@ test('one seed, one story; another seed, another', async () => {
 
 test(`without faults nothing is lost, repeated or broken (seed ${seed})`, async () => {
   const world = new World(seed)
-  const { lines, carriers } = fleet(world, new Network(world, noFaults))
+  const { lines, carriers } = fleet(world, new Network(world))
   await world.until(() => carriers.every((each, at) => each.peers().length === (at === 0 ? 7 : 1)))
+  await world.run(10_000)
   for (let at = 0; at < 20; at++) carriers[at % 8]?.publish(new Uint8Array([at]))
   const gossip = () => lines.filter(line => line.includes('gossip'))
   await world.until(() => gossip().length === 20 * 7)
@@ -71,16 +82,20 @@ test(`what is sent into a short partition arrives, into a long one breaks (seed 
   const { lines, carriers, name } = fleet(world, network)
   const [a, b] = carriers
   await world.until(() => b?.peers().length === 1)
-  const cut = () => network.partition(peer => (peer === name(1) ? 1 : 0))
-  cut()
+  const cut = () => {
+    const isolated = fault('isolate', { atMs: world.nowMs })
+    network.links.begin(isolated, [name(1)])
+    return () => network.links.end(isolated)
+  }
+  const heal = cut()
   void b?.send(name(0), new Uint8Array([1]))
-  world.after(30_000, () => network.heal())
+  world.after(30_000, heal)
   await world.until(() => lines.some(line => line.endsWith('0 message host-1 1')))
   expect(a?.peers()).toContain(name(1))
-  cut()
+  const healAgain = cut()
   void b?.send(name(0), new Uint8Array([2]))
   await world.until(() => b?.peers().length === 0 && !a?.peers().includes(name(1)))
-  network.heal()
+  healAgain()
   await world.until(() => b?.peers().length === 1)
   expect(lines.some(line => line.endsWith('message host-1 2'))).toBe(false)
 })
