@@ -67,7 +67,7 @@ export class SimFleet {
     this.operators = new Operators(
       seed,
       roster,
-      { world: this.world, network: this.network, crashed },
+      { world: this.world, network: this.network, memory, crashed },
       this.ledger,
     )
     const { fleet } = this.operators.genesis
