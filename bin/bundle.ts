@@ -1,11 +1,14 @@
 // Writes dist/: the command line and the agent as few files as start fast. Commands stay separate chunks, so that
 // `fleet peers` does not load libp2p. classic-level stays outside, since it finds its native binary by its own path.
+//   fleet.js   what is started: keeps what the others compile to beside them, and loads the one that is asked for
+//   main.js    all commands; what several of them share is a chunk each, which makes 22 modules of `fleet apply`
+//   local.js   `apply` and `plan` once more, in a few modules: they begin 8 ms sooner
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs'
+import { mkdtempSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { build, type Plugin } from 'esbuild'
+import { type BuildOptions, build, type Plugin } from 'esbuild'
 import { assemble } from '../cli/bundle.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -25,11 +28,25 @@ const lean: Plugin = {
   },
 }
 
+const local = ['apply', 'plan']
+/** Leaves the other commands out of local.js; nobody asks it for them. */
+const localOnly: Plugin = {
+  name: 'localOnly',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\/[a-z]+\.ts$/ }, ({ path, kind, importer }) =>
+      kind === 'dynamic-import' &&
+      importer.endsWith('/cli/commands/index.ts') &&
+      !local.includes(basename(path, '.ts'))
+        ? { path, external: true }
+        : undefined,
+    )
+  },
+}
+
 rmSync(`${root}dist.tmp`, { recursive: true, force: true })
 const started = new Date()
-await build({
+const options: BuildOptions = {
   absWorkingDir: root,
-  entryPoints: { fleet: 'cli/main.ts' },
   outdir: 'dist.tmp',
   bundle: true,
   splitting: true,
@@ -40,17 +57,27 @@ await build({
   minifyWhitespace: true,
   legalComments: 'none',
   external: ['classic-level'],
-  plugins: [lean],
   // Some CommonJS dependencies call require() for node's own modules.
   banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
   logLevel: 'warning',
-})
+}
+await build({ ...options, entryPoints: { main: 'cli/main.ts' }, plugins: [lean] })
+await build({ ...options, entryPoints: { local: 'cli/main.ts' }, plugins: [lean, localOnly] })
+// The cache is kept by whoever may write there: half the start of `fleet apply`.
+writeFileSync(
+  `${root}dist.tmp/fleet.js`,
+  `import{enableCompileCache}from'node:module';
+enableCompileCache(import.meta.dirname+'/cache');
+await import(${JSON.stringify(local)}.includes(process.argv[2])?'./local.js':'./main.js');
+`,
+)
 // A source saved while esbuild was at work must count as newer than the bundle.
 utimesSync(`${root}dist.tmp/fleet.js`, started, started)
 // Whole or not at all: somebody may run bin/fleet at this moment.
 rmSync(`${root}dist`, { recursive: true, force: true })
 renameSync(`${root}dist.tmp`, `${root}dist`)
-console.log(`dist/fleet.js ${Math.round(statSync(`${root}dist/fleet.js`).size / 1024)} KiB`)
+for (const name of ['main', 'local'])
+  console.log(`dist/${name}.js ${Math.round(statSync(`${root}dist/${name}.js`).size / 1024)} KiB`)
 // --pack FILE.tar.gz: all that a machine needs, for `fleet agent upgrade`.
 const pack = process.argv.indexOf('--pack')
 if (pack >= 0) {

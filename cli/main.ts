@@ -1,14 +1,9 @@
 // The command line: arguments -> command -> exit code, and the one catch. Loads only the command that was typed.
-import { enableCompileCache } from 'node:module'
-import { fileURLToPath } from 'node:url'
 import { Command, CommanderError } from 'commander'
 import { type Answer, CliError, type CommandSpec, exits, type Io } from './command.ts'
 import { commands } from './commands/index.ts'
 
 const version = '0.1.0'
-// What a bundle's chunks compile to is kept beside them, by whoever may write there: half the start of `fleet apply`.
-if (import.meta.url.endsWith('/dist/fleet.js'))
-  enableCompileCache(fileURLToPath(new URL('cache', import.meta.url)))
 const colour = process.stdout.isTTY === true && !process.env['NO_COLOR']
 
 /** Loads the command, reads its arguments, runs it. */

@@ -32,6 +32,8 @@ export interface DriverPorts {
   readonly log: Log
   /** The world failed where the agent cannot go on (its own disk): the process ends, and starts from its journal. */
   readonly fatal: (error: unknown) => void
+  /** Told of every decision before it is carried out: the simulator's checkers look on. */
+  readonly observe?: ((input: Input, effects: readonly Effect[]) => void) | undefined
 }
 
 /** Names of the durable files (docs/formats.md section 12). */
@@ -57,6 +59,10 @@ const tickMs = 5
 const keepRowsMs = 10_000
 /** What a host holds that the queue of effects may grow to before sends are dropped: sync heals those. */
 const queueMax = 10_000
+/** What one decision may add besides: a message of the largest size, each of its parts answered. */
+const effectsMax = 4 * limits.statusesPerMessage
+/** Packs open at once: the one wanted, and those that were overtaken by it and are not over yet. */
+const quarantinesMax = 4
 
 export class Driver {
   readonly #ports: DriverPorts
@@ -123,6 +129,16 @@ export class Driver {
     return this.#pumping ? new Promise(resolve => this.#idle.push(resolve)) : Promise.resolve()
   }
 
+  /** Things that wait now, by queue, with what bounds them. */
+  queues(): Readonly<Record<string, readonly [now: number, most: number]>> {
+    return {
+      effects: [this.#queue.length, queueMax + effectsMax],
+      serving: [Math.max(0, ...this.#serving.values()), limits.packAnswersWaiting],
+      quarantines: [this.#quarantines.size, quarantinesMax],
+      rows: [this.#rows.size, limits.hosts],
+    }
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true
     this.#cancelTick()
@@ -133,6 +149,7 @@ export class Driver {
 
   #decide(input: Input): readonly Effect[] {
     const effects = this.#ports.agent.handle(input, this.#ports.clock.now())
+    this.#ports.observe?.(input, effects)
     for (const effect of effects) {
       if (effect.kind === 'send' && this.#queue.length >= queueMax) continue
       this.#queue.push(effect)

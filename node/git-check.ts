@@ -1,7 +1,7 @@
 // What must be true of a pack before it becomes part of the repository, and reading releases out of packs that are.
 // The form is pack.ts's, the meaning tree.ts's; here they meet a file.
-import { breathe, type FileSource, openSource } from './git-disk.ts'
-import { type PackedObject, readObject, refuse, type ScannedPack, scanPack } from './pack.ts'
+import type { FileSource, Files } from './git-files.ts'
+import { type PackedObject, readObject, refuse, type ScannedPack } from './pack.ts'
 import type { Refused, Release } from './ports.ts'
 import { type Walk, walkRelease } from './tree.ts'
 
@@ -24,22 +24,17 @@ export interface Checked {
   readonly walk: Walk
 }
 
-/** Reads a pack file from end to end, letting others run in between. */
-export async function scanFile(path: string): Promise<ScannedPack | Refused> {
-  const source = openSource(path)
-  try {
-    return await breathe(scanPack(source))
-  } finally {
-    source.close()
-  }
-}
-
 /**
  * Checks a whole pack file: byte-defined form, limits, everything that the commit needs and nothing else. With a base, what
  * the base holds counts as there, and may not come again.
  */
-export async function checkPack(path: string, commit: string, base?: KnownPack): Promise<Checked | Refused> {
-  const scanned = await scanFile(path)
+export async function checkPack(
+  files: Files,
+  path: string,
+  commit: string,
+  base?: KnownPack,
+): Promise<Checked | Refused> {
+  const scanned = await files.scan(path)
   if (scanned.kind === 'refused') return scanned
   const walk = walkRelease(commit, oid => scanned.objects.get(oid) ?? base?.objects.get(oid))
   if (walk.kind === 'refused') return walk

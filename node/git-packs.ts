@@ -1,17 +1,7 @@
 // Packs as files: those that peers may fetch from this host, and those that it is fetching. Both are only bytes under a
 // digest; whether they are any good is decided at install.
-import {
-  appendFileSync,
-  closeSync,
-  linkSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs'
 import { join } from 'node:path'
-import { readAll, sizeOf } from './git-disk.ts'
+import type { Files } from './git-files.ts'
 import { packSizeMax } from './pack.ts'
 import type { Base, Quarantine } from './ports.ts'
 
@@ -42,18 +32,18 @@ export interface ServedPacks {
 }
 
 /** The packs in `folder`, as files named `COMMIT.BASE.DIGEST`. */
-export function openServed(folder: string): ServedPacks {
+export function openServed(files: Files, folder: string): ServedPacks {
   const packs = new Map<string, ServedPack>()
   const pathOf = (pack: ServedPack) => join(folder, `${pack.commit}.${pack.base}.${pack.digest}`)
   const drop = (pack: ServedPack) => {
     packs.delete(pack.digest)
-    rmSync(pathOf(pack), { force: true })
+    files.remove(pathOf(pack))
   }
-  for (const name of readdirSync(folder)) {
+  for (const { name } of files.list(folder)) {
     const [, commit, base, digest] = /^([0-9a-f]{40})\.([0-9a-f]{40}|none)\.([0-9a-f]{64})$/.exec(name) ?? []
     if (commit && base && digest)
-      packs.set(digest, { commit, base, digest, size: sizeOf(join(folder, name)) })
-    else rmSync(join(folder, name), { force: true })
+      packs.set(digest, { commit, base, digest, size: files.size(join(folder, name)) })
+    else files.remove(join(folder, name))
   }
   return {
     find: (commit, base) => [...packs.values()].find(pack => pack.commit === commit && pack.base === base),
@@ -62,18 +52,18 @@ export function openServed(folder: string): ServedPacks {
       const pack = packs.get(digest)
       if (!pack || !(Number.isSafeInteger(offset) && offset >= 0 && length >= 0)) return undefined
       const size = Math.max(0, Math.min(length, partSizeMax, pack.size - offset))
-      const fd = openSync(pathOf(pack), 'r')
+      const file = files.open(pathOf(pack), 0)
       try {
-        return readAll(fd, new Uint8Array(size), offset)
+        return file.read(offset, size)
       } finally {
-        closeSync(fd)
+        file.close()
       }
     },
     add: (pack, file, how) => {
-      if (how === 'move') renameSync(file, pathOf(pack))
+      if (how === 'move') files.rename(file, pathOf(pack))
       else if (!packs.has(pack.digest)) {
-        rmSync(pathOf(pack), { force: true })
-        linkSync(file, pathOf(pack))
+        files.remove(pathOf(pack))
+        files.link(file, pathOf(pack))
       }
       packs.set(pack.digest, pack)
       const deltas = [...packs.values()].filter(each => each.base !== 'none')
@@ -86,23 +76,24 @@ export function openServed(folder: string): ServedPacks {
 }
 
 /** Goes on with the download of `digest` in `folder`, or begins it. */
-export function openQuarantine(folder: string, digest: string): Quarantine {
+export function openQuarantine(files: Files, folder: string, digest: string): Quarantine {
   const path = join(folder, digest)
-  const others = readdirSync(folder)
-    .filter(name => name !== digest)
-    .map(name => join(folder, name))
-    .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)
-  for (const oldest of others.slice(quarantinesMax - 1)) rmSync(oldest, { force: true })
+  const others = files
+    .list(folder)
+    .filter(({ name }) => name !== digest)
+    .map(({ name }) => join(folder, name))
+    .sort((a, b) => files.modifiedMs(b) - files.modifiedMs(a))
+  for (const oldest of others.slice(quarantinesMax - 1)) files.remove(oldest)
   return {
     digest,
     get size() {
-      return sizeOf(path)
+      return files.size(path)
     },
     append: async bytes => {
-      if (sizeOf(path) + bytes.length > packSizeMax) return false
-      appendFileSync(path, bytes, { mode: 0o600 })
+      if (files.size(path) + bytes.length > packSizeMax) return false
+      files.append(path, bytes)
       return true
     },
-    discard: async () => rmSync(path, { force: true }),
+    discard: async () => files.remove(path),
   }
 }

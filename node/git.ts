@@ -1,24 +1,15 @@
 // Repository of a host: a bare git repository that stock git reads, in which each release is one full pack of its own. So
 // dropping a release is removing two files, and any pack can be made again from any host's.
 import assert from 'node:assert'
-import { existsSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { hex } from '../signing/bytes.ts'
 import { hasher } from '../signing/crypto.ts'
 import { NodeError } from './errors.ts'
-import {
-  type Checked,
-  checkPack,
-  contentOf,
-  type Held,
-  heldOf,
-  type KnownPack,
-  scanFile,
-} from './git-check.ts'
+import { type Checked, checkPack, contentOf, type Held, heldOf, type KnownPack } from './git-check.ts'
 import * as disk from './git-disk.ts'
+import { type Files, systemFiles } from './git-files.ts'
 import { openQuarantine, openServed, type ServedPack } from './git-packs.ts'
 import { type HeldTag, isTagRef, newestRelease, parseTag, tagObjects } from './git-tags.ts'
-import { replaceFile, syncPath } from './os.ts'
 import { packIndex, packSize, packSizeMax, refuse, writePack } from './pack.ts'
 import type * as ports from './ports.ts'
 import type { Clock, Opened, Repository, TagRef } from './ports.ts'
@@ -40,31 +31,31 @@ interface State {
 export async function openRepository(
   folder: string,
   clock: Clock,
-  { damage }: { damage?: string } = {},
+  { damage, files = systemFiles }: { damage?: string; files?: Files } = {},
 ): Promise<Opened<Repository>> {
-  const state = existsSync(folder) ? (damage ?? inspect(folder)) : empty(folder)
-  if (typeof state !== 'string') return { port: repositoryOn(folder, state) }
+  const state = files.exists(folder) ? (damage ?? inspect(files, folder)) : empty(files, folder)
+  if (typeof state !== 'string') return { port: repositoryOn(files, folder, state) }
   const aside = `${folder}.damaged-${new Date(clock.now()).toISOString().replaceAll(':', '')}`
-  renameSync(folder, aside)
+  files.rename(folder, aside)
   const note = `repository ${folder} was damaged (${state}); set aside as ${aside}, begun anew`
-  return { port: repositoryOn(folder, empty(folder)), note }
+  return { port: repositoryOn(files, folder, empty(files, folder)), note }
 }
 
-function empty(folder: string): State {
-  disk.layOut(folder)
+function empty(files: Files, folder: string): State {
+  disk.layOut(files, folder)
   return { commits: new Map(), tags: new Map() }
 }
 
 /** What the repository holds, after the leftovers of a crash are gone; words when it is damaged. */
-function inspect(folder: string): State | string {
+function inspect(files: Files, folder: string): State | string {
   try {
-    disk.layOut(folder)
-    const refs = disk.readRefs(folder)
+    disk.layOut(files, folder)
+    const refs = disk.readRefs(files, folder)
     if (typeof refs === 'string') return refs
     const state: State = { commits: new Map(), tags: new Map() }
     for (const [ref, oid] of refs) {
       if (!ref.startsWith('refs/fleet/held/')) continue
-      const head = disk.headOfPack(folder, oid)
+      const head = disk.headOfPack(files, folder, oid)
       if (typeof head === 'string') return head
       const commit = parseCommit(head.bytes)
       if (head.type !== 'commit' || typeof commit === 'string') return `${oid} is no release commit`
@@ -72,7 +63,7 @@ function inspect(folder: string): State | string {
     }
     for (const [ref, oid] of refs) {
       if (!isTagRef(ref)) continue
-      const head = disk.headOfPack(folder, oid)
+      const head = disk.headOfPack(files, folder, oid)
       if (typeof head === 'string') return head
       const tag = parseTag(head.bytes)
       if (typeof tag === 'string') return `${ref}: ${tag}`
@@ -81,7 +72,7 @@ function inspect(folder: string): State | string {
       state.tags.set(ref, tag)
     }
     const wanted = new Set([...state.commits.keys(), ...[...state.tags.values()].map(tag => tag.oid)])
-    disk.removeStrayPacks(folder, oid => wanted.has(oid))
+    disk.removeStrayPacks(files, folder, oid => wanted.has(oid))
     return state
   } catch (error) {
     if (error instanceof Error && 'code' in error && damageErrnos.has(error.code)) return error.message
@@ -92,11 +83,11 @@ function inspect(folder: string): State | string {
 /** What a damaged tree of folders answers, or a disk that cannot read; no rights or no room are not damage. */
 const damageErrnos: ReadonlySet<unknown> = new Set(['EEXIST', 'EIO', 'EISDIR', 'ELOOP', 'ENOENT', 'ENOTDIR'])
 
-function repositoryOn(folder: string, { commits, tags }: State): Repository {
+function repositoryOn(files: Files, folder: string, { commits, tags }: State): Repository {
   const scratch = join(folder, 'fleet/tmp/pack')
-  const served = openServed(join(folder, 'fleet/packs'))
+  const served = openServed(files, join(folder, 'fleet/packs'))
   const read = new Map<string, Promise<Held>>()
-  const recent = disk.recentSource()
+  const recent = files.recent()
   /** Changes happen one after another. */
   let turn: Promise<unknown> = Promise.resolve()
   function inTurn<T>(change: () => Promise<T>): Promise<T> {
@@ -108,10 +99,10 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
   /** Brings `shallow` and main in step; `leaving` are commits whose packs are still there. */
   function settle(leaving: Iterable<string> = []): void {
     const cut = [...commits].filter(([, parent]) => parent !== undefined && !commits.has(parent))
-    disk.writeShallow(folder, [...new Set([...cut.map(([commit]) => commit), ...leaving])].sort())
+    disk.writeShallow(files, folder, [...new Set([...cut.map(([commit]) => commit), ...leaving])].sort())
     const newest = newestRelease(tags)
-    if (newest) disk.writeRef(folder, 'refs/heads/main', newest)
-    else disk.removeRef(folder, 'refs/heads/main')
+    if (newest) disk.writeRef(files, folder, 'refs/heads/main', newest)
+    else disk.removeRef(files, folder, 'refs/heads/main')
   }
   settle()
   served.retain(commit => commits.has(commit))
@@ -126,7 +117,7 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
   async function load(commit: string): Promise<Held> {
     if (!commits.has(commit)) throw new NodeError('RELEASE_ABSENT', { commit })
     const path = disk.packPath(folder, commit)
-    const checked = await checkPack(path, commit)
+    const checked = await checkPack(files, path, commit)
     if (checked.kind === 'checked') return heldOf(checked, path)
     throw new NodeError('REPOSITORY_DAMAGED', { folder, commit, found: checked.detail })
   }
@@ -147,13 +138,13 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
         yield piece
       }
     }
-    replaceFile(scratch, hashed())
+    files.replace(scratch, hashed())
     return hex(hash.digest())
   }
 
   /** Writes a pack of objects that lie in other packs; what is at a path may change from one call to the next. */
   function writeFrom(objects: Parameters<typeof writePack>[0], find: (oid: string) => KnownPack): string {
-    const source = disk.recentSource()
+    const source = files.recent()
     try {
       return write(objects, oid => contentOf(source.of, find(oid), find(oid).objects.get(oid)!))
     } finally {
@@ -170,17 +161,17 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
   async function takePack(path: string, claim: ports.PackClaim): Promise<ports.Installed> {
     const { commit, base, digest } = claim
     if (base !== 'none' && !commits.has(base)) return refuse('PACK_BASE', `base ${base} is not held`)
-    const size = disk.sizeOf(path)
+    const size = files.size(path)
     if (size > packSizeMax) return refuse('PACK_TOO_LARGE', `${size} bytes, at most ${packSizeMax} are taken`)
-    const found = await disk.breathe(disk.hashFile(path))
+    const found = await files.breathe(disk.hashFile(files, path))
     if (found !== digest) return refuse('PACK_DIGEST', `its SHA-256 is ${found}, expected ${digest}`)
     const under = base === 'none' ? undefined : await held(base)
-    const checked = await checkPack(path, commit, under)
+    const checked = await checkPack(files, path, commit, under)
     if (checked.kind === 'refused') return checked
     const { release, reached } = checked.walk
     if (claim.content !== undefined && release.content !== claim.content)
       return refuse('PACK_CONTENT', `its content is ${release.content}, expected ${claim.content}`)
-    syncPath(path)
+    files.sync(path)
     if (!under) {
       place(path, { commit, base, digest, size }, checked)
       return { kind: 'installed', release }
@@ -192,7 +183,7 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
     if (total > packSizeMax)
       return refuse('PACK_TOO_LARGE', `with its base ${total} bytes, at most ${packSizeMax} are taken`)
     const full = writeFrom(list, find)
-    const whole = await checkPack(scratch, commit)
+    const whole = await checkPack(files, scratch, commit)
     assert(whole.kind === 'checked', 'what was checked in two parts is good as a whole')
     place(scratch, { commit, base: 'none', digest: full, size: total }, whole)
     served.add({ commit, base, digest, size }, path, 'move')
@@ -204,9 +195,9 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
     const { commit } = pack
     // Before git can see a commit whose parent is not here, `shallow` must say so.
     settle([commit])
-    disk.placePack(folder, commit, path, packIndex(checked.scanned))
+    disk.placePack(files, folder, commit, path, packIndex(checked.scanned))
     served.add(pack, disk.packPath(folder, commit), 'link')
-    disk.writeRef(folder, `refs/fleet/held/${commit}`, commit)
+    disk.writeRef(files, folder, `refs/fleet/held/${commit}`, commit)
     commits.set(commit, checked.walk.release.parent)
     settle()
     remember(commit, Promise.resolve(heldOf(checked, disk.packPath(folder, commit))))
@@ -216,13 +207,13 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
     const tag = tags.get(ref)
     if (!tag) return
     tags.delete(ref)
-    disk.removeRef(folder, ref)
+    disk.removeRef(files, folder, ref)
     removeUnnamed(tag)
   }
 
   /** Removes a tag's pack unless another ref names it. */
   function removeUnnamed({ oid }: HeldTag): void {
-    if (![...tags.values()].some(tag => tag.oid === oid)) disk.removePack(folder, oid)
+    if (![...tags.values()].some(tag => tag.oid === oid)) disk.removePack(files, folder, oid)
   }
 
   /** The pack of the last answer: a run asks for thousands of files of one release. */
@@ -250,10 +241,10 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
       inTurn(async () => {
         const inline = pack instanceof Uint8Array
         const path = join(folder, inline ? 'fleet/tmp/inline' : `fleet/quarantine/${pack.digest}`)
-        if (inline) disk.writeScratch(path, pack)
+        if (inline) files.write(path, pack)
         const answer = commits.has(claim.commit) ? await heldAlready(claim) : await takePack(path, claim)
         // Not when this throws: a full disk may have room tomorrow, and the bytes are good.
-        rmSync(path, { force: true })
+        files.remove(path)
         return answer
       }),
     release: async commit => (await held(commit)).release,
@@ -274,7 +265,7 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
           objects.map(([oid, { type }]) => ({ oid, type })),
           () => whole,
         )
-        const size = disk.sizeOf(scratch)
+        const size = files.size(scratch)
         served.add({ commit, base, digest, size }, scratch, 'move')
         return { digest, size }
       }),
@@ -282,9 +273,9 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
     packSize: digest => served.byDigest(digest)?.size,
     quarantine: async digest => {
       assert.match(digest, /^[0-9a-f]{64}$/)
-      return openQuarantine(join(folder, 'fleet/quarantine'), digest)
+      return openQuarantine(files, join(folder, 'fleet/quarantine'), digest)
     },
-    quarantined: digest => disk.sizeOf(join(folder, 'fleet/quarantine', digest)),
+    quarantined: digest => files.size(join(folder, 'fleet/quarantine', digest)),
     putTag: (ref, body, trust) =>
       inTurn(async () => {
         assert(isTagRef(ref), `${ref} is no name for a tag`)
@@ -294,11 +285,11 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
           throw new NodeError('TAG_TARGET_ABSENT', { ref, target: tag.target })
         const list = [...objects].map(([oid, { type }]) => ({ oid, type }))
         write(list, oid => objects.get(oid)!.bytes)
-        const scanned = await scanFile(scratch)
+        const scanned = await files.scan(scratch)
         assert(scanned.kind === 'scanned', 'what we wrote can be read')
         const before = tags.get(ref)
-        disk.placePack(folder, tag.oid, scratch, packIndex(scanned))
-        disk.writeRef(folder, ref, tag.oid)
+        disk.placePack(files, folder, tag.oid, scratch, packIndex(scanned))
+        disk.writeRef(files, folder, ref, tag.oid)
         tags.set(ref, tag)
         if (before) removeUnnamed(before)
         settle()
@@ -318,8 +309,8 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
         for (const commit of leaving) commits.delete(commit)
         settle(leaving)
         for (const commit of leaving) {
-          disk.removeRef(folder, `refs/fleet/held/${commit}`)
-          disk.removePack(folder, commit)
+          disk.removeRef(files, folder, `refs/fleet/held/${commit}`)
+          disk.removePack(files, folder, commit)
           read.delete(commit)
         }
         likeliest = undefined
@@ -329,14 +320,14 @@ function repositoryOn(folder: string, { commits, tags }: State): Repository {
     audit: () =>
       inTurn(async () => {
         for (const commit of commits.keys()) {
-          const found = await checkPack(disk.packPath(folder, commit), commit)
+          const found = await checkPack(files, disk.packPath(folder, commit), commit)
           if (found.kind === 'refused') return `release ${commit}: ${found.detail}`
         }
         for (const [ref, { oid }] of tags) {
-          const found = await scanFile(disk.packPath(folder, oid))
+          const found = await files.scan(disk.packPath(folder, oid))
           if (found.kind === 'refused') return `${ref}: ${found.detail}`
         }
-        const again = inspect(folder)
+        const again = inspect(files, folder)
         return typeof again === 'string' ? again : undefined
       }),
     close: async () => {

@@ -54,17 +54,34 @@ const frameSize = utf8('fleet/file/1 ').length + 64 + 1
 
 /** Durable files under `folder`, which is made (mode 0700) when it is missing. */
 export function openDurable(folder: string): Durable {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const makeFolder = (path: string) => {
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+  }
+  makeFolder(folder)
+  const read = (path: string) => {
+    try {
+      return new Uint8Array(readFileSync(path))
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+      throw error
+    }
+  }
+  return durableIn(folder, { read, makeFolder, replace: replaceFile })
+}
+
+/** What durable files lie on; undefined: there is no such file. */
+export interface DurableFiles {
+  read(path: string): Uint8Array | undefined
+  makeFolder(path: string): void
+  replace(path: string, pieces: Iterable<Uint8Array>): void
+}
+
+export function durableIn(folder: string, files: DurableFiles): Durable {
   return {
     read: async name => {
       const path = join(folder, name)
-      let bytes: Uint8Array
-      try {
-        bytes = new Uint8Array(readFileSync(path))
-      } catch (error) {
-        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return { kind: 'absent' }
-        throw error
-      }
+      const bytes = files.read(path)
+      if (bytes === undefined) return { kind: 'absent' }
       const content = bytes.slice(frameSize)
       const expected = frame(content)
       if (Buffer.compare(expected, bytes.subarray(0, frameSize)) === 0)
@@ -78,8 +95,8 @@ export function openDurable(folder: string): Durable {
       if (bytes.length > durableSizeMax)
         throw new NodeError('FILE_TOO_LARGE', { file: name, bytes: bytes.length, most: durableSizeMax })
       const path = join(folder, name)
-      mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-      replaceFile(path, [frame(bytes), bytes])
+      files.makeFolder(dirname(path))
+      files.replace(path, [frame(bytes), bytes])
     },
   }
 }

@@ -15,7 +15,7 @@ import { readStatus, type Status, signStatus } from '../signing/status.ts'
 import { Admissions } from './admission.ts'
 import { Agent } from './agent.ts'
 import { language, version } from './config.ts'
-import { Driver, decodeBook, files, keys, type Runner } from './driver.ts'
+import { Driver, type DriverPorts, decodeBook, files, keys, type Runner } from './driver.ts'
 import { EntryLog } from './log.ts'
 import type { Log } from './os-log.ts'
 import type { Clock, Durable, Repository, Store, Timers } from './ports.ts'
@@ -40,6 +40,8 @@ export interface PeerPorts {
   readonly uptime: () => number
   /** The world failed where the agent cannot go on (its own disk): the process ends, and starts from its journal. */
   readonly fatal: (error: unknown) => void
+  /** Told of every decision (driver.ts). */
+  readonly observe?: DriverPorts['observe']
 }
 
 export interface PeerOptions {
@@ -206,6 +208,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     timers: ports.timers,
     log,
     fatal: ports.fatal,
+    observe: ports.observe,
   })
   for (const each of entries.roster())
     if (each.peer !== carrier.self) carrier.learn(each.peer as PeerId, each.addresses)

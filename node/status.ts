@@ -71,6 +71,10 @@ export class Board {
     return this.#rows.get(host)
   }
 
+  get size(): number {
+    return this.#rows.size
+  }
+
   rows(): readonly Row[] {
     return [...this.#rows.values()]
   }

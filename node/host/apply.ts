@@ -108,7 +108,8 @@ export async function apply(
     looks,
   })
   let staged = false
-  const giveUp = async () => {
+  const giveUp = async (error?: unknown) => {
+    if (error !== undefined) blame(error)
     const nothingDone = base === 0 && !staged
     const back = await takeBack(context)
     left.push(...back.leftBehind)
@@ -134,8 +135,7 @@ export async function apply(
     note({ kind: 'begin', run, intents })
     makeRooms(machine, intents, rooms)
   } catch (error) {
-    blame(error)
-    return giveUp()
+    return giveUp(error)
   }
 
   // Prepare: all that can fail without anything being changed.
@@ -165,8 +165,7 @@ export async function apply(
     note({ kind: 'staged', made: ready.map(madeOf), sums })
     staged = true
   } catch (error) {
-    blame(error)
-    return giveUp()
+    return giveUp(error)
   }
 
   // Staging may have taken long: a directory that was swapped for a link since must not be reached by an old handle.
@@ -186,18 +185,27 @@ export async function apply(
         // The step stands alone: only its own acts go back; others of the transaction are tried without it.
         const mine = due.filter(job => failed.has(job.plan)).flatMap(job => byPlan.get(job.plan)!)
         const indexes = mine.map(each => each.index)
-        const back = await revert(context, open()!, indexes)
-        for (const each of mine) discard(machine, each)
-        left.push(...back.leftBehind)
-        dirty.push(...back.dirty)
+        try {
+          const back = await revert(context, open()!, indexes)
+          for (const each of mine) discard(machine, each)
+          left.push(...back.leftBehind)
+          dirty.push(...back.dirty)
+        } catch (error) {
+          return giveUp(error)
+        }
       }
     }
     await pace()
   }
-  dropEmptyRooms(machine, intents)
   // What came along was flushed in its directory, which was its home then.
   const came = ({ plan, along, intent }: Job) => along?.done && intent.kind !== 'mkdir' && !failed.has(plan)
-  flushHomes(machine, pathsOf(jobs.filter(job => !came(job)).map(job => job.intent)))
+  try {
+    dropEmptyRooms(machine, intents)
+    flushHomes(machine, pathsOf(jobs.filter(job => !came(job)).map(job => job.intent)))
+  } catch (error) {
+    // What the disk does not hold must not be called in force.
+    return giveUp(error)
+  }
   for (const [at, job] of jobs.entries()) if (came(job)) looks.set(job.intent.path!, ready[at]!)
   return outcome()
 }

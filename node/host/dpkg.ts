@@ -31,12 +31,15 @@ export function parseStatus(text: string, automatic = ''): Packages {
   return found
 }
 
-/** Packages that are there, whole, and marked to go: what apt leaves when it is cut off before dpkg began. */
+/**
+ * Packages that are there and marked to go: what apt leaves when it is cut off. dpkg configures none of them, though it may
+ * have begun to take them apart.
+ */
 export function condemnedOf(text: string): readonly string[] {
   const native = nativeOf(text)
   return [...stanzas(text)].flatMap(stanza => {
     const [want = '', , state = ''] = field(stanza, 'Status').split(' ')
-    return (want === 'deinstall' || want === 'purge') && wholeStates.includes(state)
+    return (want === 'deinstall' || want === 'purge') && state !== '' && !goneStates.includes(state)
       ? [nameIn(stanza, native)]
       : []
   })
@@ -98,6 +101,122 @@ export function parseGrowth(output: string): number {
   const match = /([\d.,]+) ([kMGT]?)B of additional disk space/.exec(output)
   if (!match) return 0
   return Number(match[1]!.replaceAll(',', '')) * 1000 ** ['', 'k', 'M', 'G', 'T'].indexOf(match[2]!)
+}
+
+/** A package that a transaction unpacks or removes, as it is noted before that begins. */
+export interface Unpacking {
+  /** As apt calls it. */
+  readonly name: string
+  readonly version: string
+  /** What is unpacked; '' if it is removed. */
+  readonly file: string
+  /** What is in it, as its archive names that: `./usr/share/a/` is a directory. */
+  readonly members: readonly string[]
+  /** Of all that dpkg may make for it, what was there before: that is somebody's. */
+  readonly there: readonly string[]
+}
+
+/** What lies on the machine for packages that were unpacked when dpkg was cut off. */
+export interface Found {
+  readonly kinds: ReadonlyMap<string, 'directory' | 'other'>
+  /** By a package that dpkg knows. */
+  readonly owned: ReadonlySet<string>
+  /** As the package would have it. */
+  readonly same: ReadonlySet<string>
+}
+
+/** Names that dpkg gives for a while: to what it unpacks, and to what it replaces. */
+const [incoming, outgoing] = ['.dpkg-new', '.dpkg-tmp']
+
+/** The members of package files, by file: after `//FILE` a line each. */
+export function parseListing(text: string): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, string[]>()
+  let members: string[] = []
+  for (const line of text.split('\n')) {
+    if (line.startsWith('//')) found.set(line.slice(2), (members = []))
+    else if (!['', '/', '/..'].includes(pathOf(line)) && !line.split('/').includes('..')) members.push(line)
+  }
+  return found
+}
+
+export function pathOf(member: string): string {
+  return `/${member.replace(/^\.?\/|^\.$/, '').replace(/\/$/, '')}`
+}
+
+/** All paths that dpkg may make for a package. */
+export function scratchOf({ members }: Unpacking): readonly string[] {
+  return members.map(pathOf).flatMap(path => [path, path + incoming, path + outgoing])
+}
+
+/** The names of packages, without architecture, of which dpkg knows anything. */
+export function mentionedIn(text: string): ReadonlySet<string> {
+  const known = [...stanzas(text)].filter(each => !/ not-installed$/.test(field(each, 'Status')))
+  return new Set(known.map(each => field(each, 'Package')))
+}
+
+/**
+ * Of the files in dpkg's info folder those that may go: all of a package that dpkg does not know, and of others what was
+ * about to take the place of another.
+ */
+export function infoFilesOf(
+  { name, there }: Unpacking,
+  files: readonly string[],
+  mentioned: ReadonlySet<string>,
+): readonly string[] {
+  const plain = name.split(':')[0]!
+  return files.filter(file => {
+    // Names of packages have dots in them, too: python3.11.list.
+    const dot = file.lastIndexOf('.')
+    if (file.slice(0, dot).split(':')[0] !== plain || there.includes(`/var/lib/dpkg/info/${file}`))
+      return false
+    return !mentioned.has(plain) || file.endsWith('-new')
+  })
+}
+
+/** Members that may go if they lie there as in the package. */
+export function wholeOf(
+  { members, there }: Unpacking,
+  { kinds, owned }: Omit<Found, 'same'>,
+): readonly string[] {
+  const before = new Set(there)
+  return members.filter(member => {
+    const path = pathOf(member)
+    if (member.endsWith('/') || kinds.get(path) !== 'other' || owned.has(path)) return false
+    return !before.has(path) || kinds.has(path + outgoing)
+  })
+}
+
+/**
+ * What is to go once these packages are whole or gone. `restore`: paths whose `.dpkg-tmp` takes their place again;
+ * `directories`: only if empty, the deepest first. What was there before, is a known package's or looks otherwise stays.
+ */
+export function leavingsOf(
+  unpackings: readonly Unpacking[],
+  { kinds, owned, same }: Found,
+): {
+  readonly remove: readonly string[]
+  readonly restore: readonly string[]
+  readonly directories: readonly string[]
+} {
+  const [remove, restore, directories] = [new Set<string>(), new Set<string>(), new Set<string>()]
+  for (const { members, there } of unpackings) {
+    const before = new Set(there)
+    const isNew = (path: string) => kinds.has(path) && !before.has(path) && !owned.has(path)
+    const drop = (path: string) => (kinds.get(path) === 'directory' ? directories : remove).add(path)
+    for (const member of members) {
+      const path = pathOf(member)
+      const replaced = path + outgoing
+      if (isNew(path + incoming)) drop(path + incoming)
+      if (isNew(replaced)) {
+        // Of a path that is no package's it is the only copy of what somebody had there.
+        if (!before.has(path) || owned.has(path)) drop(replaced)
+        else if (!kinds.has(path) || same.has(path)) restore.add(path)
+      }
+      if (!isNew(path)) continue
+      if (member.endsWith('/') ? kinds.get(path) === 'directory' : same.has(path)) drop(path)
+    }
+  }
+  return { remove: [...remove], restore: [...restore], directories: [...directories].sort().reverse() }
 }
 
 /** Negative: `a` is older (deb-version(7)). */

@@ -43,6 +43,8 @@ export interface Hosting {
   readonly trusted: (held: Held) => boolean
   readonly paused: (path: string | undefined) => Pause | undefined
   readonly after: Ears['after']
+  /** Something that only the way back needed may have stayed: the next start is to look for it. */
+  readonly untidy: () => void
 }
 
 export interface RunInput {
@@ -216,7 +218,12 @@ export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcom
     const notKept = sofar.plans.slice(0, 1).map(({ step }) => ({ step, reason: reasonFrom(error) }))
     return { kind: 'failed', ...empty, ...back, notKept, undone: [...new Set(repaired)] }
   }
-  tidy(host, about, intents, before, held, sofar)
+  try {
+    tidy(host, about, intents, before, held, sofar)
+  } catch (error) {
+    reasonFrom(error)
+    host.untidy()
+  }
   const kind = sofar.plans.some(changes) ? 'applied' : 'unchanged'
   return { kind, ...empty, ...only(sofar), leftBehind, kept: kept(), repaired: [...new Set(repaired)] }
 }

@@ -13,10 +13,11 @@ import {
 } from './dpkg.ts'
 import { StepError } from './errors.ts'
 import { openDpkg } from './linux-dpkg.ts'
+import { openLeavings } from './linux-leavings.ts'
 import { inside, runOutside, unasked } from './linux-outside.ts'
 import { openPolicy } from './linux-quiet.ts'
 import { run } from './linux-run.ts'
-import { lastLines, type Manager, type Transaction } from './packages.ts'
+import { type Asked, lastLines, type Manager, type Transaction } from './packages.ts'
 import { resourceId } from './resource.ts'
 import type { Ran } from './system.ts'
 
@@ -48,10 +49,11 @@ export function hasDpkg(root: string): boolean {
 export function openApt(root: string, folder: string): Manager {
   const dpkg = openDpkg(root)
   const policy = openPolicy(root)
+  const leavings = openLeavings(root, folder, dpkg)
   const ask = (argv: readonly string[], timeoutMs = askMs) =>
     run(inside(root, argv), { timeoutMs, env: unasked, outputMax })
   const outside = (argv: readonly string[]) => runOutside(root, inside(root, argv), `${folder}/log`)
-  const words = ({ install, remove }: Transaction) => [...install, ...remove.map(name => `${name}-`)]
+  const words = ({ install, remove }: Asked) => [...install, ...remove.map(name => `${name}-`)]
 
   /**
    * A transaction that was cut short leaves a package that apt takes for whole, and that dpkg removes only when forced:
@@ -71,6 +73,22 @@ export function openApt(root: string, folder: string): Manager {
     const file = fs.readdirSync(directory).find(each => each.startsWith(head) && each.endsWith(tail))
     return file && `${directory}/${file}`
   }
+
+  const fetchFiles: Manager['fetchFiles'] = async packages => {
+    const wanted = packages.map(({ name, version }) => `${name}=${version}`)
+    const script = `cd ${archives} && exec apt-get -q download "$@"`
+    await ask(['sh', '-c', script, 'sh', ...wanted], fetchMs)
+  }
+  /** What it is about to touch; a package file as dpkg sees it. */
+  const touchedBy = ({ movements }: Transaction) =>
+    movements.map(({ name, from = '', to }) => {
+      const file = to === undefined ? undefined : cached(name, to)
+      return {
+        name,
+        version: to ?? from,
+        file: file && `${archives}/${file.slice(file.lastIndexOf('/') + 1)}`,
+      }
+    })
 
   const isThere = (path: string) => fs.lstatSync(dpkg.path(path), { throwIfNoEntry: false }) !== undefined
   /** Where the units of packages may be enabled: Debian's scripts take such links away only when a package is purged. */
@@ -98,13 +116,19 @@ export function openApt(root: string, folder: string): Manager {
       return arch === 'all' || arch === dpkg.look().native ? plain : name
     },
     holder: dpkg.holder,
-    interrupted: () => dpkg.interrupted() || policy.left() || condemnedOf(dpkg.look().text).length > 0,
+    interrupted: () =>
+      dpkg.interrupted() || policy.left() || leavings.left() || condemnedOf(dpkg.look().text).length > 0,
     finish: async () => {
       policy.remove()
-      await outside(['dpkg', '--force-confdef', '--force-confold', '--configure', '-a'])
+      const configure = () => outside(['dpkg', '--force-confdef', '--force-confold', '--configure', '-a'])
+      await configure()
       const condemned = condemnedOf(dpkg.look().text)
       const wanted = `printf '%s install\\n' "$@" | dpkg --set-selections`
-      if (condemned.length > 0) await ask(['sh', '-c', wanted, 'sh', ...condemned])
+      if (condemned.length > 0) {
+        await ask(['sh', '-c', wanted, 'sh', ...condemned])
+        await configure()
+      }
+      await leavings.sweep()
     },
     compare: compareVersions,
     offered: async names => parseMadison((await ask(['apt-cache', 'madison', ...names])).output),
@@ -135,21 +159,26 @@ export function openApt(root: string, folder: string): Manager {
         fetchMs,
       )
       if (ran.code !== 0) throw failure(ran)
+      // What lies on this machine apt does not copy, but it may be gone when it is needed.
+      const missing = transaction.movements.flatMap(({ name, to }) =>
+        to === undefined || cached(name, to) ? [] : [{ name, version: to }],
+      )
+      if (missing.length > 0) await fetchFiles(missing)
       return parseGrowth(ran.output)
     },
     cached,
-    fetchFiles: async packages => {
-      const wanted = packages.map(({ name, version }) => `${name}=${version}`)
-      const script = `cd ${archives} && exec apt-get -q download "$@"`
-      await ask(['sh', '-c', script, 'sh', ...wanted], fetchMs)
-    },
+    fetchFiles,
     transact: (transaction, purge, quiet) =>
       policy.around(quiet, async () => {
+        const wasLeft = leavings.left()
+        await leavings.note(touchedBy(transaction))
         const ran = await outside(['apt-get', ...options, ...again(), 'install', ...words(transaction)])
         if (ran.code !== 0) throw failure(ran)
-        if (purge.length === 0) return ran.output
-        const purged = await outside(['dpkg', '--purge', ...purge])
+        const purged =
+          purge.length > 0 ? await outside(['dpkg', '--purge', ...purge]) : { ...ran, output: '' }
         if (purged.code !== 0) throw failure(purged)
+        if (wasLeft) await leavings.sweep()
+        else leavings.forget()
         return `${ran.output}\n${purged.output}`
       }),
     mark: async marks => {

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { StepError } from './errors.ts'
 import { lockHolder, runOutside, unasked } from './linux-outside.ts'
 import { run } from './linux-run.ts'
-import { lastLines, type Manager, type Packages, type Transaction } from './packages.ts'
+import { type Asked, lastLines, type Manager, type Packages } from './packages.ts'
 import {
   compareEvr,
   installedFormat,
@@ -97,7 +97,7 @@ export function openDnf(root: string, folder: string): Manager {
   }
 
   /** One transaction for all, as a script of dnf's shell. */
-  const shell = (transaction: Transaction, ...more: readonly string[]) => {
+  const shell = (transaction: Asked, ...more: readonly string[]) => {
     const lines = [
       ...transaction.install.map(word => `install ${word}`),
       ...transaction.remove.map(name => `remove ${wordOf(name, '')}`),

@@ -39,7 +39,6 @@ interface Ready {
   readonly key: string
   readonly transaction: Transaction
   readonly purge: readonly string[]
-  readonly movements: readonly Movement[]
   /** What came along and stays. */
   readonly needed: readonly string[]
 }
@@ -92,7 +91,8 @@ class Packages implements Provider {
     const changes = this.#plain(asked)
     const ready = this.#ready?.key === this.#keyOf(changes) ? this.#ready : await this.#make(changes)
     this.#ready = undefined
-    const { transaction, purge, movements, needed } = ready
+    const { transaction, purge, needed } = ready
+    const { movements } = transaction
     const leaving = movements.filter(each => each.to === undefined && !purge.includes(each.name))
     const remains = await manager.remains(leaving.map(each => each.name))
     return await this.#work(async () => {
@@ -185,10 +185,12 @@ class Packages implements Provider {
     const install = await this.#resolve(asked)
     const { remove, needed } = await this.#sweep(asked, install)
     const purge = asked.purge.filter(name => remove.includes(name))
-    const transaction = { install, remove }
-    if (install.length + remove.length === 0) return { key, transaction, purge, movements: [], needed }
+    const words = { install, remove }
+    if (install.length + remove.length === 0)
+      return { key, transaction: { ...words, movements: [] }, purge, needed }
 
-    const movements = await manager.simulate(transaction, false)
+    const movements = await manager.simulate(words, false)
+    const transaction = { ...words, movements }
     const now = await manager.look()
     const come = new Set([...now.keys(), ...movements.map(each => each.name)])
     const skipped = asked.install.filter(each => !come.has(each.name)).map(each => `skip ${each.name}`)
@@ -201,7 +203,7 @@ class Packages implements Provider {
       )
     if (install.length > 0) this.#room(await manager.fetch(transaction))
     await this.#keepOld(movements)
-    return { key, transaction, purge, movements, needed }
+    return { key, transaction, purge, needed }
   }
 
   #keyOf(changes: readonly Change[]): string {

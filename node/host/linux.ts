@@ -342,7 +342,13 @@ export function openMachine(root: string, state: string): Machine {
     },
   }
   /** For a tool: our own handles are closed to it, so it gets them under our process id. */
-  const real = (path: string) => at(path).replace('/proc/self/', `/proc/${process.pid}/`)
+  const real = (path: string) => {
+    try {
+      return at(path).replace('/proc/self/', `/proc/${process.pid}/`)
+    } catch (error) {
+      throw named(error, path, uid === 0)
+    }
+  }
   return machine
 }
 

@@ -251,6 +251,7 @@ export function engineOn(options: EngineParts): Engine {
     return mine
   }
 
+  let tidied = true
   const hosting: Hosting = {
     machine,
     context,
@@ -261,6 +262,9 @@ export function engineOn(options: EngineParts): Engine {
     trusted,
     paused,
     after: ears.after,
+    untidy: () => {
+      tidied = false
+    },
   }
 
   const recover = async () => {
@@ -409,7 +413,7 @@ export function engineOn(options: EngineParts): Engine {
     where,
     close: () => {
       // Not durable: whoever misses it only looks for what was left.
-      if (!state().open && !machine.lstat('clean'))
+      if (tidied && !state().open && !machine.lstat('clean'))
         machine.create('clean', new Uint8Array(), { mode: 0o600, uid: undefined, gid: undefined })
       for (const provider of providers.values()) provider.close()
       options.close()

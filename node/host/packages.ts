@@ -111,11 +111,16 @@ export function lastLines(output: string, linesMax = 12): string {
 }
 
 /** What a package manager is asked for at once, in its own words. */
-export interface Transaction {
+export interface Asked {
   /** `a=1.0`, `/path/of/a.deb`. */
   readonly install: readonly string[]
   /** Names. */
   readonly remove: readonly string[]
+}
+
+/** With what it would do. */
+export interface Transaction extends Asked {
+  readonly movements: readonly Movement[]
 }
 
 /** Port: a package manager and its database, as linux-packages.ts drives them. Every promise may fail with a StepError. */
@@ -144,7 +149,7 @@ export interface Manager {
   /** The word for a package file. */
   fileWord(name: string, version: string, file: string): string
   /** What it would do; PACKAGE_CONFLICT. `sweep`: as if it removed what nothing depends on any more, too. */
-  simulate(transaction: Transaction, sweep: boolean): Promise<readonly Movement[]>
+  simulate(asked: Asked, sweep: boolean): Promise<readonly Movement[]>
   /** Downloads what it needs; answers by how many bytes the disk would fill. */
   fetch(transaction: Transaction): Promise<number>
   /** A package file that it has. */

@@ -6,7 +6,7 @@ import type { Reason } from './errors.ts'
 import { type Acts, createLeg, isOpaque, type Leg, type Planned } from './leg.ts'
 import { isLeft, originalOf, remember, takeBack } from './originals.ts'
 import { type Kind, kindOf, type ResourceId, sameState } from './resource.ts'
-import { diff, sameStep } from './steps/diff.ts'
+import { leaving, sameStep } from './steps/diff.ts'
 import type { Step } from './steps/step.ts'
 import { dirname, type Stat } from './system.ts'
 import { planners, specs } from './verbs/index.ts'
@@ -78,8 +78,11 @@ export function pathsOf(step: Step): readonly string[] {
 }
 
 export function resourcesOf(step: Step): readonly ResourceId[] {
-  return specs.get(step.verb)?.resources?.(step) ?? []
+  return specs.get(step.verb)?.resources?.(step) ?? none
 }
+
+/** One for all: of most steps, and asked of each many times. */
+const none: readonly ResourceId[] = []
 
 export function owedOf(step: Step): Owed | undefined {
   return specs.get(step.verb)?.owes?.(step)
@@ -106,8 +109,10 @@ export function plan(input: PlanInput): StepPlan[] {
   const { declared, held, view, earlier = [] } = input
   if (input.owed) return declared.flatMap(owedPlan)
   const heldById = new Map(held.map(each => [each.step.id, each]))
-  const steps = held.map(each => each.step)
-  const { undo } = diff(steps, declared)
+  const undo = leaving(
+    held.map(each => each.step),
+    declared,
+  )
   const finished = new Set(earlier.flatMap(each => (each.more ? [] : [each.step.id])))
   const leg = createLeg(view, input.leg ? `${input.run}.${input.leg}` : `${input.run}`)
   const plans: StepPlan[] = []
@@ -171,7 +176,8 @@ function planStep(step: Step, mine: Held | undefined, leg: Leg, input: PlanInput
   const kind = begun ? begun.kind : mine === undefined ? 'new' : same ? 'repair' : 'changed'
   const owed = owedOf(step)
   const originals = remember(mine?.originals ?? [], owed && original(owed))
-  const unseen = resourcesOf(step).flatMap(id => input.unseen?.get(kindOf(id)) ?? [])[0]
+  const { unseen: all } = input
+  const unseen = all?.size ? resourcesOf(step).flatMap(id => all.get(kindOf(id)) ?? [])[0] : undefined
   if (unseen) return { ...stepPlan(step, kind, [], originals), reason: unseen }
   if (same && !begun && mine && isSettled(mine, input)) {
     if (touchesAnything(step) && leg.opaque() !== undefined) leg.close()

@@ -25,12 +25,16 @@ export interface Reverted {
   readonly dirty: readonly Reason[]
 }
 
-/** Takes the open run back and closes it. On a full disk it may stay open; then the next start or run does this again. */
+/**
+ * Takes the open run back and closes it. On a disk that is full or fails it may stay open; then the next start or run does this
+ * again.
+ */
 export async function takeBack(context: Running): Promise<Reverted> {
   const open = context.open()
   if (!open) return { leftBehind: [], dirty: [] }
-  const back = await revert(context, open)
+  let back: Reverted = { leftBehind: [], dirty: [] }
   try {
+    back = await revert(context, open)
     context.note({ kind: 'undone', dirty: back.dirty })
   } catch (error) {
     reasonFrom(error)

@@ -7,6 +7,8 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { NodeError } from '../../node/errors.ts'
 import { openLevel } from '../../node/level.ts'
 import type { Store, StoreOp } from '../../node/ports.ts'
+import { SimDisk } from '../../sim/disk.ts'
+import { Life } from '../../sim/life.ts'
 import { simStore } from '../../sim/store.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'fleet-store-'))
@@ -21,7 +23,7 @@ const del = (key: string): StoreOp => ({ type: 'del', key })
 let made = 0
 const stores: Record<string, () => Promise<Store>> = {
   'level.ts': async () => (await openLevel(join(scratch, `level${made++}`), clock)).port,
-  'sim/store.ts': async () => simStore(() => 0.5),
+  'sim/store.ts': async () => simStore(new Life(new SimDisk(clock.now))),
 }
 
 describe.each(Object.entries(stores))('%s', (_, open) => {
@@ -138,11 +140,32 @@ describe('level.ts alone', () => {
 
 describe('sim/store.ts alone', () => {
   test('a crash keeps what was durable and a prefix of the rest', async () => {
-    const store = simStore(() => 0.5)
+    const disk = new SimDisk(clock.now)
+    const store = simStore(new Life(disk))
     await store.batch([put('safe')], { durable: true })
     for (const key of ['1', '2', '3']) await store.batch([put(key)], { durable: false })
-    store.crash()
+    disk.crash(() => 0.5)
     const left = await store.range({ from: ' ', before: '~', limit: 9 })
     expect(left.map(([key]) => key)).toEqual(['1', '2', 'safe'])
+  })
+
+  test('a full disk takes nothing and loses nothing; an agent that is dead gets no answer', async () => {
+    const disk = new SimDisk(clock.now)
+    const store = simStore(new Life(disk))
+    await store.batch([put('safe')], { durable: true })
+    disk.faults.full = true
+    await expect(store.batch([put('more')], { durable: true })).rejects.toMatchObject({ code: 'ENOSPC' })
+    const next = simStore(new Life(disk))
+    expect(await next.range({ from: ' ', before: '~', limit: 9 })).toHaveLength(1)
+    let answered = false
+    const old = new Life(disk)
+    old.end()
+    void simStore(old)
+      .get('safe')
+      .then(() => {
+        answered = true
+      })
+    await next.get('safe')
+    expect(answered).toBe(false)
   })
 })

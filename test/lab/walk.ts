@@ -20,7 +20,6 @@ export const unmanaged: Readonly<Record<string, string>> = {
   '/var/lib/dpkg/lock': 'an empty file that dpkg locks',
   '/var/lib/dpkg/lock-frontend': 'an empty file that apt locks',
   '/var/lib/dpkg/triggers/': 'files that dpkg locks and empties',
-  '/var/lib/dpkg/tmp.ci/': "dpkg's scratch folder, emptied when it next works",
   '/var/lib/systemd/': 'stamps of timers, random seed, catalog',
   '/var/lib/fleet/': "the agent's own state",
   '/var/lib/private/': 'made by systemd when a unit asks for it',

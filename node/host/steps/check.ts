@@ -42,8 +42,9 @@ export function check(steps: readonly Step[], open: Open = new Map()): readonly 
     if (!spec) continue
 
     for (const [name, text] of Object.entries(step.options)) {
-      const kind = /^(user|account)$/.test(spec.options[name]?.kind ?? '') ? 'user' : 'group'
-      if (text === 'keep' || text.includes('${') || !namesAccounts(spec.options[name]?.kind)) continue
+      const named = spec.options[name]?.kind
+      if (!namesAccounts(named) || text === 'keep' || text.includes('${')) continue
+      const kind = named === 'user' || named === 'account' ? 'user' : 'group'
       // A package may bring users of its own; the host sees whether it did.
       for (const value of accounts.packaged ? [] : readList(text))
         if (!/^\d+$/.test(value) && !accounts[kind].has(value))
@@ -174,11 +175,14 @@ function claimsOf(steps: readonly Step[]): ReadonlyMap<string, readonly Claim[]>
   return claims
 }
 
-/** What a step decides beside its target. */
+const none: readonly never[] = []
+
+/** What a step decides beside its target: of most, nothing. */
 function partsOf(step: Step): readonly string[] {
   const spec = specs.get(step.verb)
-  const target = spec?.target?.(step)
-  return spec?.paths?.(step).filter(path => path !== target) ?? []
+  if (!spec?.paths) return none
+  const target = spec.target?.(step)
+  return spec.paths(step).filter(path => path !== target)
 }
 
 /** Whether nothing of others can be below it: what is no directory, or one that belongs to its step whole. */

@@ -13,14 +13,19 @@ export interface Difference {
 /** The ids of each list are unique. */
 export function diff(a: readonly Step[], b: readonly Step[]): Difference {
   const before = new Map(a.map(step => [step.id, step]))
-  const after = new Set(b.map(step => step.id))
   return {
-    undo: a.filter(step => !after.has(step.id)).reverse(),
+    undo: leaving(a, b),
     apply: b.filter(step => {
       const old = before.get(step.id)
       return old === undefined || !sameStep(old, step)
     }),
   }
+}
+
+/** The steps that are only in `a`, in the reverse of its order; a fraction of the work of `diff`. */
+export function leaving(a: readonly Step[], b: readonly Step[]): readonly Step[] {
+  const after = new Set(b.map(step => step.id))
+  return a.filter(step => !after.has(step.id)).reverse()
 }
 
 /** Whether two steps ask for the same; where they were declared, and the payload's path, do not count. */

@@ -4,13 +4,21 @@ import {
   compareVersions,
   condemnedOf,
   conffilesOf,
+  infoFilesOf,
+  leavingsOf,
+  mentionedIn,
   nativeOf,
   parseBlamed,
   parseGrowth,
+  parseListing,
   parseMadison,
   parseNotRemoved,
   parseSimulation,
   parseStatus,
+  pathOf,
+  scratchOf,
+  type Unpacking,
+  wholeOf,
 } from '../../../node/host/dpkg.ts'
 
 const stanza = (name: string, status: string, version = '1.0', more = '') =>
@@ -52,7 +60,8 @@ describe('the status file of dpkg', () => {
   test('says which packages a transaction that broke off had marked to go', () => {
     const marked = stanza('marked', 'deinstall ok installed')
     const kept = stanza('kept', 'deinstall ok config-files')
-    expect(condemnedOf([status, marked, kept].join('\n'))).toEqual(['marked'])
+    const begun = stanza('begun', 'purge ok half-configured')
+    expect(condemnedOf([status, marked, kept, begun].join('\n'))).toEqual(['marked', 'begun'])
   })
   test('says which configuration files a package has', () => {
     expect(conffilesOf(status, 'nginx')).toEqual(['/etc/nginx/a'])
@@ -137,4 +146,77 @@ test.each([
     expected,
     0 - expected,
   ])
+})
+
+describe('what dpkg left when it was cut off', () => {
+  const unpacking = (members: readonly string[], there: readonly string[] = []): Unpacking => ({
+    name: 'a',
+    version: '1',
+    file: '/a.deb',
+    members,
+    there,
+  })
+  const [file, room] = ['./d/f', './d/']
+  const all = { f: '/d/f', new: '/d/f.dpkg-new', tmp: '/d/f.dpkg-tmp', d: '/d', 'd.new': '/d.dpkg-new' }
+  type Name = keyof typeof all
+  const paths = (names: string) => names.split(' ').flatMap(each => (each ? all[each as Name] : []))
+
+  // What was there before; what is there now; what a known package has; what looks as in the package; what becomes of it.
+  test.each([
+    ['nothing', '', '', '', '', {}],
+    ['half of a file in a new directory', '', 'd new', '', '', { remove: 'new', directories: 'd' }],
+    ['a whole file', '', 'd f', '', 'f', { remove: 'f', directories: 'd' }],
+    ['a file that looks otherwise by now', '', 'd f', '', '', { directories: 'd' }],
+    ['a file that was there before', 'd f', 'd f', '', 'f', {}],
+    ['a new file of another package', '', 'd f', 'd f', 'f', {}],
+    ['half of a file of another package', 'd f', 'd f new', 'd f', '', { remove: 'new' }],
+    ['what another package has under the name of scratch', '', 'd new', 'd new', '', {}],
+    ['scratch that was there before', 'd new', 'd new', '', '', {}],
+    ['a directory that was there before', 'd', 'd new', '', '', { remove: 'new' }],
+    ['half of a directory', '', 'd.new', '', '', { directories: 'd.new' }],
+    ['what a package had, and has again', 'd f', 'd f tmp', 'd f', 'f', { remove: 'tmp' }],
+    ['a new file, and what came after it', '', 'd f tmp', '', 'f', { remove: 'tmp f', directories: 'd' }],
+    ["somebody's file that was replaced", 'd f', 'd f tmp', '', 'f', { restore: 'f' }],
+    ["somebody's file that was put aside", 'd f', 'd tmp', '', '', { restore: 'f' }],
+    ["somebody's file that is there, whatever was put aside", 'd f', 'd f tmp', '', '', {}],
+  ])('%s', (_, there, is, owned, same, expected) => {
+    const kinds = new Map(
+      paths(is).map(path => [path, /^\/d(\.dpkg-new)?$/.test(path) ? 'directory' : 'other'] as const),
+    )
+    const found = { kinds, owned: new Set(paths(owned)) }
+    const before = unpacking([room, file], paths(there))
+    const asked = wholeOf(before, found).map(pathOf)
+    const same_ = new Set(paths(same).filter(path => asked.includes(path)))
+    const wanted = { remove: '', restore: '', directories: '', ...expected }
+    expect(leavingsOf([before], { ...found, same: same_ })).toEqual({
+      remove: paths(wanted.remove),
+      restore: paths(wanted.restore),
+      directories: paths(wanted.directories),
+    })
+  })
+
+  test('directories of several packages go from the inside', () => {
+    const kinds = new Map(['/d', '/d/e', '/d/e/g'].map(path => [path, 'directory' as const]))
+    const both = [unpacking(['./d/', './d/e/']), unpacking(['./d/', './d/e/', './d/e/g/'])]
+    const { directories } = leavingsOf(both, { kinds, owned: new Set(), same: new Set() })
+    expect(directories).toEqual(['/d/e/g', '/d/e', '/d'])
+  })
+  test('files that describe a package go with it', () => {
+    const files = ['a.list', 'a:amd64.list', 'a.list-new', 'a.b.list', 'ab.list', 'format', 'a.old']
+    const mine = unpacking([], ['/var/lib/dpkg/info/a.old'])
+    expect(infoFilesOf(mine, files, new Set())).toEqual(['a.list', 'a:amd64.list', 'a.list-new'])
+    expect(infoFilesOf(mine, files, new Set(['a']))).toEqual(['a.list-new'])
+    const gone = stanza('none', 'unknown ok not-installed')
+    expect([...mentionedIn([gone, stanza('rest', 'deinstall ok config-files')].join('\n'))]).toEqual(['rest'])
+  })
+  test('reads what is in package files, and nothing that leads elsewhere', () => {
+    const text = '//x.deb\n./\n./d/\n./d/f\n./../etc/f\nd/g\n//y.deb\n/h\n'
+    expect([...parseListing(text)]).toEqual([
+      ['x.deb', ['./d/', './d/f', 'd/g']],
+      ['y.deb', ['/h']],
+    ])
+    expect(scratchOf(unpacking(['./d/', '/h']))).toEqual(
+      ['/d', '/h'].flatMap(path => [path, `${path}.dpkg-new`, `${path}.dpkg-tmp`]),
+    )
+  })
 })

@@ -1,0 +1,148 @@
+// What ails the machine of a simulated host: how runs and checks go there, what its users edit, and whether what is on its disk
+// is what its journal says. The machine itself is engine.ts's.
+import { createHash } from 'node:crypto'
+import type { Probing } from '../node/host/system.ts'
+import type { HostPorts } from '../node/peer.ts'
+import type { Node } from './disk.ts'
+import { openSimEngine, type SimEngine, type Trial } from './engine.ts'
+import type { Watched } from './events.ts'
+import { type SimHost, stateFolder } from './host.ts'
+import type { Life } from './life.ts'
+import type { World } from './world.ts'
+
+/** All that may be wrong with one machine at a time. */
+export interface Trouble {
+  /** A step of each run fails. */
+  readonly fails?: boolean
+  readonly hangsMs?: number
+  /** A check fails from a while after each run on. */
+  readonly sickens?: boolean
+  /** Checks fail. */
+  readonly sick?: boolean
+  /** The agent dies in each run. */
+  readonly kills?: boolean
+  /** Each run cuts the host off; `back` is what its undo does. */
+  readonly cutsOff?: () => void
+  readonly back?: () => void
+}
+
+/** ms of a run on a machine of the simulated kind. */
+const runMs = [200, 4_000] as const
+const auditMs = 3_600_000
+/** Acts and changes of the disk until a run fails or dies: within what a small role does. */
+const actsMax = 12
+const changesMax = 120
+
+export class Machine {
+  readonly #world: World
+  readonly #host: SimHost
+  readonly #troubles = new Set<Trouble>()
+  readonly #chance: () => number
+  #engine: SimEngine | undefined
+  /** Entry in force ('' before any) -> what the targets looked like when it came into force. */
+  readonly #looks = new Map<string, string>()
+  #edited = false
+
+  constructor(world: World, host: SimHost) {
+    this.#world = world
+    this.#host = host
+    this.#chance = world.chance(host.name, 'ailments')
+  }
+
+  async open(life: Life, ports: HostPorts): Promise<SimEngine> {
+    const { name, key, clock } = this.#host
+    const engine = await openSimEngine(
+      {
+        ...{ world: this.#world, life, name, key, state: stateFolder, auditMs, runMs },
+        now: () => clock.now(),
+        log: (level, event, data) => this.#host.log(level, event, data),
+        slowMs: () => this.#host.slowMs,
+        trial: () => this.#trial(),
+        probe: this.#probe,
+      },
+      ports,
+    )
+    this.#engine = engine
+    return engine
+  }
+
+  /** Begins; answers with what ends it. */
+  trouble(trouble: Trouble): () => void {
+    this.#troubles.add(trouble)
+    return () => {
+      trouble.back?.()
+      this.#troubles.delete(trouble)
+    }
+  }
+
+  heal(): void {
+    for (const trouble of this.#troubles) trouble.back?.()
+    this.#troubles.clear()
+  }
+
+  /** Somebody edits a managed file, or removes it. */
+  drift(): void {
+    const paths = ['/etc/app/app.conf', '/etc/app/large', '/etc/motd']
+    const path = paths[Math.floor(this.#chance() * paths.length)]!
+    const bytes = this.#chance() < 0.3 ? undefined : new TextEncoder().encode('edited by hand\n')
+    if (this.#engine?.edit(path, bytes)) this.#edited = true
+  }
+
+  /** The disk is new. */
+  forget(): void {
+    this.#looks.clear()
+    this.#edited = false
+  }
+
+  /** Compares the targets with what they were when the entry in force came. */
+  state(): ReturnType<Watched['state']> {
+    const engine = this.#engine
+    if (engine === undefined || engine.dirty || this.#edited) return undefined
+    const inForce = engine.inForce?.entry
+    const look = lookOf(this.#host.disk.root)
+    const known = this.#looks.get(inForce ?? '')
+    if (known === undefined) this.#looks.set(inForce ?? '', look)
+    const differs = known === undefined || known === look ? undefined : difference(known, look)
+    return { inForce, differs }
+  }
+
+  #trial(): Trial | undefined {
+    const all = [...this.#troubles]
+    if (all.some(each => each.kills)) return { kind: 'kills', at: Math.floor(this.#chance() * changesMax) }
+    if (all.some(each => each.fails)) return { kind: 'fails', at: Math.floor(this.#chance() * actsMax) }
+    const hang = all.find(each => each.hangsMs !== undefined)
+    if (hang?.hangsMs !== undefined) return { kind: 'hangs', ms: hang.hangsMs }
+    if (all.some(each => each.sickens)) return { kind: 'later', ms: 1_000 + this.#chance() * 10_000 }
+    return undefined
+  }
+
+  readonly #probe: Probing = async () => {
+    for (const each of this.#troubles) each.cutsOff?.()
+    return [...this.#troubles].some(each => each.sick || each.cutsOff)
+      ? 'found status 500; expected 200'
+      : undefined
+  }
+}
+
+/** All that a user of the machine could see but times and inode numbers, a line each, without the agent's own folder. */
+function lookOf(root: Node): string {
+  const lines: string[] = []
+  const walk = (node: Node, path: string) => {
+    if (path === stateFolder) return
+    const digest = node.kind === 'file' ? createHash('sha256') : undefined
+    for (const chunk of node.chunks) digest?.update(chunk)
+    lines.push(
+      `${path} ${node.kind} ${node.mode.toString(8)} ${node.uid}:${node.gid} ${digest?.digest('hex') ?? node.target}`,
+    )
+    for (const name of [...node.entries.keys()].sort()) walk(node.entries.get(name)!, `${path}/${name}`)
+  }
+  walk(root, '')
+  return lines.join('\n')
+}
+
+function difference(before: string, after: string): string {
+  const [old, now] = [new Set(before.split('\n')), new Set(after.split('\n'))]
+  const gone = [...old].filter(line => !now.has(line)).map(line => `- ${line}`)
+  const come = [...now].filter(line => !old.has(line)).map(line => `+ ${line}`)
+  return `on the machine differs: ${[...gone, ...come].slice(0, 6).join(' | ')}`
+}

@@ -1,0 +1,40 @@
+// Once the core is healed, all its hosts come to the same log, have its newest release in force and see each other so.
+import type { Checker, Scene, Watched } from '../events.ts'
+
+export function converges(): Checker {
+  return {
+    event: () => undefined,
+    pending: scene => scene.hosts.filter(each => each.core).flatMap(host => waitsFor(host, scene)),
+  }
+}
+
+function waitsFor(host: Watched, { hosts, ledger }: Scene): string[] {
+  const { peer, name } = host
+  if (peer === undefined) return [`${name} does not run`]
+  const wanted = ledger.entries().at(-1)
+  const head = peer.entries.head()
+  if (wanted === undefined || head?.id !== wanted.id)
+    return [`${name} is at entry ${head?.sequence ?? 'none'}; the newest is ${wanted?.sequence}`]
+  const release = peer.entries.release()
+  if (release === undefined) return [`${name} knows no release`]
+  const { decision, inForce } = peer.agent
+  if (inForce !== release.id)
+    return [
+      `${name} does not have release ${release.sequence} in force: ${decision?.kind === 'hold' ? `${decision.gate}, ${decision.reason}` : decision?.kind}`,
+    ]
+  if (peer.reporter.state !== 'HEALTHY') return [`${name} says ${peer.reporter.state}`]
+  const blind = hosts
+    .filter(each => each.core && each !== host && each.peer !== undefined)
+    .filter(each => {
+      const row = peer.reporter.board.row(each.key)?.status
+      return row === undefined || row.entry?.[0] !== release.sequence || row.state !== 'HEALTHY'
+    })
+  return blind.length === 0
+    ? []
+    : [
+        `${name} does not see that ${blind
+          .map(each => each.name)
+          .slice(0, 3)
+          .join(', ')} ${blind.length === 1 ? 'has' : 'have'} it`,
+      ]
+}

@@ -1,0 +1,351 @@
+// A simulated fleet, run by a script: builds world, hosts and operators, lets the faults happen, heals the core for good, and
+// waits until it has converged. What is promised is in checkers/; what is told of it is story.ts's.
+import type { RolloutTerms } from '../node/release.ts'
+import { hex } from '../signing/bytes.ts'
+import { publicKeyOf } from '../signing/crypto.ts'
+import type { Host as Rostered } from '../signing/roster.ts'
+import { Network } from './carrier.ts'
+import { checkers, liveness } from './checkers/index.ts'
+import type { Checker, Scene, SimEvent } from './events.ts'
+import type { Fault, FaultKind, Scenario } from './faults.ts'
+import { SimHost } from './host.ts'
+import { Ledger } from './ledger.ts'
+import { Marks } from './marks.ts'
+import { Operators, type Person, type Published, people, seedOf, type Wish } from './operators.ts'
+import type { Violation } from './report.ts'
+import { roleFiles } from './role.ts'
+import { Story } from './story.ts'
+import { type Struck, strike } from './strike.ts'
+import { World } from './world.ts'
+
+/** ms that a laptop stays at most, and between two tries of an operator who found nobody. */
+const stayMs = 60_000
+const tryAgainMs = 30_000
+/** Roles, by index: what a release breaks for one of them must not look broken to the others. */
+const roles = ['web', 'db', 'cache'] as const
+/** Violations told of one checker: the first says the most. */
+const toldMax = 3
+
+const terms: RolloutTerms = {
+  soakSeconds: 15,
+  windowSeconds: 0,
+  deadlineSeconds: 300,
+  expiresSeconds: 7 * 86_400,
+  riskBasisPoints: 500,
+  liarsBasisPoints: 0,
+}
+
+export class SimFleet {
+  readonly world: World
+  readonly network: Network
+  readonly ledger = new Ledger()
+  readonly hosts: readonly SimHost[]
+  readonly operators: Operators
+  readonly story: Story
+  readonly marks = new Marks()
+  readonly queues = new Map<string, readonly [number, number]>()
+  readonly violations: Violation[] = []
+  readonly scenario: Scenario
+  readonly #checkers: ReadonlyMap<string, Checker>
+  readonly #scene: Scene
+  readonly #struck: Struck
+  /** What ends the faults that last. */
+  readonly #open = new Map<Fault, () => void>()
+  #number = 0
+  #over = false
+  #publishing = 0
+
+  constructor(scenario: Scenario) {
+    this.scenario = scenario
+    const { seed } = scenario
+    this.world = new World(seed)
+    this.network = new Network(this.world)
+    const core = new Set(scenario.core)
+    const roster = Array.from({ length: scenario.hosts }, (_, at) => rosteredOf(seed, at))
+    const crashed = (where: string, error: unknown) => this.#crashed(where, error)
+    this.operators = new Operators(
+      seed,
+      roster,
+      { world: this.world, network: this.network, crashed },
+      this.ledger,
+    )
+    const { fleet } = this.operators.genesis
+    const emit = (event: SimEvent) => this.#emit(event)
+    const here = { world: this.world, network: this.network, fleet, emit, crashed }
+    const seeds = scenario.core.slice(0, 3).map(at => roster[at]!.addresses[0]!)
+    this.hosts = roster.map(
+      (rostered, index) =>
+        new SimHost(here, {
+          index,
+          rostered,
+          seeds,
+          core: core.has(index),
+          seed: seedOf(seed, rostered.name),
+        }),
+    )
+    this.story = new Story(this.hosts, this.ledger, scenario.faultsMs + scenario.healMs / 6)
+    this.#checkers = checkers(this.queues)
+    this.#scene = {
+      nowMs: () => this.world.nowMs,
+      seed,
+      hosts: this.hosts,
+      ledger: this.ledger,
+      chance: purpose => this.world.chance('checkers', purpose),
+    }
+    this.#struck = {
+      world: this.world,
+      network: this.network,
+      hosts: this.hosts,
+      operate: (kind, fault) => void this.#operate(kind, fault),
+    }
+  }
+
+  /** Runs both phases. Answers what the healed core still waited for at the end; empty: it converged. */
+  async run(progress: (share: number, line: string) => void): Promise<readonly string[]> {
+    const { faults, faultsMs, healMs, releases } = this.scenario
+    const { world } = this
+    const absent = new Set(faults.filter(each => each.kind === 'absent').flatMap(each => each.hosts))
+    for (const host of this.hosts)
+      if (!absent.has(host.index)) host.start(Math.round(world.chance(host.name, 'start')() * 3_000))
+    for (const fault of faults) world.after(fault.atMs, () => this.#begin(fault))
+    for (const { atMs, at } of releases) world.after(atMs, () => void this.publish('anna', {}, at))
+    this.#sample()
+    for (let ms = 0; ms < faultsMs && this.violations.length === 0; ms += 5_000) {
+      await world.run(Math.min(faultsMs, ms + 5_000))
+      progress((0.8 * world.nowMs) / faultsMs, 'faults')
+    }
+    if (this.violations.length > 0) return []
+    const endMs = world.nowMs + healMs
+    await this.#heal(endMs)
+    let pending: readonly string[] = this.#pending()
+    while (pending.length > 0 && world.nowMs < endMs && this.violations.length === 0) {
+      await world.run(world.nowMs + 2_000)
+      pending = this.#pending()
+      progress(0.8 + (0.2 * (world.nowMs - faultsMs)) / healMs, 'healed core')
+    }
+    if (this.violations.length === 0)
+      for (const [name, checker] of this.#checkers) {
+        const wrong = checker.end?.(this.#scene)
+        if (wrong !== undefined) this.#violated(name, undefined, wrong)
+      }
+    this.#over = true
+    return pending
+  }
+
+  /** Publishes a release near a host; tries again until somebody is there or the run is over. */
+  async publish(person: Person, wish: Partial<Wish>, near: number): Promise<Published | undefined> {
+    const number = ++this.#number
+    const { chance } = { chance: this.world.chance(`release ${number}`, 'files') }
+    const bytes = chance() < 0.3 ? 40_000 + chance() * 400_000 : 100 + chance() * 4_000
+    const files = wish.files ?? roleFiles(number, chance, Math.round(bytes))
+    const asked: Wish = { subject: `release number ${number}`, terms, ...wish, files }
+    this.#publishing++
+    try {
+      for (;;) {
+        const published = await this.operators.release(person, asked, this.#near(near), stayMs)
+        if (published !== undefined || this.#over) return published
+        await this.#wait(tryAgainMs)
+      }
+    } catch (error) {
+      this.#crashed(`${person}'s laptop`, error)
+      return undefined
+    } finally {
+      this.#publishing--
+    }
+  }
+
+  /** Addresses that a laptop asks first: a host, and two others that run. */
+  #near(index: number): string[] {
+    const running = this.hosts.filter(each => each.up && each.honest)
+    const others = running.filter(each => each.index !== index).slice(0, 2)
+    return [this.hosts[index]!, ...others].map(each => each.address)
+  }
+
+  /** Everybody in the core is made whole, and stays so; an operator publishes what they are to have in the end. */
+  async #heal(endMs: number): Promise<void> {
+    const { world, scenario } = this
+    for (const [fault, undo] of this.#open) {
+      // Faults of the network and of operators are over; hosts outside the core stay as they are.
+      if (this.#isOfCore(fault)) undo()
+      this.#open.delete(fault)
+    }
+    for (const host of this.hosts.filter(each => each.core)) host.heal()
+    this.#emit({ kind: 'healed' })
+    await world.run(world.nowMs + 30_000)
+    // A laptop that still looks for hosts finds them now, or gives up; its entry must not come after the last.
+    while (this.#publishing > 0 && world.nowMs < endMs) await world.run(world.nowMs + 5_000)
+    const near = scenario.core[0]!
+    let last: Published | undefined
+    const ending = (async () => {
+      const fork = this.#fork(near)
+      last = await this.publish(
+        'anna',
+        fork === undefined ? { subject: 'the last release' } : { subject: `end of a fork`, drops: fork },
+        near,
+      )
+    })()
+    while (last === undefined && world.nowMs < endMs && this.violations.length === 0)
+      await world.run(world.nowMs + 2_000)
+    void ending
+  }
+
+  /** The sibling of a fork that froze a host of the core. */
+  #fork(near: number): string | undefined {
+    const frozen = [this.hosts[near]!, ...this.hosts.filter(each => each.core)].find(each =>
+      each.peer?.entries.frozen(),
+    )
+    return frozen?.peer?.entries.forks()[0]?.theirs
+  }
+
+  #isOfCore(fault: Fault): boolean {
+    return fault.hosts.length === 0 || fault.hosts.some(at => this.hosts[at]?.core)
+  }
+
+  #begin(fault: Fault): void {
+    if (this.violations.length > 0) return
+    this.world.trace(`fault ${fault.kind} ${fault.hosts.join(',')} ${fault.amount ?? ''} ${fault.mode ?? ''}`)
+    const undo = strike(fault, this.#struck)
+    if (undo === undefined) return
+    this.#open.set(fault, undo)
+    if (fault.untilMs !== undefined)
+      this.world.after(fault.untilMs - this.world.nowMs, () => {
+        if (!this.#open.delete(fault)) return
+        this.world.trace(`end of ${fault.kind} ${fault.hosts.join(',')}`)
+        undo()
+      })
+  }
+
+  async #operate(kind: FaultKind, fault: Fault): Promise<void> {
+    const core = this.scenario.core
+    const chance = this.world.chance('operators', `${kind} ${fault.atMs}`)
+    const near = () => core[Math.floor(chance() * core.length)]!
+    const label = `${kind} at ${fault.atMs}`
+    switch (kind) {
+      case 'supersede':
+        await this.publish('bert', { subject: label }, near())
+        return
+      case 'expired':
+        await this.publish('bert', { subject: label, expired: true }, near())
+        return
+      case 'fork':
+        await Promise.all(
+          people.map(person => this.publish(person, { subject: `${label}, ${person}` }, near())),
+        )
+        return
+      case 'rollback': {
+        const newest = this.ledger.entries().findLast(each => each.content !== undefined)
+        await this.publish(
+          'anna',
+          { subject: label, ...(newest?.content && { never: [newest.content] }) },
+          near(),
+        )
+        return
+      }
+      case 'roster': {
+        const outside = this.hosts.find(each => !each.core)
+        if (outside === undefined) return
+        const roster = this.operators.roster.filter(each => each.name !== outside.name)
+        if (roster.length === this.operators.roster.length) return
+        outside.honest = false
+        await this.operators
+          .trust('anna', roster, {}, this.#near(near()), stayMs)
+          .catch(error => this.#crashed(`anna's laptop`, error))
+        return
+      }
+      default:
+        return
+    }
+  }
+
+  #pending(): readonly string[] {
+    return [...this.#checkers].flatMap(([name, each]) =>
+      (each.pending?.(this.#scene) ?? []).map(line => `${name}: ${line}`),
+    )
+  }
+
+  #emit(event: SimEvent): void {
+    if (this.violations.length >= toldMax) return
+    this.#trace(event)
+    if (event.kind === 'spoke') this.ledger.say(hex(event.pair[1]), event.status)
+    if (event.kind === 'spoke' && event.host instanceof SimHost) event.host.remember(event.pair)
+    this.marks.event(event)
+    this.story.event(event, this.world.nowMs)
+    for (const [name, checker] of this.#checkers) {
+      const wrong = checker.event(event, this.#scene)
+      if (wrong !== undefined) this.#violated(name, 'host' in event ? event.host.name : undefined, wrong)
+    }
+  }
+
+  /** What the trace hash is made of: decisions that bind, not every message. */
+  #trace(event: SimEvent): void {
+    const { world } = this
+    switch (event.kind) {
+      case 'decided': {
+        const kinds = event.effects.map(each => each.kind).join(' ')
+        world.trace(`${event.host.name} ${event.input.kind} ${kinds}`)
+        return
+      }
+      case 'spoke':
+        world.trace(`${event.host.name} says ${event.status.n} ${event.status.state ?? ''}`)
+        return
+      case 'run':
+      case 'ran':
+        world.trace(
+          `${event.host.name} ${event.kind} ${event.entry.id}${event.kind === 'ran' ? ` ${event.report.kind}` : ''}`,
+        )
+        return
+      case 'healed':
+        world.trace('healed')
+        return
+      case 'logged':
+        return
+      default:
+        world.trace(`${event.host.name} ${event.kind}`)
+    }
+  }
+
+  #violated(checker: string, host: string | undefined, text: string): void {
+    const atMs = this.world.nowMs
+    this.world.trace(`violated ${checker} ${host ?? ''}: ${text}`)
+    if (this.violations.length < toldMax)
+      this.violations.push({ checker, ...(host !== undefined && { host }), atMs, text })
+  }
+
+  #crashed(where: string, error: unknown): void {
+    const { stack, message } = error as Error
+    this.#violated('crash', where, stack ?? message ?? String(error))
+  }
+
+  #sample(): void {
+    this.story.sample()
+    this.world.after(this.story.everyMs, () => {
+      if (!this.#over) this.#sample()
+    })
+  }
+
+  #wait(ms: number): Promise<void> {
+    return new Promise(resolve =>
+      this.world.after(ms, () => {
+        this.world.unsettled()
+        resolve()
+      }),
+    )
+  }
+
+  /** How the run ended, by what was violated. */
+  ending(pending: readonly string[]) {
+    if (this.violations.some(each => each.checker === 'crash')) return 'crash'
+    if (this.violations.some(each => !liveness.has(each.checker))) return 'safety'
+    return this.violations.length > 0 || pending.length > 0 ? 'liveness' : 'ok'
+  }
+}
+
+function rosteredOf(seed: number, at: number): Rostered {
+  const name = `h${at + 1}`
+  return {
+    name,
+    key: publicKeyOf(seedOf(seed, name)),
+    addresses: [`10.${(at >> 16) & 255}.${(at >> 8) & 255}.${at & 255}:4747`],
+    labels: { role: roles[at % roles.length]! },
+  }
+}

@@ -1,0 +1,333 @@
+// One host of a simulated fleet: a disk that survives, a clock, and lives of the real agent on them, one after another. Knows
+// how to start, kill and hang it; what happens to it when is strike.ts's.
+import type { Carrier, PeerId } from '../gossip/carrier.ts'
+import type { StatusPair } from '../gossip/message.ts'
+import type { LogEntry } from '../node/log.ts'
+import type { Log } from '../node/os-log.ts'
+import type { Peer } from '../node/peer.ts'
+import { hex, utf8 } from '../signing/bytes.ts'
+import { publicKeyOf, sha256 } from '../signing/crypto.ts'
+import type { FleetId } from '../signing/entry.ts'
+import { peerIdOf } from '../signing/keys.ts'
+import type { Host as Rostered } from '../signing/roster.ts'
+import { Machine } from './ailments.ts'
+import type { Network } from './carrier.ts'
+import { SimClock } from './clock.ts'
+import { type DiskCopy, SimDisk } from './disk.ts'
+import type { SimEngine } from './engine.ts'
+import type { SimEvent, Watched } from './events.ts'
+import { simDurable, simRepository } from './files.ts'
+import { type Filter, filtered } from './hostile.ts'
+import { Killed, Life } from './life.ts'
+import { Process } from './process.ts'
+import { simStore } from './store.ts'
+import type { World } from './world.ts'
+
+/** The agent's folder on a host. */
+export const stateFolder = '/var/lib/fleet'
+
+/** ms until systemd starts an agent again that ended by itself, and until a machine is up again after a power cut. */
+const againMs = 2_000
+const bootMs = 20_000
+/** Statuses that a host remembers having said. */
+const memoryMax = 50
+
+export interface HostWorld {
+  readonly world: World
+  readonly network: Network
+  readonly fleet: FleetId
+  readonly emit: (event: SimEvent) => void
+  /** An exception of our own code. */
+  readonly crashed: (where: string, error: unknown) => void
+}
+
+export interface HostOptions {
+  readonly index: number
+  readonly seed: Uint8Array
+  readonly rostered: Rostered
+  /** Asked first, besides the roster. */
+  readonly seeds: readonly string[]
+  readonly core: boolean
+}
+
+export class SimHost implements Watched {
+  readonly name: string
+  readonly index: number
+  readonly key: string
+  readonly self: PeerId
+  readonly address: string
+  readonly core: boolean
+  readonly clock: SimClock
+  readonly disk: SimDisk
+  readonly machine: Machine
+  honest = true
+  cloned = false
+  disks = 0
+  peer: Peer | undefined
+  /** ms that each durable write takes besides. */
+  slowMs = 0
+  /** What becomes of what it sends; none on an honest host. */
+  readonly filters = new Set<Filter>()
+  /** Statuses that it said, the newest last: what a hostile host repeats. */
+  readonly memory: StatusPair[] = []
+  carrier: Carrier | undefined
+  /** A power cut loses what was not flushed, instead of keeping it by luck. */
+  losesUnflushed = false
+  readonly #world: HostWorld
+  readonly #options: HostOptions
+  #life: Life | undefined
+  #process: Process | undefined
+  #side: SimEngine | undefined
+  #bootedMs = 0
+  #boots = 0
+  #spoke = 0
+  /** Wanted: it is to run. A start that failed is tried again only then. */
+  #on = false
+
+  constructor(world: HostWorld, options: HostOptions) {
+    this.#world = world
+    this.#options = options
+    const { index, rostered, core } = options
+    this.index = index
+    this.name = rostered.name
+    this.core = core
+    this.address = rostered.addresses[0] ?? `${rostered.name}:4747`
+    const key = publicKeyOf(options.seed)
+    this.key = hex(key)
+    this.self = peerIdOf(key) as string as PeerId
+    this.clock = new SimClock(world.world)
+    this.disk = new SimDisk(() => this.clock.now(), world.world.chance(this.name, 'disk'))
+    this.machine = new Machine(world.world, this)
+  }
+
+  /** Its process runs, and its peer listens. */
+  get up(): boolean {
+    return this.peer !== undefined
+  }
+
+  get agentLife(): Life | undefined {
+    return this.#life
+  }
+
+  /** Starts the agent, after `ms`; again and again until it is up, as systemd does. */
+  start(ms = 0): void {
+    this.#on = true
+    this.#world.world.after(ms, () => {
+      if (this.#on && this.#life === undefined) void this.#begin()
+    })
+  }
+
+  /** The process is gone, as by SIGKILL or with the whole machine; starts again only when asked. */
+  end(how: 'kill' | 'power' | 'exit'): void {
+    this.#on = false
+    this.#over(how)
+  }
+
+  /** Ends it and starts it again: the agent at once, the machine after its boot. */
+  restart(how: 'kill' | 'power'): void {
+    this.end(how)
+    this.start(how === 'power' ? bootMs : againMs)
+  }
+
+  hang(): void {
+    this.#process?.hang()
+    this.#world.network.freeze(this.address)
+  }
+
+  goOn(): void {
+    this.#world.network.thaw(this.address)
+    this.#process?.goOn()
+  }
+
+  /** An operator at this host says: fleet apply --agent. */
+  retry(): void {
+    this.#side?.host.retry()
+    this.peer?.driver.feed({ kind: 'retry' })
+  }
+
+  get seed(): Uint8Array {
+    return this.#options.seed
+  }
+
+  remember(pair: StatusPair): void {
+    this.memory.push(pair)
+    if (this.memory.length > memoryMax) this.memory.shift()
+  }
+
+  /** The disk is new: the key, and what the host was told when it joined, are all that is left. */
+  wipe(): void {
+    this.disks++
+    this.machine.forget()
+    this.disk.wipe()
+  }
+
+  /** The disk is an older copy of itself. */
+  putBack(copy: DiskCopy): void {
+    this.disks++
+    this.disk.restore(copy)
+  }
+
+  /** A second machine runs with this one's key and a copy of its disk; answers with what switches it off for good. */
+  double(): () => void {
+    const { rostered } = this.#options
+    const name = `${this.name}-twin`
+    const twin = new SimHost(this.#world, {
+      ...this.#options,
+      core: false,
+      rostered: { ...rostered, name, addresses: [`${name}.example:4747`] },
+    })
+    twin.disk.restore(this.disk.snapshot())
+    twin.cloned = true
+    twin.honest = this.honest
+    this.cloned = true
+    twin.start()
+    return () => twin.end('power')
+  }
+
+  /** A bit of one of the agent's own files flips while it does not run. */
+  flip(): void {
+    const files = ['floor', 'log/floor', 'counter', 'failed']
+    const chance = this.#world.world.chance(this.name, `flip ${this.#world.world.nowMs}`)
+    this.end('kill')
+    this.disk.flip(`${stateFolder}/${files[Math.floor(chance() * files.length)]}`, chance)
+    this.disks++
+    this.start(againMs)
+  }
+
+  /** Nothing ails it any more, and it runs. */
+  heal(): void {
+    const { full, errors } = this.disk.faults
+    this.disk.faults.full = false
+    this.disk.faults.errors = 0
+    this.disk.faults.immutable.clear()
+    this.losesUnflushed = false
+    this.slowMs = 0
+    this.clock.mend()
+    this.machine.heal()
+    this.goOn()
+    // Whoever took this key for a cloned one, and what a bad disk left half done, needs somebody to look after it.
+    if (this.peer?.reporter.cloned || full || errors > 0) this.restart('kill')
+    else if (!this.up) this.start()
+    this.#world.world.after(10_000, () => this.retry())
+  }
+
+  /** Its agent says something. */
+  readonly log: Log = (_, event, data = {}) => {
+    this.#world.emit({ kind: 'logged', host: this, event, data })
+  }
+
+  audit(): void {
+    this.#side?.host.audit().catch(error => this.#failed(error))
+  }
+
+  state(): ReturnType<Watched['state']> {
+    return this.#life === undefined ? undefined : this.machine.state()
+  }
+
+  async #begin(): Promise<void> {
+    const { world, network, fleet, emit } = this.#world
+    const life = new Life(this.disk, () => this.#died('kill'))
+    this.#life = life
+    if (this.#bootedMs === 0) this.#boot()
+    const process = new Process({
+      ...{ world, network, life, fleet, self: this.self, name: this.name, address: this.address },
+      ...{ seeds: this.#options.seeds, clock: this.clock, key: this.#options.seed, role: 'host' },
+      store: simStore(life),
+      durable: simDurable(life, stateFolder),
+      repository: () => simRepository(life, `${stateFolder}/repo.git`, this.clock),
+      checkpoint: { sequence: 1, id: fleet as string as never },
+      boot: sha256(utf8(`${this.name} ${this.#boots}`)).subarray(0, 16),
+      bootMs: this.#bootedMs,
+      slowMs: () => this.slowMs,
+      wrap: carrier => {
+        this.carrier = filtered(carrier, this)
+        return this.carrier
+      },
+      observe: (input, effects) => {
+        if (!life.alive) return
+        emit({ kind: 'decided', host: this, input, effects })
+        this.#listen()
+      },
+      log: (...said) => {
+        if (life.alive) this.log(...said)
+      },
+      fatal: error => this.#failed(error),
+      host: async ports => {
+        const side = await this.machine.open(life, ports)
+        this.#side = side
+        const { inForce, dirty, paused } = side
+        return { inForce, dirty, paused, runner: this.#runner(side, life), close: () => side.close() }
+      },
+    })
+    this.#process = process
+    try {
+      const peer = await process.start()
+      if (!life.alive) return
+      this.peer = peer
+      this.#spoke = 0
+      this.#side?.host.begin()
+      emit({ kind: 'started', host: this })
+    } catch (error) {
+      if (life.alive) this.#failed(error)
+    }
+  }
+
+  #runner(side: SimEngine, life: Life) {
+    const { emit } = this.#world
+    return {
+      run: async (entry: LogEntry) => {
+        emit({ kind: 'run', host: this, entry })
+        const report = await side.runner.run(entry)
+        if (!life.alive) return new Promise<never>(() => {})
+        emit({ kind: 'ran', host: this, entry, report })
+        return report
+      },
+    }
+  }
+
+  /** A status of its own that nobody has heard of yet. */
+  #listen(): void {
+    const row = this.peer?.reporter.board.row(this.key)
+    if (row === undefined || row.status.n === this.#spoke) return
+    this.#spoke = row.status.n
+    this.#world.emit({ kind: 'spoke', host: this, status: row.status, pair: row.pair })
+  }
+
+  /** A failure of the world (it has a code) ends the agent, and systemd starts it again; all else is a bug of ours. */
+  #failed(error: unknown): void {
+    if (error instanceof Killed) return
+    const { code } = error as { code?: string }
+    if (code === undefined) this.#world.crashed(this.name, error)
+    this.#died('exit')
+  }
+
+  #died(how: 'kill' | 'exit'): void {
+    const on = this.#on
+    this.#over(how)
+    if (on) this.start(againMs)
+  }
+
+  #over(how: 'kill' | 'power' | 'exit'): void {
+    const { network, emit, world } = this.#world
+    if (this.#life === undefined) return
+    this.#life.end()
+    this.#life = undefined
+    this.peer = undefined
+    this.#side = undefined
+    this.#process = undefined
+    if (how === 'power') network.cut(this.address)
+    // The kernel closes what a dead process had open.
+    else void this.carrier?.stop()
+    this.carrier = undefined
+    if (how === 'power') {
+      this.disk.crash(this.losesUnflushed ? world.chance(this.name, `crash ${world.nowMs}`) : () => 1)
+      this.#bootedMs = 0
+    }
+    emit({ kind: 'ended', host: this, how })
+  }
+
+  #boot(): void {
+    this.#boots++
+    this.#bootedMs = this.#world.world.nowMs + 1
+  }
+}

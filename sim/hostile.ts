@@ -1,0 +1,184 @@
+// Enrolled hosts that do what they like: the carrier of a host is wrapped, so that what it sends is forged, withheld or made
+// up, while it goes on to hear what all hear. What good hosts make of it is up to the code under test.
+import type { Carrier } from '../gossip/carrier.ts'
+import { decodeMessage, encodeMessage, type Message, type StatusPair } from '../gossip/message.ts'
+import { unhex, utf8 } from '../signing/bytes.ts'
+import { decodeEnvelope, encodeEnvelope } from '../signing/entry.ts'
+import { isRefusal } from '../signing/errors.ts'
+import { joinSigned, seedSigner, signSshsig, splitSigned } from '../signing/sshsig.ts'
+import { readStatus, type State, type Status, signStatus } from '../signing/status.ts'
+import type { Fault } from './faults.ts'
+import type { SimHost } from './host.ts'
+import type { World } from './world.ts'
+
+/** ms between two deeds of a hostile host that does not only wait for others. */
+const deedMs = 3_000
+/** Messages a second that a flood is cut to: the simulator has to carry them all. */
+const floodMax = 200
+
+/** The host turns hostile now; answers with what makes it good again. It counts as hostile for the rest of the run. */
+export function hostile(fault: Fault, host: SimHost, { world }: { readonly world: World }): () => void {
+  host.honest = false
+  let on = true
+  const chance = world.chance(host.name, `hostile ${fault.kind} ${fault.atMs}`)
+  const filter = filters[fault.kind]
+  if (filter !== undefined) host.filters.add(filter)
+  const deed = deeds[fault.kind]
+  const everyMs =
+    fault.kind === 'flood' ? 1_000 / Math.min(floodMax, Math.max(1, fault.amount ?? 20)) : deedMs
+  const act = () => {
+    if (!on || deed === undefined) return
+    const { carrier } = host
+    if (host.up && carrier !== undefined) deed(host, carrier, chance, fault)
+    world.after(everyMs * (0.5 + chance()), act)
+  }
+  if (deed !== undefined) world.after(everyMs * chance(), act)
+  return () => {
+    on = false
+    if (filter !== undefined) host.filters.delete(filter)
+  }
+}
+
+/** What becomes of a message that the host wants to send; undefined: it is kept back. */
+export type Filter = (message: Message, host: SimHost) => Message | undefined
+
+const filters: Partial<Record<Fault['kind'], Filter>> = {
+  withhold: message => (message.t === 'heads' || message.t === 'hello' ? message : undefined),
+  corruptPack: message =>
+    message.t === 'part' ? { ...message, bytes: message.bytes.map(byte => byte ^ 0x55) } : message,
+  missingPack: message => (message.t === 'part' ? { t: 'no-pack', pack: message.pack } : message),
+  falseHealthy: (message, host) => withOwn(message, host, says('HEALTHY')),
+  falseFailed: (message, host) => withOwn(message, host, says('FAILED')),
+  future: (message, host) =>
+    withOwn(message, host, status => ({ ...status, at: status.at + 365 * 86_400_000, up: status.up + 1e6 })),
+}
+
+const says =
+  (state: State) =>
+  (status: Status): Status =>
+    status.entry === undefined ? status : { ...status, state }
+
+/** The host's own status in a batch, said otherwise, under the same counter. */
+function withOwn(message: Message, host: SimHost, change: (status: Status) => Status): Message {
+  if (message.t !== 'statuses') return message
+  const statuses = message.statuses.map((pair): StatusPair => {
+    const read = readStatus(pair)
+    if (isRefusal(read) || Buffer.compare(read.status.host, unhex(host.key, 32)!) !== 0) return pair
+    return pairOf(change(read.status), host)
+  })
+  return { ...message, statuses }
+}
+
+const pairOf = (status: Status, host: SimHost): StatusPair => {
+  const { body, signature } = signStatus(status, host.seed)
+  return [body, signature]
+}
+
+type Deed = (host: SimHost, carrier: Carrier, chance: () => number, fault: Fault) => void
+
+const deeds: Partial<Record<Fault['kind'], Deed>> = {
+  /** The newest entry under the host's own signature, and one that it made up whole. */
+  forged: (host, carrier) => {
+    const envelope = newest(host)
+    const parts = envelope && splitSigned(envelope.tag)
+    if (envelope === undefined || parts === undefined) return
+    const blob = signSshsig(seedSigner(host.seed), 'git', parts.payload)
+    const tag = joinSigned({ payload: parts.payload, blob })
+    say(carrier, { t: 'entry', entry: encodeEnvelope({ ...envelope, tag }) })
+    const text = new TextDecoder()
+      .decode(parts.payload)
+      .replace(/\nContent: [0-9a-f]{8}/, '\nContent: 00000000')
+    const payload = utf8(text)
+    const made = joinSigned({ payload, blob: signSshsig(seedSigner(host.seed), 'git', payload) })
+    say(carrier, { t: 'entry', entry: encodeEnvelope({ ...envelope, tag: made }) })
+  },
+  /** True entries, old and new, and statuses that were overtaken long ago. */
+  replayed: (host, carrier, chance) => {
+    const entries = host.peer?.entries.entries() ?? []
+    const entry = entries[Math.floor(chance() * entries.length)]
+    if (entry !== undefined) say(carrier, { t: 'entry', entry: entry.envelope })
+    const old = host.memory[Math.floor(chance() * host.memory.length)]
+    if (old !== undefined) tell(carrier, { t: 'statuses', statuses: [old] })
+  },
+  /** The same entry, its armour broken at other columns: git takes it, we do not. */
+  rewrapped: (host, carrier) => {
+    const envelope = newest(host)
+    if (envelope === undefined) return
+    const text = new TextDecoder().decode(envelope.tag)
+    const at = text.indexOf('-----BEGIN SSH SIGNATURE-----')
+    const lines = text.slice(at).trimEnd().split('\n')
+    const body = lines.slice(1, -1).join('')
+    const wrapped = [lines[0], ...(body.match(/.{1,64}/g) ?? []), lines.at(-1)].join('\n')
+    say(carrier, {
+      t: 'entry',
+      entry: encodeEnvelope({ ...envelope, tag: utf8(`${text.slice(0, at)}${wrapped}\n`) }),
+    })
+  },
+  /** Two bodies under one counter, to different neighbours. */
+  equivocate: (host, carrier) => {
+    const row = host.peer?.reporter.board.row(host.key)
+    if (row === undefined) return
+    const [first, ...others] = carrier.peers()
+    const lie = pairOf({ ...row.status, why: 'otherwise' }, host)
+    if (first !== undefined) void carrier.send(first, encodeMessage({ t: 'statuses', statuses: [lie] }))
+    for (const peer of others) void carrier.send(peer, encodeMessage({ t: 'statuses', statuses: [row.pair] }))
+  },
+  /** Bytes that are no message, messages that ask for much, and gossip of nothing. */
+  flood: (_, carrier, chance) => {
+    const kind = Math.floor(chance() * 4)
+    const junk = Uint8Array.from({ length: 64 }, () => Math.floor(chance() * 256))
+    for (const peer of carrier.peers()) {
+      if (kind === 0) void carrier.send(peer, junk)
+      if (kind === 1) void carrier.send(peer, encodeMessage({ t: 'want', after: 0 }))
+      if (kind === 2) void carrier.send(peer, encodeMessage({ t: 'digest', have: [], answer: false }))
+      if (kind === 3)
+        void carrier.send(
+          peer,
+          encodeMessage({ t: 'want-pack', pack: junk.subarray(0, 32), offset: 0, length: 65_536 }),
+        )
+    }
+    if (chance() < 0.2) carrier.publish(junk)
+  },
+}
+
+function newest(host: SimHost) {
+  const entry = host.peer?.entries.entries().at(-1)
+  const envelope = entry && decodeEnvelope(entry.envelope)
+  return envelope === undefined || isRefusal(envelope) ? undefined : envelope
+}
+
+const say = (carrier: Carrier, message: Message) => carrier.publish(encodeMessage(message))
+const tell = (carrier: Carrier, message: Message) => {
+  for (const peer of carrier.peers()) void carrier.send(peer, encodeMessage(message))
+}
+
+/** A carrier whose messages go through the filters that the host has at that moment. */
+export function filtered(carrier: Carrier, host: SimHost): Carrier {
+  const through = (bytes: Uint8Array): Uint8Array | undefined => {
+    if (host.filters.size === 0) return bytes
+    let message: Message | undefined
+    const decoded = decodeMessage(bytes)
+    if (decoded.t === 'malformed') return bytes
+    message = decoded
+    for (const filter of host.filters) message = message && filter(message, host)
+    return message && encodeMessage(message)
+  }
+  return {
+    self: carrier.self,
+    start: handlers => carrier.start(handlers),
+    stop: () => carrier.stop(),
+    publish: bytes => {
+      const out = through(bytes)
+      if (out !== undefined) carrier.publish(out)
+    },
+    send: async (peer, bytes) => {
+      const out = through(bytes)
+      return out === undefined ? true : carrier.send(peer, out)
+    },
+    peers: () => carrier.peers(),
+    learn: (peer, addresses) => carrier.learn(peer, addresses),
+    addresses: () => carrier.addresses(),
+    book: () => carrier.book(),
+    recheck: () => carrier.recheck(),
+  }
+}
