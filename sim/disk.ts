@@ -7,7 +7,7 @@ import type { ResourceId, State } from '../node/host/resource.ts'
 export class DiskError extends Error {
   readonly code: string
   constructor(code: string, path = '') {
-    super(`${code}: ${path || 'in a simulated disk'}`)
+    super(`${code}: ${path || 'on a simulated disk'}`)
     this.code = code
   }
 }
