@@ -10,7 +10,7 @@ import { publicKeyOf, sha256 } from '../signing/crypto.ts'
 import type { FleetId } from '../signing/entry.ts'
 import { peerIdOf } from '../signing/keys.ts'
 import type { Host as Rostered } from '../signing/roster.ts'
-import { Machine } from './ailments.ts'
+import { Machine, stateFolder } from './ailments.ts'
 import type { Network } from './carrier.ts'
 import { SimClock } from './clock.ts'
 import { type DiskCopy, SimDisk } from './disk.ts'
@@ -23,9 +23,6 @@ import type { Memory } from './memory.ts'
 import { Process } from './process.ts'
 import { simStore } from './store.ts'
 import type { World } from './world.ts'
-
-/** The agent's folder on a host. */
-export const stateFolder = '/var/lib/fleet'
 
 /** ms until systemd starts an agent again that ended by itself, and until a machine is up again after a power cut. */
 const againMs = 2_000
