@@ -71,7 +71,9 @@ const options: BuildOptions = {
   banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
   logLevel: 'warning',
 }
-await build({ ...options, entryPoints: { main: 'cli/main.ts' }, plugins: [lean] })
+// Workers of `fleet sim --seeds` are started by file (sim/processes.ts).
+const entryPoints = { main: 'cli/main.ts', 'sim-worker': 'sim/worker.ts' }
+await build({ ...options, entryPoints, plugins: [lean] })
 await build({ ...options, entryPoints: { local: 'cli/main.ts' }, plugins: [lean, localOnly] })
 // The cache is kept by whoever may write there: half the start of `fleet apply`.
 writeFileSync(

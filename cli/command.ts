@@ -1,8 +1,11 @@
 // What a command is. Commands return values and never print: main.ts prints what they return, as text or as JSON.
 
+import type { Ending, exitCodes } from '../sim/report.ts'
+
 /** Exit codes of every command: DESIGN of the command line, also printed by `fleet --help`. */
 export const exits = { ok: 0, failed: 1, badInput: 2, noAgent: 3, wouldChange: 4, handover: 75 } as const
-export type Exit = (typeof exits)[keyof typeof exits]
+/** `fleet sim` ends with codes of its own, by how the run ended. */
+export type Exit = (typeof exits)[keyof typeof exits] | (typeof exitCodes)[Ending]
 
 export interface Answer {
   /** Default 0. */

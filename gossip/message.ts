@@ -71,6 +71,12 @@ export interface Malformed {
 
 export const encodeMessage = (message: Message): Uint8Array => encode(message as unknown as CborSource)
 
+/** How messages become bytes and back. The simulator remembers what it has seen, with the very same answers. */
+export interface Codec {
+  encode(message: Message): Uint8Array
+  decode(bytes: Uint8Array): Message | Malformed
+}
+
 /** Never throws. */
 export function decodeMessage(bytes: Uint8Array): Message | Malformed {
   const map = decodeMap(bytes)
@@ -82,6 +88,8 @@ export function decodeMessage(bytes: Uint8Array): Message | Malformed {
     throw error
   }
 }
+
+export const plainCodec: Codec = { encode: encodeMessage, decode: decodeMessage }
 
 /** Thrown and caught in this file: readers of fields need not pass failures on by hand. */
 class Bad extends Error {}

@@ -2,7 +2,7 @@
 // chance, no IO: the simulator runs this very code. driver.ts turns effects into deeds and deeds into inputs.
 import type { PeerId, Verdict } from '../gossip/carrier.ts'
 import { limits } from '../gossip/limits.ts'
-import { decodeMessage, encodeMessage, type Hello, type Malformed, type Message } from '../gossip/message.ts'
+import { type Codec, type Hello, type Malformed, type Message, plainCodec } from '../gossip/message.ts'
 import { createSpread, type Holdings, type SpreadInput } from '../gossip/spread.ts'
 import { hex, unhex } from '../signing/bytes.ts'
 import type { Admissions } from './admission.ts'
@@ -32,6 +32,8 @@ export interface AgentOptions {
   readonly peersToShare: () => readonly (readonly [string, readonly string[]])[]
   /** Bytes of a pack that lie in quarantine from an earlier life. */
   readonly quarantined: (pack: string) => number
+  /** Default: the plain one. */
+  readonly codec?: Codec | undefined
 }
 
 /** ms after a run that answered WAIT; doubled each time up to the second number. */
@@ -44,6 +46,7 @@ export class Agent {
   readonly #reporter: Reporter
   readonly #spread
   readonly #supply: Supply
+  readonly #codec: Codec
   readonly #failed: Set<string>
   readonly #heard = new Set<PeerId>()
   #inForce: string | undefined
@@ -56,6 +59,7 @@ export class Agent {
 
   constructor(options: AgentOptions, nowMs: number) {
     this.#options = options
+    this.#codec = options.codec ?? plainCodec
     this.#log = options.log
     this.#reporter = options.reporter
     this.#failed = new Set(options.failed)
@@ -81,7 +85,7 @@ export class Agent {
   }
 
   hello(): Uint8Array {
-    return encodeMessage(this.#options.hello())
+    return this.#codec.encode(this.#options.hello())
   }
 
   // What the outside may look at; views.ts makes the answers of the control socket from it.
@@ -126,7 +130,7 @@ export class Agent {
         this.#heard.delete(input.peer)
         return [...this.#tell(input, nowMs), ...this.#supplied(this.#supply.handle(input, nowMs))]
       case 'message': {
-        const message = decodeMessage(input.bytes)
+        const message = this.#codec.decode(input.bytes)
         const effects = input.gossip
           ? this.#gossiped(input.from, message, nowMs)
           : this.#direct(input.from, message, nowMs)
@@ -135,7 +139,7 @@ export class Agent {
       case 'submit': {
         const taken = this.#log.take(input.envelope, { gap: false })
         const effects = this.#taken(taken, undefined, nowMs)
-        const bytes = encodeMessage({ t: 'entry', entry: input.envelope })
+        const bytes = this.#codec.encode({ t: 'entry', entry: input.envelope })
         if (taken.kind === 'accepted' && bytes.length <= limits.gossipBytes)
           effects.push({ kind: 'publish', bytes })
         return effects
@@ -439,7 +443,7 @@ export class Agent {
   }
 
   #send(to: PeerId, message: Message): Effect[] {
-    return [{ kind: 'send', to, bytes: encodeMessage(message) }]
+    return [{ kind: 'send', to, bytes: this.#codec.encode(message) }]
   }
 
   #holdings(): Holdings {

@@ -2,6 +2,7 @@
 // starts. What the ports are made of is main.ts's (a real machine) and sim/'s (a machine in memory).
 import type { Carrier, Contact, PeerId } from '../gossip/carrier.ts'
 import { limits } from '../gossip/limits.ts'
+import type { Codec } from '../gossip/message.ts'
 import { hex, text, unhex } from '../signing/bytes.ts'
 import { decode } from '../signing/cbor.ts'
 import type { Point } from '../signing/chain.ts'
@@ -42,6 +43,9 @@ export interface PeerPorts {
   readonly fatal: (error: unknown) => void
   /** Told of every decision (driver.ts). */
   readonly observe?: DriverPorts['observe']
+  /** Default: the plain ones. */
+  readonly codec?: Codec
+  readonly readStatus?: typeof readStatus
 }
 
 export interface PeerOptions {
@@ -111,10 +115,10 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
 
   const key = publicKeyOf(options.key)
   const host = hex(key)
-  const { boot } = ports
+  const { boot, readStatus: open = readStatus } = ports
   const board = new Board({
     open: pair => {
-      const signed = readStatus(pair)
+      const signed = open(pair)
       return isRefusal(signed) || hex(signed.status.fleet) !== fleet ? undefined : signed.status
     },
     rostered: each => entries.host(each) !== undefined,
@@ -193,6 +197,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
           .slice(0, limits.peersPerMessage)
           .map(each => [each.peer, each.addresses] as const),
       quarantined: pack => repository.quarantined(pack),
+      codec: ports.codec,
     },
     clock.now(),
   )

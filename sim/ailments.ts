@@ -2,13 +2,27 @@
 // is what its journal says. The machine itself is engine.ts's.
 import { createHash } from 'node:crypto'
 import type { Probing } from '../node/host/system.ts'
+import type { Log } from '../node/os-log.ts'
 import type { HostPorts } from '../node/peer.ts'
-import type { Node } from './disk.ts'
+import type { Clock } from '../node/ports.ts'
+import type { Node, SimDisk } from './disk.ts'
 import { openSimEngine, type SimEngine, type Trial } from './engine.ts'
 import type { Watched } from './events.ts'
-import { type SimHost, stateFolder } from './host.ts'
 import type { Life } from './life.ts'
 import type { World } from './world.ts'
+
+/** The agent's folder on a host. */
+export const stateFolder = '/var/lib/fleet'
+
+/** Whose machine it is. */
+export interface Patient {
+  readonly name: string
+  readonly key: string
+  readonly clock: Clock
+  readonly disk: SimDisk
+  readonly slowMs: number
+  readonly log: Log
+}
 
 /** All that may be wrong with one machine at a time. */
 export interface Trouble {
@@ -35,7 +49,7 @@ const changesMax = 120
 
 export class Machine {
   readonly #world: World
-  readonly #host: SimHost
+  readonly #host: Patient
   readonly #troubles = new Set<Trouble>()
   readonly #chance: () => number
   #engine: SimEngine | undefined
@@ -43,7 +57,7 @@ export class Machine {
   readonly #looks = new Map<string, string>()
   #edited = false
 
-  constructor(world: World, host: SimHost) {
+  constructor(world: World, host: Patient) {
     this.#world = world
     this.#host = host
     this.#chance = world.chance(host.name, 'ailments')
@@ -63,7 +77,22 @@ export class Machine {
       ports,
     )
     this.#engine = engine
+    this.#furnish(engine)
     return engine
+  }
+
+  /** What there is on any Debian before fleet comes. */
+  #furnish(engine: SimEngine): void {
+    const { disk, name } = this.#host
+    const files = {
+      '/etc/hosts': `127.0.0.1 localhost\n127.0.1.1 ${name}\n`,
+      '/etc/issue': 'Debian\n',
+      '/etc/motd': 'hello\n',
+    }
+    const missing = engine.inForce === undefined && disk.find('/etc/hosts') === undefined
+    if (!missing) return
+    for (const [path, text] of Object.entries(files)) engine.edit(path, new TextEncoder().encode(text))
+    disk.flush([])
   }
 
   /** Begins; answers with what ends it. */

@@ -211,7 +211,7 @@ export class Network implements RouterPort {
     if (id === undefined) {
       id = this.#count++
       this.#ids.set(digest, id)
-      this.#messages.set(id, { bytes: bytes.slice(), digest })
+      this.#messages.set(id, { bytes, digest })
     }
     return id
   }

@@ -7,7 +7,7 @@ import type { ResourceId, State } from '../node/host/resource.ts'
 export class DiskError extends Error {
   readonly code: string
   constructor(code: string, path = '') {
-    super(`${code}: ${path || 'in a simulated disk'}`)
+    super(`${code}: ${path || 'on a simulated disk'}`)
     this.code = code
   }
 }
@@ -84,7 +84,25 @@ export class SimDisk {
   // Looking
 
   /** Undefined: there is no such path. Links are followed on the way, not at its end. */
-  find(path: string, hops = 0): Node | undefined {
+  find(path: string): Node | undefined {
+    let at = this.root
+    for (let from = 0; from < path.length; ) {
+      const slash = path.indexOf('/', from)
+      const to = slash < 0 ? path.length : slash
+      if (to > from) {
+        if (at.kind !== 'directory') return at.kind === 'link' ? this.#follow(path, 0) : undefined
+        const next = at.entries.get(path.slice(from, to))
+        // Nothing is called `.` or `..`.
+        if (next === undefined) return path.includes('/.', from - 1) ? this.#follow(path, 0) : undefined
+        at = next
+      }
+      from = to + 1
+    }
+    return at
+  }
+
+  /** The same, however crooked the path is. */
+  #follow(path: string, hops: number): Node | undefined {
     let at = this.root
     const names = path.split('/')
     const trail: Node[] = []
@@ -96,7 +114,7 @@ export class SimDisk {
       if (next.kind === 'link' && index < names.length - 1) {
         if (hops >= linksMax) throw new DiskError('ELOOP', path)
         const above = next.target.startsWith('/') ? '' : names.slice(0, index).join('/')
-        return this.find([above, next.target, ...names.slice(index + 1)].join('/'), hops + 1)
+        return this.#follow([above, next.target, ...names.slice(index + 1)].join('/'), hops + 1)
       }
       if (name !== '..') trail.push(at)
       at = next

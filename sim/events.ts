@@ -7,6 +7,7 @@ import type { Peer } from '../node/peer.ts'
 import type { RunReport } from '../node/report.ts'
 import type { Status } from '../signing/status.ts'
 import type { Ledger } from './ledger.ts'
+import type { Memory } from './memory.ts'
 
 /** A host as the outside sees it: what checkers may look at. */
 export interface Watched {
@@ -63,6 +64,7 @@ export interface Scene {
   readonly seed: number
   readonly hosts: readonly Watched[]
   readonly ledger: Ledger
+  readonly memory: Memory
   /** In [0, 1). */
   readonly chance: (purpose: string) => () => number
 }

@@ -6,7 +6,7 @@ import type { FileSource, Files } from '../node/git-files.ts'
 import { durableIn } from '../node/os.ts'
 import { type Attempts, attemptsIn } from '../node/os-attempts.ts'
 import { type ScannedPack, scanPack } from '../node/pack.ts'
-import type { Clock, Durable, Opened, Refused, Repository } from '../node/ports.ts'
+import type { Clock, Durable, Opened, Quarantine, Refused, Repository } from '../node/ports.ts'
 import { DiskError, type Node } from './disk.ts'
 import type { Life } from './life.ts'
 import { digestOf, replaceDurably } from './machine.ts'
@@ -16,17 +16,27 @@ const owner = { uid: 0, gid: 0 }
 /** As openRepository. Once the life is over, no promise settles. */
 export async function simRepository(life: Life, folder: string, clock: Clock): Promise<Opened<Repository>> {
   const { port, note } = await openRepository(folder, clock, { files: simFiles(life) })
-  const mortal = new Proxy(port, {
-    get: (target, name: keyof Repository) => {
-      const verb = target[name] as (...args: unknown[]) => unknown
-      return (...args: unknown[]) => {
-        if (!life.alive) return life.act(() => undefined)
+  const mortal = Object.fromEntries(
+    Object.entries(port as unknown as Record<string, (...args: unknown[]) => unknown>).map(([name, verb]) => [
+      name,
+      (...args: unknown[]) => {
         const answer = verb(...args)
         return answer instanceof Promise ? settled(life, answer) : answer
-      }
-    },
-  })
-  return { port: mortal, ...(note !== undefined && { note }) }
+      },
+    ]),
+  ) as unknown as Repository
+  const quarantine = async (digest: string): Promise<Quarantine> => {
+    const found = await mortal.quarantine(digest)
+    return {
+      digest,
+      get size() {
+        return found.size
+      },
+      append: bytes => settled(life, found.append(bytes)),
+      discard: () => settled(life, found.discard()),
+    }
+  }
+  return { port: { ...mortal, quarantine }, ...(note !== undefined && { note }) }
 }
 
 function settled<T>(life: Life, promise: Promise<T>): Promise<T> {

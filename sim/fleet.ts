@@ -11,6 +11,7 @@ import type { Fault, FaultKind, Scenario } from './faults.ts'
 import { SimHost } from './host.ts'
 import { Ledger } from './ledger.ts'
 import { Marks } from './marks.ts'
+import { type Memory, noMemory } from './memory.ts'
 import { Operators, type Person, type Published, people, seedOf, type Wish } from './operators.ts'
 import type { Violation } from './report.ts'
 import { roleFiles } from './role.ts'
@@ -55,7 +56,7 @@ export class SimFleet {
   #over = false
   #publishing = 0
 
-  constructor(scenario: Scenario) {
+  constructor(scenario: Scenario, memory: Memory = noMemory) {
     this.scenario = scenario
     const { seed } = scenario
     this.world = new World(seed)
@@ -66,12 +67,12 @@ export class SimFleet {
     this.operators = new Operators(
       seed,
       roster,
-      { world: this.world, network: this.network, crashed },
+      { world: this.world, network: this.network, memory, crashed },
       this.ledger,
     )
     const { fleet } = this.operators.genesis
     const emit = (event: SimEvent) => this.#emit(event)
-    const here = { world: this.world, network: this.network, fleet, emit, crashed }
+    const here = { world: this.world, network: this.network, memory, fleet, emit, crashed }
     const seeds = scenario.core.slice(0, 3).map(at => roster[at]!.addresses[0]!)
     this.hosts = roster.map(
       (rostered, index) =>
@@ -90,6 +91,7 @@ export class SimFleet {
       seed,
       hosts: this.hosts,
       ledger: this.ledger,
+      memory,
       chance: purpose => this.world.chance('checkers', purpose),
     }
     this.#struck = {

@@ -10,7 +10,7 @@ import { publicKeyOf, sha256 } from '../signing/crypto.ts'
 import type { FleetId } from '../signing/entry.ts'
 import { peerIdOf } from '../signing/keys.ts'
 import type { Host as Rostered } from '../signing/roster.ts'
-import { Machine } from './ailments.ts'
+import { Machine, stateFolder } from './ailments.ts'
 import type { Network } from './carrier.ts'
 import { SimClock } from './clock.ts'
 import { type DiskCopy, SimDisk } from './disk.ts'
@@ -19,12 +19,10 @@ import type { SimEvent, Watched } from './events.ts'
 import { simDurable, simRepository } from './files.ts'
 import { type Filter, filtered } from './hostile.ts'
 import { Killed, Life } from './life.ts'
+import type { Memory } from './memory.ts'
 import { Process } from './process.ts'
 import { simStore } from './store.ts'
 import type { World } from './world.ts'
-
-/** The agent's folder on a host. */
-export const stateFolder = '/var/lib/fleet'
 
 /** ms until systemd starts an agent again that ended by itself, and until a machine is up again after a power cut. */
 const againMs = 2_000
@@ -35,6 +33,7 @@ const memoryMax = 50
 export interface HostWorld {
   readonly world: World
   readonly network: Network
+  readonly memory: Memory
   readonly fleet: FleetId
   readonly emit: (event: SimEvent) => void
   /** An exception of our own code. */
@@ -225,12 +224,12 @@ export class SimHost implements Watched {
   }
 
   async #begin(): Promise<void> {
-    const { world, network, fleet, emit } = this.#world
+    const { world, network, memory, fleet, emit } = this.#world
     const life = new Life(this.disk, () => this.#died('kill'))
     this.#life = life
     if (this.#bootedMs === 0) this.#boot()
     const process = new Process({
-      ...{ world, network, life, fleet, self: this.self, name: this.name, address: this.address },
+      ...{ world, network, memory, life, fleet, self: this.self, name: this.name, address: this.address },
       ...{ seeds: this.#options.seeds, clock: this.clock, key: this.#options.seed, role: 'host' },
       store: simStore(life),
       durable: simDurable(life, stateFolder),

@@ -12,6 +12,7 @@ import { SimClock } from './clock.ts'
 import { SimDisk } from './disk.ts'
 import { simDurable, simRepository } from './files.ts'
 import { Life } from './life.ts'
+import type { Memory } from './memory.ts'
 import { Process } from './process.ts'
 import { simStore } from './store.ts'
 import type { World } from './world.ts'
@@ -20,6 +21,7 @@ import type { World } from './world.ts'
 export interface LaptopWorld {
   readonly world: World
   readonly network: Network
+  readonly memory: Memory
   readonly crashed: (where: string, error: unknown) => void
 }
 
@@ -48,14 +50,17 @@ export class Laptop {
     this.#life = life
   }
 
-  static async open({ world, network, crashed }: LaptopWorld, options: LaptopOptions): Promise<Laptop> {
+  static async open(
+    { world, network, memory, crashed }: LaptopWorld,
+    options: LaptopOptions,
+  ): Promise<Laptop> {
     const clock = new SimClock(world)
     const disk = new SimDisk(() => clock.now())
     const life = new Life(disk)
     const { name, key, fleet, first, delegation, seeds } = options
     const self = peerIdOf(publicKeyOf(key)) as string as PeerId
     const process = new Process({
-      ...{ world, network, life, self, name, key, fleet, first, delegation, seeds, clock },
+      ...{ world, network, life, self, name, key, fleet, first, delegation, seeds, clock, memory },
       store: simStore(life),
       durable: simDurable(life, '/fleet'),
       repository: () => simRepository(life, '/fleet/repo.git', clock),

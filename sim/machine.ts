@@ -76,7 +76,7 @@ export function openSimMachine(life: Life, options: MachineOptions): SimMachine 
     const parent = directory(dirname(path), hops)
     const name = basename(path)
     const node = name === '.' ? parent.node : parent.node.entries.get(name)
-    if (node === undefined) throw new DiskError('ENOENT', path)
+    if (node === undefined) throw missing
     if (node.kind === 'file') throw new DiskError('ENOTDIR', path)
     if (node.kind === 'directory') return keep(path, { node, real: join(parent.real, name) })
     if (isGuarded(parent.real) || (node.uid !== 0 && node.uid !== uid) || hops >= linksMax)
@@ -368,6 +368,9 @@ function resolve(directory: string, target: string): string {
   }
   return `/${names.join('/')}`
 }
+
+/** Made once: an Error with its stack costs more than all else of a look, and runs ask for what is to come. */
+const missing = new DiskError('ENOENT', 'no such directory')
 
 /** Contents are shared by a fleet, and hashed once. */
 const digests = new WeakMap<Uint8Array, string>()

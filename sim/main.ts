@@ -5,6 +5,7 @@ import { memoiseVerification } from '../signing/crypto.ts'
 import type { Scenario } from './faults.ts'
 import { faultKinds } from './faults.ts'
 import { SimFleet } from './fleet.ts'
+import { memory } from './memory.ts'
 import type { FaultStory, Report } from './report.ts'
 import { trafficOf } from './story.ts'
 
@@ -20,7 +21,7 @@ export async function simulate(scenario: Scenario, options: SimulateOptions = {}
   const began = process.hrtime.bigint()
   const cpu = process.cpuUsage()
   try {
-    const fleet = new SimFleet(scenario)
+    const fleet = new SimFleet(scenario, memo && memory())
     const pending = await fleet.run(options.onProgress ?? (() => {}))
     const { world, story, marks, network } = fleet
     const { user, system } = process.cpuUsage(cpu)

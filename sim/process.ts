@@ -6,6 +6,7 @@ import { type Peer, type PeerOptions, type PeerPorts, startPeer } from '../node/
 import type { Clock, Durable, Opened, Repository, Store, Timers } from '../node/ports.ts'
 import type { Network } from './carrier.ts'
 import type { Life } from './life.ts'
+import type { Memory } from './memory.ts'
 import type { World } from './world.ts'
 
 /** ms that a durable write takes on a healthy disk. */
@@ -29,6 +30,7 @@ export interface ProcessOptions extends PeerOptions {
   readonly slowMs: () => number
   readonly wrap?: (carrier: Carrier) => Carrier
   readonly observe?: PeerPorts['observe']
+  readonly memory: Memory
   readonly log: (level: LogLevel, event: string, data?: Readonly<Record<string, unknown>>) => void
   readonly fatal: (error: unknown) => void
 }
@@ -45,7 +47,7 @@ export class Process {
   /** Resolves when the peer listens. */
   async start(): Promise<Peer> {
     const { world, network, life, self, address, seeds, wrap = same, ...rest } = this.#options
-    const { store, durable, repository, clock, log, boot, bootMs, fatal, name, observe } = rest
+    const { store, durable, repository, clock, log, boot, bootMs, fatal, name, observe, memory } = rest
     const { port, note } = await repository()
     if (note !== undefined) log('error', 'repository rebuilt', { note })
     return startPeer(
@@ -75,6 +77,7 @@ export class Process {
         fatal: error => {
           if (life.alive) fatal(error)
         },
+        ...memory,
         ...(observe && { observe }),
       },
       this.#options,

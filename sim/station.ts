@@ -97,7 +97,7 @@ export class Station implements Carrier {
       this.#world.unsettled()
       resolve(taken)
     }
-    const letter = { bytes: bytes.slice(), settle }
+    const letter = { bytes, settle }
     this.#network.count(this.self, 'Out', bytes.length)
     this.#world.after(half.arrivesMs - this.#world.nowMs, () => {
       if (!this.#isUp(half)) return settle(false)

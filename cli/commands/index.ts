@@ -91,5 +91,10 @@ export const commands: readonly CommandEntry[] = [
     summary: 'see all of it work on this machine, in a minute',
     load: () => at(import('./demo.ts')),
   },
+  {
+    name: 'sim',
+    summary: 'simulate a fleet in which everything goes wrong',
+    load: () => at(import('./sim.ts')),
+  },
   { name: 'help', summary: 'explain a verb of the steps language', load: () => at(import('./help.ts')) },
 ]

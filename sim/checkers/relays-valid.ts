@@ -1,16 +1,14 @@
 // An honest host passes on nothing but what somebody signed who may: entries of operators, statuses of their hosts.
-import { decodeMessage } from '../../gossip/message.ts'
 import { hex } from '../../signing/bytes.ts'
 import { decodeEnvelope, openEntry } from '../../signing/entry.ts'
 import { isRefusal } from '../../signing/errors.ts'
-import { readStatus } from '../../signing/status.ts'
 import type { Checker, Scene } from '../events.ts'
 
 export function relaysValid(): Checker {
   /** Envelopes that were found good; each is asked about many times. */
   const good = new Set<string>()
-  const wrong = (bytes: Uint8Array, { ledger }: Scene): string | undefined => {
-    const message = decodeMessage(bytes)
+  const wrong = (bytes: Uint8Array, { ledger, memory }: Scene): string | undefined => {
+    const message = memory.codec.decode(bytes)
     if (message.t === 'malformed') return `bytes that are no message (${message.reason})`
     const entries = message.t === 'entry' ? [message.entry] : message.t === 'entries' ? message.entries : []
     for (const each of entries) {
@@ -24,9 +22,7 @@ export function relaysValid(): Checker {
     }
     if (message.t === 'statuses')
       for (const pair of message.statuses) {
-        const signature = hex(pair[1])
-        if (ledger.said(signature) !== undefined) continue
-        const read = readStatus(pair)
+        const read = memory.readStatus(pair)
         if (isRefusal(read)) return `a status that is not good (${read.code})`
       }
     return undefined

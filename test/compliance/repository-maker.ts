@@ -1,6 +1,6 @@
 // A host's repository in a temporary folder, releases and tags to put into it, and what stock git says of it.
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect } from 'vitest'
@@ -10,6 +10,9 @@ import type { PackClaim, Repository } from '../../node/ports.ts'
 import { keepTree } from '../../node/publish.ts'
 import { hex, utf8 } from '../../signing/bytes.ts'
 import { sha256 } from '../../signing/crypto.ts'
+import { SimDisk } from '../../sim/disk.ts'
+import { simFiles, simRepository } from '../../sim/files.ts'
+import { Life } from '../../sim/life.ts'
 import { type Files, makePack, release } from '../node/pack-maker.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'fleet-repository-'))
@@ -33,6 +36,42 @@ export function fsck(folder: string): string {
     ],
     { encoding: 'utf8' },
   )
+}
+
+/** Where a repository lies, real or simulated, and what can be seen of it there. */
+export interface Place {
+  place(): string
+  open(folder: string): Promise<Repository>
+  /** '' is good. Of a simulated one stock git sees nothing. */
+  fsck(folder: string): string
+  /** All paths below, sorted. */
+  paths(folder: string): string[]
+  read(path: string): Uint8Array
+}
+
+const disk = new SimDisk(clock.now)
+export const places: Record<string, Place> = {
+  'git.ts': {
+    place,
+    open,
+    fsck,
+    paths: folder => (readdirSync(folder, { recursive: true }) as string[]).sort(),
+    read: path => readFileSync(path),
+  },
+  'sim/files.ts': {
+    place: () => `/repositories/r${count++}`,
+    open: async folder => (await simRepository(new Life(disk), folder, clock)).port,
+    fsck: () => '',
+    paths: folder => {
+      const { list } = simFiles(new Life(disk))
+      const below = (at: string): string[] =>
+        list(`${folder}/${at}`).flatMap(({ name, isFile }) =>
+          isFile ? [`${at}${name}`] : [`${at}${name}`, ...below(`${at}${name}/`)],
+        )
+      return below('').sort()
+    },
+    read: path => simFiles(new Life(disk)).read(path),
+  },
 }
 
 export const trust = (roster: string) =>

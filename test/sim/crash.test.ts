@@ -9,7 +9,7 @@ import { about, payloads } from '../node/host/ground.ts'
 import { fill, newDisk, parts, savedNames, seen, start, stepsOf, tree } from './ground.ts'
 
 const seed = Number(process.env['FLEET_SEED'] ?? randomInt(2 ** 31))
-const runs = Number(process.env['FLEET_RUNS'] ?? 300)
+const runs = Number(process.env['FLEET_RUNS'] ?? 100)
 
 const role = fc.array(fc.constantFrom('', '1', '2'), { minLength: parts.length, maxLength: parts.length })
 

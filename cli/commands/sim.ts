@@ -1,0 +1,60 @@
+// `fleet sim`: a fleet in one process under a virtual clock. Reads what is asked for, and loads only what that takes.
+import { progressOn } from '../bar.ts'
+import type { CommandSpec } from '../command.ts'
+import { readAsk } from '../sim-options.ts'
+
+export const spec: CommandSpec = {
+  about:
+    "Runs the agent's own code for many hosts in one process, with a clock, a network and disks that obey a seed, and breaks things: first anything may fail, then a part of the fleet is healed and must converge. The same seed and code give the same run, byte for byte. docs/simulator.md says what is simulated, and how to read the report. Exit: 0 ok, 127 crash, 128 the healed part did not converge, 129 a promise was broken, 130 two runs differed; 1: a campaign was stopped, or never reached some mark.",
+  options: [
+    // What the scenario is. Terms of a repository (--repo, --break) belong here.
+    ['--seed <n>', 'draw the scenario from this seed (default: a random one, printed)'],
+    ['--hosts <n>', 'so many hosts (default: drawn)'],
+    [
+      '--faults <classes>',
+      'all, none, or some of network, partition, host, disk, clock, apply, content, hostile, operator, parted by commas (default: drawn)',
+    ],
+    ['--replay <file>', 'run the scenario of this file'],
+    ['--real-crypto', 'check each signature as often as hosts do, instead of once'],
+    ['--check-determinism', 'run everything twice, and compare'],
+    // What is kept of one run.
+    ['--write <file>', 'write the scenario: to change it, and --replay it'],
+    ['--shrink <file>', 'after a failure: write the smallest scenario that fails alike'],
+    ['--html <file>', 'write the report as a page'],
+    // Many.
+    ['--seeds <range>', 'a campaign: all seeds from A to B, given as A..B'],
+    ['-j, --jobs <n>', 'processes of a campaign (default: one for each processor)'],
+    ['--resume <file>', 'keep the outcome of each seed here, and leave out what is done'],
+  ],
+  examples: [
+    'fleet sim',
+    'fleet sim --seed 17 --hosts 30 --faults network,partition',
+    'fleet sim --seed 17 --shrink /tmp/small.json --html /tmp/report.html',
+    'fleet sim --replay /tmp/small.json',
+    'fleet sim --seeds 1..100 -j 2 --resume /tmp/campaign.jsonl',
+  ],
+  json: true,
+  async run(_args, options, io) {
+    const ask = readAsk(options)
+    const progress = progressOn(process.stderr, io, options['json'] === true)
+    if (ask.kind === 'one') {
+      const [{ simulateOne }, { simulate }, { drawScenario }, { renderReport }, { htmlReport }] =
+        await Promise.all([
+          import('../sim-one.ts'),
+          import('../../sim/main.ts'),
+          import('../../sim/draw.ts'),
+          import('../../sim/render.ts'),
+          import('../../sim/html.ts'),
+        ])
+      return simulateOne(ask, { simulate, drawScenario, renderReport, htmlReport }, progress, io)
+    }
+    const [{ simulateMany }, { codeDigest }, { marks }, { startWorker }] = await Promise.all([
+      import('../sim-campaign.ts'),
+      import('../sim-code.ts'),
+      import('../../sim/marks.ts'),
+      import('../../sim/processes.ts'),
+    ])
+    const start = () => startWorker(ask.terms)
+    return simulateMany(ask, { code: codeDigest(), marks, start }, progress, io)
+  },
+}
