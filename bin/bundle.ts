@@ -4,12 +4,22 @@
 //   main.js    all commands; what several of them share is a chunk each, which makes 22 modules of `fleet apply`
 //   local.js   `apply` and `plan` once more, in a few modules: they begin 8 ms sooner
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  cpSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type BuildOptions, build, type Plugin } from 'esbuild'
 import { assemble } from '../cli/bundle.ts'
+import { plotFiles } from '../sim/assets.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 // Whoever imports one of these has Node load all that it could offer, which takes as long as a hundred files of a run.
@@ -73,6 +83,10 @@ enableCompileCache(import.meta.dirname+'/cache');
 await import(${JSON.stringify(local)}.includes(process.argv[2])?'./local.js':'./main.js');
 `,
 )
+// What a page of the simulator is made of, where sim/assets.ts looks first.
+cpSync(`${root}sim/page`, `${root}dist.tmp/page`, { recursive: true })
+for (const [name, module] of Object.entries(plotFiles))
+  copyFileSync(`${root}node_modules/${module}`, `${root}dist.tmp/page/${name}`)
 // A source saved while esbuild was at work must count as newer than the bundle.
 utimesSync(`${root}dist.tmp/fleet.js`, started, started)
 // Whole or not at all: somebody may run bin/fleet at this moment.

@@ -19,7 +19,7 @@ const arrows: Record<string, readonly string[]> = {
   node: ['gossip', 'signing', 'node/host'],
   sim: ['gossip', 'signing', 'node', 'node/host'],
   cli: ['gossip', 'signing', 'node', 'node/host', 'sim'],
-  bin: ['cli'],
+  bin: ['cli', 'sim'],
   bench: ['cli', 'gossip', 'signing', 'node', 'node/host', 'sim'],
   test: ['bench', 'cli', 'gossip', 'signing', 'node', 'node/host', 'sim', 'bin'],
 }
