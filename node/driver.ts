@@ -148,7 +148,8 @@ export class Driver {
   }
 
   #decide(input: Input): readonly Effect[] {
-    const effects = this.#ports.agent.handle(input, this.#ports.clock.now())
+    const { agent, clock } = this.#ports
+    const effects = agent.handle(input, clock.steady(), clock.now())
     this.#ports.observe?.(input, effects)
     for (const effect of effects) {
       if (effect.kind === 'send' && this.#queue.length >= queueMax) continue
@@ -162,7 +163,7 @@ export class Driver {
   #arm(): void {
     this.#cancelTick()
     if (this.#stopped) return
-    const ms = this.#ports.agent.wakeMs() - this.#ports.clock.now()
+    const ms = this.#ports.agent.wakeMs() - this.#ports.clock.steady()
     this.#cancelTick = this.#ports.timers.after(Math.max(ms, tickMs), () => this.feed({ kind: 'tick' }))
   }
 

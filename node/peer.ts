@@ -2,7 +2,7 @@
 // starts. What the ports are made of is main.ts's (a real machine) and sim/'s (a machine in memory).
 import type { Carrier, Contact, PeerId } from '../gossip/carrier.ts'
 import { limits } from '../gossip/limits.ts'
-import type { Codec } from '../gossip/message.ts'
+import type { Codec, StatusPair } from '../gossip/message.ts'
 import { hex, text, unhex } from '../signing/bytes.ts'
 import { decode } from '../signing/cbor.ts'
 import type { Point } from '../signing/chain.ts'
@@ -43,6 +43,8 @@ export interface PeerPorts {
   readonly fatal: (error: unknown) => void
   /** Told of every decision (driver.ts). */
   readonly observe?: DriverPorts['observe']
+  /** Told of every status that this peer signs. */
+  readonly said?: (status: Status, pair: StatusPair) => void
   /** Default: the plain ones. */
   readonly codec?: Codec
   readonly readStatus?: typeof readStatus
@@ -131,6 +133,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     make: rest => {
       const status = { fleet: entries.fleet, host: key, boot, agent: version, ...rest }
       const { body, signature } = signStatus(status, options.key)
+      ports.said?.(status, [body, signature])
       return [body, signature]
     },
     idOf: id => pointOf(entries.byId(id)),
@@ -141,7 +144,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
   for (const [, value] of await store.range({ from: 'board/', before: 'board0', limit: limits.hosts })) {
     const signed = readStatus(decode(value))
     // By the reporter, which must speak above what this host has said, also when the counter's file was damaged.
-    if (!isRefusal(signed)) reporter.take([signed.body, signed.signature], clock.now())
+    if (!isRefusal(signed)) reporter.take([signed.body, signed.signature], clock.steady())
   }
   let driver: Driver | undefined
   const side = await options.host?.({
@@ -157,7 +160,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
       { declared, kept: declared - notKept, repaired: 0, notKept },
       side.dirty,
       soakMs,
-      clock.now(),
+      clock.steady(),
     )
   }
   const carrier = await ports.carrier(decodeBook(await store.get(keys.book)))
@@ -199,7 +202,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
       quarantined: pack => repository.quarantined(pack),
       codec: ports.codec,
     },
-    clock.now(),
+    clock.steady(),
   )
   driver = new Driver({
     agent,

@@ -269,7 +269,6 @@ export class SimFleet {
     if (this.violations.length >= toldMax) return
     this.#trace(event)
     if (event.kind === 'spoke') this.ledger.say(hex(event.pair[1]), event.status)
-    if (event.kind === 'spoke' && event.host instanceof SimHost) event.host.remember(event.pair)
     this.marks.event(event)
     this.story.event(event, this.world.nowMs)
     for (const [name, checker] of this.#checkers) {

@@ -79,7 +79,6 @@ export class SimHost implements Watched {
   #side: SimEngine | undefined
   #bootedMs = 0
   #boots = 0
-  #spoke = 0
   /** Wanted: it is to run. A start that failed is tried again only then. */
   #on = false
 
@@ -245,10 +244,14 @@ export class SimHost implements Watched {
       observe: (input, effects) => {
         if (!life.alive) return
         emit({ kind: 'decided', host: this, input, effects })
-        this.#listen()
       },
-      log: (...said) => {
-        if (life.alive) this.log(...said)
+      said: (status, pair) => {
+        if (!life.alive) return
+        this.remember(pair)
+        emit({ kind: 'spoke', host: this, status, pair })
+      },
+      log: (...words) => {
+        if (life.alive) this.log(...words)
       },
       fatal: error => this.#failed(error),
       host: async ports => {
@@ -263,7 +266,6 @@ export class SimHost implements Watched {
       const peer = await process.start()
       if (!life.alive) return
       this.peer = peer
-      this.#spoke = 0
       this.#side?.host.begin()
       emit({ kind: 'started', host: this })
     } catch (error) {
@@ -282,14 +284,6 @@ export class SimHost implements Watched {
         return report
       },
     }
-  }
-
-  /** A status of its own that nobody has heard of yet. */
-  #listen(): void {
-    const row = this.peer?.reporter.board.row(this.key)
-    if (row === undefined || row.status.n === this.#spoke) return
-    this.#spoke = row.status.n
-    this.#world.emit({ kind: 'spoke', host: this, status: row.status, pair: row.pair })
   }
 
   /** A failure of the world (it has a code) ends the agent, and systemd starts it again; all else is a bug of ours. */
