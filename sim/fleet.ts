@@ -184,7 +184,7 @@ export class SimFleet {
     const frozen = () => this.hosts.some(each => each.core && each.peer?.entries.frozen() === true)
     for (let tries = 0; tries < forksMax && world.nowMs < endMs && this.violations.length === 0; tries++) {
       let last: Published | undefined
-      void this.publish('anna', { subject: 'the last release', endsFork: true }, near).then(done => {
+      void this.publish('anna', { subject: 'the last release', forks: this.#forks() }, near).then(done => {
         last = done
       })
       while (last === undefined && world.nowMs < endMs && this.violations.length === 0)
@@ -195,6 +195,13 @@ export class SimFleet {
         await world.run(world.nowMs + 2_000)
       if (!frozen()) return
     }
+  }
+
+  /** What hosts of the core show of forks that freeze them. */
+  #forks() {
+    return this.hosts
+      .filter(each => each.core && each.peer?.entries.frozen() === true)
+      .flatMap(each => each.peer?.entries.forks() ?? [])
   }
 
   #isOfCore(fault: Fault): boolean {
