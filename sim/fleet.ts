@@ -184,7 +184,9 @@ export class SimFleet {
     const frozen = () => this.hosts.some(each => each.core && each.peer?.entries.frozen() === true)
     for (let tries = 0; tries < forksMax && world.nowMs < endMs && this.violations.length === 0; tries++) {
       let last: Published | undefined
-      void this.publish('anna', { subject: 'the last release', forks: this.#forks() }, near).then(done => {
+      const lost = this.#lostSide()
+      const wish = lost === undefined ? {} : { drops: lost.id }
+      void this.publish('anna', { subject: 'the last release', ...wish }, lost?.near ?? near).then(done => {
         last = done
       })
       while (last === undefined && world.nowMs < endMs && this.violations.length === 0)
@@ -197,11 +199,20 @@ export class SimFleet {
     }
   }
 
-  /** What hosts of the core show of forks that freeze them. */
-  #forks() {
-    return this.hosts
-      .filter(each => each.core && each.peer?.entries.frozen() === true)
-      .flatMap(each => each.peer?.entries.forks() ?? [])
+  /**
+   * Of the oldest fork that a host of the core shows: the sibling that operators agree to drop, and a host that is not on its
+   * side. A trust entry loses against a release: who is beside it could not check what follows it.
+   */
+  #lostSide(): { readonly id: string; readonly near: number } | undefined {
+    const core = this.hosts.filter(each => each.core && each.peer !== undefined)
+    const forks = core.flatMap(each => (each.peer?.entries.frozen() ? each.peer.entries.forks() : []))
+    const [oldest] = [...forks].sort((a, b) => a.sequence - b.sequence)
+    if (oldest === undefined) return undefined
+    const sides = [oldest.ours, oldest.theirs].sort()
+    const id = sides.find(each => this.ledger.byId(each)?.kind === 'trust') ?? sides[1]!
+    const other = sides.find(each => each !== id)
+    const near = core.find(each => each.peer?.entries.idAt(oldest.sequence) === other)
+    return near === undefined ? undefined : { id, near: near.index }
   }
 
   #isOfCore(fault: Fault): boolean {
