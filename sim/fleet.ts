@@ -208,11 +208,16 @@ export class SimFleet {
     const forks = core.flatMap(each => (each.peer?.entries.frozen() ? each.peer.entries.forks() : []))
     const [oldest] = [...forks].sort((a, b) => a.sequence - b.sequence)
     if (oldest === undefined) return undefined
-    const sides = [oldest.ours, oldest.theirs].sort()
-    const id = sides.find(each => this.ledger.byId(each)?.kind === 'trust') ?? sides[1]!
-    const other = sides.find(each => each !== id)
-    const near = core.find(each => each.peer?.entries.idAt(oldest.sequence) === other)
-    return near === undefined ? undefined : { id, near: near.index }
+    const rank = (id: string) => (this.ledger.byId(id)?.kind === 'trust' ? `0 ${id}` : `1 ${id}`)
+    const sides = [oldest.ours, oldest.theirs].sort((a, b) => (rank(a) < rank(b) ? -1 : 1))
+    for (const id of sides) {
+      const near = core.find(each => {
+        const held = each.peer?.entries.idAt(oldest.sequence)
+        return held !== id && sides.some(side => side === held)
+      })
+      if (near !== undefined) return { id, near: near.index }
+    }
+    return undefined
   }
 
   #isOfCore(fault: Fault): boolean {
