@@ -126,6 +126,8 @@ export class Machine {
   /** Compares the targets with what they were when the entry in force came. */
   state(): ReturnType<Watched['state']> {
     const engine = this.#engine
+    // A file that was spoilt is somebody's edit too.
+    if (this.#host.disk.faults.immutable.size > 0) this.#edited = true
     if (engine === undefined || engine.dirty || this.#edited) return undefined
     const inForce = engine.inForce?.entry
     const look = lookOf(this.#host.disk.root)

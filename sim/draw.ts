@@ -81,11 +81,14 @@ export function drawScenario(seed: number, options: DrawOptions = {}): Scenario 
     const lasting = Math.round(Math.min(faultsMs - atMs, between(2 * second, 4 * minute)))
     const modes = 'modes' in spec ? spec.modes : undefined
     const amount = amountOf(kind, between)
+    const hosts = struckBy(kind)
+    // Whoever lies and is not healed never stops: that is what the healed ones must live with.
+    const isForGood = kind === 'absent' || (spec.class === 'hostile' && hosts.every(at => !inCore.has(at)))
     return {
       kind,
       atMs: kind === 'absent' ? 0 : atMs,
-      ...(spec.lasts && { untilMs: kind === 'absent' ? faultsMs : atMs + lasting }),
-      hosts: struckBy(kind),
+      ...(spec.lasts && { untilMs: isForGood ? faultsMs : atMs + lasting }),
+      hosts,
       ...(amount !== undefined && { amount }),
       ...(modes !== undefined && { mode: pick(modes) }),
     }
@@ -98,7 +101,7 @@ export function drawScenario(seed: number, options: DrawOptions = {}): Scenario 
       shuffled(hosts, chance)
         .slice(0, Math.max(1, Math.min(hosts - 1, whole(least, Math.max(least, most)))))
         .sort((a, b) => a - b)
-    if (each === 'operator' || kind === 'hugePack' || kind === 'expired') return []
+    if (each === 'operator' || kind === 'hugePack' || kind === 'expired' || kind === 'wrongContent') return []
     if (kind === 'isolate' || kind === 'bridge') return some(1, 1)
     if (kind === 'halves') return some(Math.floor(hosts / 2), Math.ceil(hosts / 2))
     if (kind === 'minority') return some(1, Math.floor(hosts / 3))

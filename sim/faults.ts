@@ -70,7 +70,12 @@ export const faultKinds = {
   hang: { class: 'host', lasts: true, text: 'all processes hang' },
   clone: { class: 'host', lasts: true, text: 'a second machine runs with the same key and disk' },
   reimage: { class: 'host', lasts: false, text: 'the disk is new, the key the old one' },
-  restore: { class: 'host', lasts: false, amount: 'ms of age', text: 'the disk is an old copy' },
+  restore: {
+    class: 'host',
+    lasts: false,
+    amount: 'ms of age',
+    text: 'the disk, or the log on it, is an old copy',
+  },
   absent: { class: 'host', lasts: true, text: 'off all through' },
   storm: { class: 'host', lasts: false, text: 'many start at one moment' },
   // disks
@@ -89,7 +94,7 @@ export const faultKinds = {
   applyHangs: { class: 'apply', lasts: true, amount: 'ms', text: 'a command hangs' },
   applyThenFails: { class: 'apply', lasts: true, text: 'it works, and a check fails during the soak' },
   cutsOff: { class: 'apply', lasts: true, text: 'the release cuts the host off' },
-  killsAgent: { class: 'apply', lasts: true, text: 'the agent dies in the middle of the run' },
+  killsAgent: { class: 'apply', lasts: true, text: 'the agent or its machine dies in the middle of the run' },
   breaksRole: { class: 'apply', lasts: true, text: 'the release breaks all hosts of one label' },
   driftsBack: { class: 'apply', lasts: false, text: 'somebody edits a managed file' },
   // what operators publish
@@ -97,6 +102,7 @@ export const faultKinds = {
   missingPack: { class: 'content', lasts: true, text: 'holders deny that they hold a pack' },
   hugePack: { class: 'content', lasts: false, text: 'a release comes with a pack over the limit' },
   expired: { class: 'content', lasts: false, text: 'a release is published that has expired' },
+  wrongContent: { class: 'content', lasts: false, text: 'a release is signed for other files than it has' },
   // enrolled hosts that do what they like
   forged: { class: 'hostile', lasts: true, text: 'entries signed by nobody' },
   replayed: { class: 'hostile', lasts: true, text: 'old entries and statuses again and again' },

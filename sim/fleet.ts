@@ -209,7 +209,8 @@ export class SimFleet {
     const undo = strike(fault, this.#struck)
     if (undo === undefined) return
     this.#open.set(fault, undo)
-    if (fault.untilMs !== undefined)
+    // What lasts to the end of the phase is for #heal to end: outside the core it goes on.
+    if (fault.untilMs !== undefined && fault.untilMs < this.scenario.faultsMs)
       this.world.after(fault.untilMs - this.world.nowMs, () => {
         if (!this.#open.delete(fault)) return
         this.world.trace(`end of ${fault.kind} ${fault.hosts.join(',')}`)
@@ -228,6 +229,9 @@ export class SimFleet {
         return
       case 'expired':
         await this.publish('bert', { subject: label, expired: true }, near())
+        return
+      case 'wrongContent':
+        await this.publish('bert', { subject: label, untrue: true }, near())
         return
       case 'fork':
         await Promise.all(

@@ -77,20 +77,33 @@ const pairOf = (status: Status, host: SimHost): StatusPair => {
 type Deed = (host: SimHost, carrier: Carrier, chance: () => number, fault: Fault) => void
 
 const deeds: Partial<Record<Fault['kind'], Deed>> = {
-  /** The newest entry under the host's own signature, and one that it made up whole. */
-  forged: (host, carrier) => {
+  /**
+   * The newest entry under the host's own signature; one beside it that the host made up, and one that follows it, once under
+   * its own signature and once under that of an operator for the newest. By gossip until that is shut, and to each neighbour.
+   */
+  forged: (host, carrier, chance) => {
     const envelope = newest(host)
     const parts = envelope && splitSigned(envelope.tag)
-    if (envelope === undefined || parts === undefined) return
-    const blob = signSshsig(seedSigner(host.seed), 'git', parts.payload)
-    const tag = joinSigned({ payload: parts.payload, blob })
-    say(carrier, { t: 'entry', entry: encodeEnvelope({ ...envelope, tag }) })
-    const text = new TextDecoder()
-      .decode(parts.payload)
-      .replace(/\nContent: [0-9a-f]{8}/, '\nContent: 00000000')
-    const payload = utf8(text)
-    const made = joinSigned({ payload, blob: signSshsig(seedSigner(host.seed), 'git', payload) })
-    say(carrier, { t: 'entry', entry: encodeEnvelope({ ...envelope, tag: made }) })
+    const head = host.peer?.entries.head()
+    if (envelope === undefined || parts === undefined || head === undefined) return
+    const subject = `forged ${Math.floor(chance() * 2 ** 32)}`
+    const beside = new TextDecoder().decode(parts.payload).replace(/\n\n[^\n]+\n\n/, `\n\n${subject}\n\n`)
+    const after = beside
+      .replace(/\ntag fleet\/[0-9]+\n/, `\ntag fleet/${head.sequence + 1}\n`)
+      .replace(/\nSequence: [0-9]+\n/, `\nSequence: ${head.sequence + 1}\n`)
+      .replace(/\nPrevious: [0-9a-f]+\n/, `\nPrevious: ${head.id}\n`)
+    const mine = (payload: Uint8Array) => signSshsig(seedSigner(host.seed), 'git', payload)
+    const forgeries = [
+      { payload: parts.payload, blob: mine(parts.payload) },
+      { payload: utf8(beside), blob: mine(utf8(beside)) },
+      { payload: utf8(after), blob: mine(utf8(after)) },
+      { payload: utf8(after), blob: parts.blob },
+    ]
+    for (const each of forgeries) {
+      const entry = encodeEnvelope({ ...envelope, tag: joinSigned(each) })
+      say(carrier, { t: 'entry', entry })
+      tell(carrier, { t: 'entry', entry })
+    }
   },
   /** True entries, old and new, and statuses that were overtaken long ago. */
   replayed: (host, carrier, chance) => {
