@@ -176,6 +176,10 @@ export class Driver {
         const work = this.#perform(effect)
         if (work !== undefined) await work
       } catch (error) {
+        // What follows leans on what failed: a status must not go out under a number that may be used again.
+        this.#queue.length = 0
+        this.#stopped = true
+        this.#cancelTick()
         this.#failed(effect.kind, error)
         this.#ports.fatal(error)
       }

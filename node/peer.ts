@@ -2,7 +2,7 @@
 // starts. What the ports are made of is main.ts's (a real machine) and sim/'s (a machine in memory).
 import type { Carrier, Contact, PeerId } from '../gossip/carrier.ts'
 import { limits } from '../gossip/limits.ts'
-import type { Codec, StatusPair } from '../gossip/message.ts'
+import type { Codec } from '../gossip/message.ts'
 import { hex, text, unhex } from '../signing/bytes.ts'
 import { decode } from '../signing/cbor.ts'
 import type { Point } from '../signing/chain.ts'
@@ -43,8 +43,6 @@ export interface PeerPorts {
   readonly fatal: (error: unknown) => void
   /** Told of every decision (driver.ts). */
   readonly observe?: DriverPorts['observe']
-  /** Told of every status that this peer signs. */
-  readonly said?: (status: Status, pair: StatusPair) => void
   /** Default: the plain ones. */
   readonly codec?: Codec
   readonly readStatus?: typeof readStatus
@@ -133,7 +131,6 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     make: rest => {
       const status = { fleet: entries.fleet, host: key, boot, agent: version, ...rest }
       const { body, signature } = signStatus(status, options.key)
-      ports.said?.(status, [body, signature])
       return [body, signature]
     },
     idOf: id => pointOf(entries.byId(id)),

@@ -40,7 +40,7 @@ export type SimEvent =
       readonly input: Input
       readonly effects: readonly Effect[]
     }
-  /** It signed a status. */
+  /** A status of its own leaves it for the first time. */
   | {
       readonly kind: 'spoke'
       readonly host: Watched

@@ -28,7 +28,7 @@ import type { World } from './world.ts'
 const againMs = 2_000
 const bootMs = 20_000
 /** Statuses that a host remembers having said. */
-const memoryMax = 50
+const pastMax = 50
 
 export interface HostWorld {
   readonly world: World
@@ -68,7 +68,7 @@ export class SimHost implements Watched {
   /** What becomes of what it sends; none on an honest host. */
   readonly filters = new Set<Filter>()
   /** Statuses that it said, the newest last: what a hostile host repeats. */
-  readonly memory: StatusPair[] = []
+  readonly past: StatusPair[] = []
   carrier: Carrier | undefined
   /** A power cut loses what was not flushed, instead of keeping it by luck. */
   losesUnflushed = false
@@ -143,13 +143,17 @@ export class SimHost implements Watched {
     this.peer?.driver.feed({ kind: 'retry' })
   }
 
+  get memory(): Memory {
+    return this.#world.memory
+  }
+
   get seed(): Uint8Array {
     return this.#options.seed
   }
 
   remember(pair: StatusPair): void {
-    this.memory.push(pair)
-    if (this.memory.length > memoryMax) this.memory.shift()
+    this.past.push(pair)
+    if (this.past.length > pastMax) this.past.shift()
   }
 
   /** The disk is new: the key, and what the host was told when it joined, are all that is left. */
@@ -244,22 +248,22 @@ export class SimHost implements Watched {
       bootMs: this.#bootedMs,
       slowMs: () => this.slowMs,
       wrap: carrier => {
-        this.carrier = filtered(carrier, this)
+        this.carrier = filtered(carrier, this, (status, pair) => {
+          if (!life.alive) return
+          this.remember(pair)
+          emit({ kind: 'spoke', host: this, status, pair })
+        })
         return this.carrier
       },
       observe: (input, effects) => {
         if (!life.alive) return
         emit({ kind: 'decided', host: this, input, effects })
       },
-      said: (status, pair) => {
-        if (!life.alive) return
-        this.remember(pair)
-        emit({ kind: 'spoke', host: this, status, pair })
-      },
       log: (...words) => {
         if (life.alive) this.log(...words)
       },
-      fatal: error => this.#failed(error),
+      // The process goes on for a moment before it ends.
+      fatal: error => world.after(1, () => life.alive && this.#failed(error)),
       host: async ports => {
         const side = await this.machine.open(life, ports)
         this.#side = side

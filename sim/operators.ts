@@ -47,10 +47,10 @@ export interface Wish {
   readonly terms: RolloutTerms
   /** Expired before anybody hears of it. */
   readonly expired?: boolean
+  /** Ends the oldest fork that the laptop sees, if it sees one. */
+  readonly endsFork?: boolean
   /** The content that is signed is not that of the files. */
   readonly untrue?: boolean
-  /** Id of a sibling that ends. */
-  readonly drops?: string
   /** Content digests put on the never list. */
   readonly never?: readonly string[]
 }
@@ -59,6 +59,8 @@ export interface Published {
   readonly sequence: number
   readonly id: string
   readonly content?: string
+  /** The log was still frozen afterwards, as the laptop saw it. */
+  readonly frozen?: boolean
 }
 
 /** Keys, genesis and publications of one world. */
@@ -100,7 +102,10 @@ export class Operators {
       const { entries, repository } = laptop.peer
       const nowMs = this.#nowMs()
       const common = { log: entries, signer: this.#signers[person], author: authorOf(person), nowMs }
-      const { files, subject, terms, drops, never = [] } = wish
+      const { files, terms, never = [] } = wish
+      const forks = [...entries.forks()].sort((a, b) => a.sequence - b.sequence)
+      const drops = wish.endsFork === true ? forks[0]?.theirs : undefined
+      const subject = drops === undefined ? wish.subject : 'end of a fork'
       const asked = {
         ...{ files, subject, words: '', source: undefined, never, allow: [], drops },
         terms: wish.expired ? { ...terms, expiresSeconds: -60 } : terms,
@@ -124,7 +129,7 @@ export class Operators {
       const more = { commit, content: signed, ...(wish.untrue && { untrue: true as const }) }
       this.#sign(entry, 'release', subject, more, !wish.expired && !wish.untrue)
       laptop.submit(entry, { pack: made.digest, release: made.release })
-      return { sequence: entry.sequence, id: entry.id, content }
+      return { sequence: entry.sequence, id: entry.id, content, frozen: entries.frozen() }
     })
   }
 

@@ -30,7 +30,6 @@ export interface ProcessOptions extends PeerOptions {
   readonly slowMs: () => number
   readonly wrap?: (carrier: Carrier) => Carrier
   readonly observe?: PeerPorts['observe']
-  readonly said?: PeerPorts['said']
   readonly memory: Memory
   readonly log: (level: LogLevel, event: string, data?: Readonly<Record<string, unknown>>) => void
   readonly fatal: (error: unknown) => void
@@ -48,7 +47,7 @@ export class Process {
   /** Resolves when the peer listens. */
   async start(): Promise<Peer> {
     const { world, network, life, self, address, seeds, wrap = same, ...rest } = this.#options
-    const { store, durable, repository, clock, log, boot, bootMs, fatal, name, observe, said, memory } = rest
+    const { store, durable, repository, clock, log, boot, bootMs, fatal, name, observe, memory } = rest
     const { port, note } = await repository()
     if (note !== undefined) log('error', 'repository rebuilt', { note })
     return startPeer(
@@ -80,7 +79,6 @@ export class Process {
         },
         ...memory,
         ...(observe && { observe }),
-        ...(said && { said }),
       },
       this.#options,
     )

@@ -2,12 +2,12 @@
 import { compare, hex } from '../../signing/bytes.ts'
 import { decodeEnvelope, openEntry } from '../../signing/entry.ts'
 import { isRefusal } from '../../signing/errors.ts'
-import type { Checker, Scene } from '../events.ts'
+import type { Checker, Scene, Watched } from '../events.ts'
 
 export function relaysValid(): Checker {
   /** Envelopes that were found good; each is asked about many times. */
   const good = new WeakSet<Uint8Array>()
-  const wrong = (bytes: Uint8Array, { ledger, memory, hosts }: Scene): string | undefined => {
+  const wrong = (bytes: Uint8Array, { ledger, memory, hosts }: Scene, self: Watched): string | undefined => {
     const message = memory.codec.decode(bytes)
     if (message.t === 'malformed') return `bytes that are no message (${message.reason})`
     const entries = message.t === 'entry' ? [message.entry] : message.t === 'entries' ? message.entries : []
@@ -27,10 +27,11 @@ export function relaysValid(): Checker {
       for (const pair of message.statuses) {
         const read = memory.readStatus(pair)
         if (isRefusal(read)) return `a status that is not good (${read.code})`
-        // Whoever is honest said it, or nobody did.
+        // Whoever is honest said it, or nobody did. Of its own it is noted when the first leaves it.
         const { host, n } = read.status
         const speaker = hosts.find(each => each.key === hex(host))
-        if (speaker?.honest && !speaker.cloned && ledger.said(hex(read.signature)) === undefined)
+        if (speaker === self || !speaker?.honest || speaker.cloned) continue
+        if (ledger.said(hex(read.signature)) === undefined)
           return `the status ${n} of ${speaker.name}, which it never said`
       }
     return undefined
@@ -41,11 +42,11 @@ export function relaysValid(): Checker {
       const { input, effects } = event
       for (const effect of effects) {
         if (effect.kind === 'send') {
-          const found = wrong(effect.bytes, scene)
+          const found = wrong(effect.bytes, scene, event.host)
           if (found !== undefined) return `sends ${found}`
         }
         if (effect.kind === 'verdict' && effect.verdict === 'accept' && input.kind === 'message') {
-          const found = wrong(input.bytes, scene)
+          const found = wrong(input.bytes, scene, event.host)
           if (found !== undefined) return `passes on ${found}`
         }
       }
