@@ -104,7 +104,7 @@ export const faultKinds = {
   expired: { class: 'content', lasts: false, text: 'a release is published that has expired' },
   wrongContent: { class: 'content', lasts: false, text: 'a release is signed for other files than it has' },
   // enrolled hosts that do what they like
-  forged: { class: 'hostile', lasts: true, text: 'entries signed by nobody' },
+  forged: { class: 'hostile', lasts: true, text: 'entries and statuses signed by nobody' },
   replayed: { class: 'hostile', lasts: true, text: 'old entries and statuses again and again' },
   rewrapped: { class: 'hostile', lasts: true, text: 'true entries in other armour' },
   equivocate: { class: 'hostile', lasts: true, text: 'two statuses under one counter' },

@@ -79,7 +79,8 @@ type Deed = (host: SimHost, carrier: Carrier, chance: () => number, fault: Fault
 const deeds: Partial<Record<Fault['kind'], Deed>> = {
   /**
    * The newest entry under the host's own signature; one beside it that the host made up, and one that follows it, once under
-   * its own signature and once under that of an operator for the newest. By gossip until that is shut, and to each neighbour.
+   * its own signature and once under that of an operator for the newest. By gossip until that is shut, and to each neighbour;
+   * and a status of somebody else.
    */
   forged: (host, carrier, chance) => {
     const envelope = newest(host)
@@ -104,6 +105,10 @@ const deeds: Partial<Record<Fault['kind'], Deed>> = {
       say(carrier, { t: 'entry', entry })
       tell(carrier, { t: 'entry', entry })
     }
+    const others = (host.peer?.reporter.board.rows() ?? []).filter(each => hex(each.status.host) !== host.key)
+    const row = others[Math.floor(chance() * others.length)]
+    if (row === undefined) return
+    tell(carrier, { t: 'statuses', statuses: [pairOf({ ...row.status, n: row.status.n + 1 }, host)] })
   },
   /** True entries, old and new, and statuses that were overtaken long ago. */
   replayed: (host, carrier, chance) => {

@@ -23,7 +23,7 @@ export const mutants: readonly Mutant[] = [
     find: 'const operator = maySign(operators, signature.key, namespace)',
     replace: 'const operator = maySign(operators, signature.key, namespace) ?? operators[0]',
     why: 'who signed is not looked up among the operators',
-    seed: 1,
+    seed: 2,
   },
   {
     name: 'signatures are not checked',
@@ -32,15 +32,15 @@ export const mutants: readonly Mutant[] = [
     find: 'return checkSshsig(signature, namespace, payload, both)\n    ? operator',
     replace: 'return checkSshsig(signature, namespace, payload, both) || true\n    ? operator',
     why: "an operator's name is enough, whatever the signature is of",
-    seed: 1,
+    seed: 2,
   },
   {
     name: 'the floor is not read',
     checker: 'above-floor',
     file: 'node/peer.ts',
-    find: "if (kept.kind === 'present') best = higherFloor(best, readFloor(kept.bytes))",
-    replace: '',
-    why: 'at a start the floor in neither place counts',
+    find: 'return best === undefined ? { point: checkpoint, lost: true } : { point: best, lost: false }',
+    replace: 'return { point: checkpoint, lost: false }',
+    why: 'at a start the join string counts, whatever was accepted since',
     seed: 1,
   },
   {
@@ -63,7 +63,7 @@ export const mutants: readonly Mutant[] = [
       "    if (overtaken) {\n      this.#running = older.id\n      this.#reporter.started(older.id)\n      return [...effects, { kind: 'apply', entry: older }]\n    }\n" +
       '    const decision = this.#decide(target, nowMs)\n    this.#decision = decision\n    if (decision',
     why: 'the newest release whose pack is here is run while that of a newer one is fetched',
-    seed: 1,
+    seed: 33,
   },
   {
     name: 'runs do not wait for each other',
@@ -72,7 +72,7 @@ export const mutants: readonly Mutant[] = [
     find: "['running', at => (at.running ? 'a run is under way' : undefined)],",
     replace: '',
     why: 'the gate `running` is always open',
-    seed: 1,
+    seed: 33,
   },
   {
     name: 'a retry forgets the run',
@@ -90,7 +90,7 @@ export const mutants: readonly Mutant[] = [
     find: '} else if (intent.first && comeBack(',
     replace: "} else if (intent.first && intent.kind !== 'put' && comeBack(",
     why: 'an undo leaves the files that a run had written',
-    seed: 1,
+    seed: 160,
   },
   {
     name: 'what a crash cut short stays',
@@ -135,16 +135,18 @@ export const mutants: readonly Mutant[] = [
     find: 'if (claim.content !== undefined && release.content !== claim.content)',
     replace: 'if (claim.content !== undefined && release.content !== claim.content && false)',
     why: 'files other than those signed are installed',
-    seed: 1,
+    seed: 100,
   },
   {
-    name: 'packs are placed before they are proven',
+    name: 'what is refused is kept',
     checker: 'quarantined',
     file: 'node/git.ts',
-    find: 'const { release, reached } = checked.walk\n',
+    find: "if (claim.content !== undefined && release.content !== claim.content)\n      return refuse('PACK_CONTENT',",
     replace:
-      'const { release, reached } = checked.walk\n    if (!under) place(path, { commit, base, digest, size }, checked)\n',
-    why: 'the repository holds what is refused right after',
+      'const differs = claim.content !== undefined && release.content !== claim.content\n' +
+      '    if (differs && !under) place(path, { commit, base, digest, size }, checked)\n' +
+      "    if (differs)\n      return refuse('PACK_CONTENT',",
+    why: 'the repository holds a pack whose content is not what was signed',
     seed: 1,
   },
   {
@@ -154,7 +156,7 @@ export const mutants: readonly Mutant[] = [
     find: "return [verdict(taken.hostile ? 'reject' : 'ignore'), ...effects]",
     replace: "return [verdict(taken.hostile ? 'accept' : 'ignore'), ...effects]",
     why: 'neighbours get entries that were refused here',
-    seed: 1,
+    seed: 2,
   },
   {
     name: 'statuses are not checked',
@@ -172,7 +174,7 @@ export const mutants: readonly Mutant[] = [
     find: 'counter: new Counter(await readNumber(durable, files.counter)),',
     replace: 'counter: new Counter(0),',
     why: 'what was reserved is forgotten at a start',
-    seed: 1,
+    seed: 33,
   },
   {
     name: 'less is reserved than used',
@@ -181,7 +183,7 @@ export const mutants: readonly Mutant[] = [
     find: 'return { n, reserve: this.#reserved }',
     replace: 'return { n, reserve: n }',
     why: 'a block is used of which the disk knows one number',
-    seed: 1,
+    seed: 33,
   },
   {
     name: 'what comes last wins',
@@ -190,7 +192,7 @@ export const mutants: readonly Mutant[] = [
     find: 'if (row !== undefined && status.n <= row.status.n) {',
     replace: 'if (row !== undefined && status.n === row.status.n) {',
     why: 'a lower counter takes the place of a higher one',
-    seed: 1,
+    seed: 33,
   },
   {
     name: 'the later clock wins',
