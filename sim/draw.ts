@@ -67,13 +67,23 @@ export function drawScenario(seed: number, options: DrawOptions = {}): Scenario 
     )
     for (let at = 0; at < count; at++) faults.push(draw(pick(kinds)))
   }
-  faults.sort((a, b) => a.atMs - b.atMs || (a.kind < b.kind ? -1 : 1))
-
   const releases = Array.from({ length: whole(1, 4) }, (_, at) => ({
     atMs: at === 0 ? 20 * second : Math.round(between(minute, faultsMs - minute)),
     at: pick(core),
   })).sort((a, b) => a.atMs - b.atMs)
-  return { format: 1, seed, hosts, faultsMs, healMs: 30 * minute, releases, core, faults }
+  const scenario = { format: 1, seed, hosts, faultsMs, healMs: 30 * minute, releases, core } as const
+  const inOrder = (a: Fault, b: Fault) => a.atMs - b.atMs || (a.kind < b.kind ? -1 : 1)
+  return { ...scenario, faults: faults.map(atRelease).sort(inOrder) }
+
+  /** What a release does to a host matters only if there is one: it begins just before the next, or before the last. */
+  function atRelease(fault: Fault): Fault {
+    const { kind, atMs, untilMs } = fault
+    if (faultKinds[kind].class !== 'apply' || untilMs === undefined) return fault
+    const release = releases.find(each => each.atMs > atMs) ?? releases.at(-1)!
+    const fromMs = release.atMs - second
+    const lasting = Math.max(minute, untilMs - atMs)
+    return { ...fault, atMs: fromMs, untilMs: Math.min(faultsMs, fromMs + lasting) }
+  }
 
   function draw(kind: FaultKind): Fault {
     const spec = faultKinds[kind]
