@@ -96,7 +96,7 @@ export class Machine {
     const missing = engine.inForce === undefined && disk.find('/etc/hosts') === undefined
     if (!missing) return
     for (const [path, text] of Object.entries(files)) engine.edit(path, new TextEncoder().encode(text))
-    disk.flush([])
+    disk.flush()
   }
 
   /** Begins; answers with what ends it. */

@@ -1,19 +1,24 @@
 // Fetching ends: no host of the healed core goes on for long without a byte while a neighbour says that it holds the pack.
 import { limits } from '../../gossip/limits.ts'
-import type { Checker } from '../events.ts'
+import { unhex } from '../../signing/bytes.ts'
+import { peerIdOf } from '../../signing/keys.ts'
+import type { Checker, Watched } from '../events.ts'
 
 /** ms without progress: every neighbour may stall once, and be asked again. */
 const stuckMs = limits.packStallMs * 2 * limits.connectionsMax
 
 export function fetchEnds(): Checker {
   const seen = new Map<string, { readonly bytes: number; readonly sinceMs: number }>()
+  /** Neighbours of which an answer can be expected: healed for good, and none that ever lied. */
+  const honest = new Set<string>()
   let healed = false
   return {
-    event(event, { nowMs }) {
+    event(event, { nowMs, hosts }) {
       if (event.kind === 'healed') healed = true
       if (!healed || event.kind !== 'decided' || event.input.kind !== 'tick' || !event.host.core)
         return undefined
       const { name, peer } = event.host
+      if (honest.size === 0) for (const each of hosts) if (each.core && each.honest) honest.add(idOf(each))
       for (const { pack, offset } of peer?.agent.fetching() ?? []) {
         const key = `${name} ${pack}`
         const before = seen.get(key)
@@ -21,9 +26,9 @@ export function fetchEnds(): Checker {
           seen.set(key, { bytes: offset, sinceMs: nowMs() })
         else if (nowMs() > before.sinceMs + stuckMs) {
           const sequence = peer?.entries.release()?.sequence ?? 0
-          const holders = peer?.agent.holders(sequence).pack.length ?? 0
+          const holders = peer?.agent.holders(sequence).pack.filter(each => honest.has(each)).length ?? 0
           if (holders > 0)
-            return `fetches ${pack.slice(0, 8)} without a byte for ${stuckMs / 1000} s; ${holders} neighbours hold it`
+            return `fetches ${pack.slice(0, 8)} without a byte for ${stuckMs / 1000} s; ${holders} honest neighbours hold it`
         }
       }
       return undefined
@@ -34,3 +39,5 @@ export function fetchEnds(): Checker {
         .map(each => `${each.name} is still fetching`),
   }
 }
+
+const idOf = ({ key }: Watched): string => peerIdOf(unhex(key, 32)!)
