@@ -15,6 +15,8 @@ import type { World } from './world.ts'
 const deedMs = 3_000
 /** Messages a second that a flood is cut to: the simulator has to carry them all. */
 const floodMax = 200
+/** Parts asked for at once: more than anybody answers. */
+const burst = 32
 
 /** The host turns hostile now; answers with what makes it good again. It counts as hostile for the rest of the run. */
 export function hostile(fault: Fault, host: SimHost, { world }: { readonly world: World }): () => void {
@@ -141,19 +143,21 @@ const deeds: Partial<Record<Fault['kind'], Deed>> = {
     if (first !== undefined) void carrier.send(first, encodeMessage({ t: 'statuses', statuses: [lie] }))
     for (const peer of others) void carrier.send(peer, encodeMessage({ t: 'statuses', statuses: [row.pair] }))
   },
-  /** Bytes that are no message, messages that ask for much, and gossip of nothing. */
-  flood: (_, carrier, chance) => {
+  /** Bytes that are no message, messages that ask for much, now and then many times at once, and gossip of nothing. */
+  flood: (host, carrier, chance) => {
     const kind = Math.floor(chance() * 4)
     const junk = Uint8Array.from({ length: 64 }, () => Math.floor(chance() * 256))
+    const packs = host.peer?.entries.entries().flatMap(each => each.release?.packs ?? []) ?? []
+    const largest = packs.sort((a, b) => b.size - a.size)[0]
+    const isBurst = largest !== undefined && chance() < 0.05
+    const pack = isBurst ? unhex(largest.digest, 32)! : junk.subarray(0, 32)
     for (const peer of carrier.peers()) {
       if (kind === 0) void carrier.send(peer, junk)
       if (kind === 1) void carrier.send(peer, encodeMessage({ t: 'want', after: 0 }))
       if (kind === 2) void carrier.send(peer, encodeMessage({ t: 'digest', have: [], answer: false }))
-      if (kind === 3)
-        void carrier.send(
-          peer,
-          encodeMessage({ t: 'want-pack', pack: junk.subarray(0, 32), offset: 0, length: 65_536 }),
-        )
+      const wants = kind === 3 ? (isBurst ? burst : 1) : 0
+      for (let at = 0; at < wants; at++)
+        void carrier.send(peer, encodeMessage({ t: 'want-pack', pack, offset: 0, length: 65_536 }))
     }
     if (chance() < 0.2) carrier.publish(junk)
   },
@@ -176,8 +180,6 @@ export function filtered(
   host: SimHost,
   spoke: (status: Status, pair: StatusPair) => void,
 ): Carrier {
-  /** The beginnings of signatures. */
-  const told = new Set<string>()
   /** A status of the host's own leaves it for the first time. */
   const listen = (message: Message) => {
     if (message.t !== 'statuses') return
@@ -185,8 +187,8 @@ export function filtered(
       const read = host.memory.readStatus(pair)
       if (isRefusal(read) || Buffer.compare(read.status.host, ownKey) !== 0) continue
       const name = hex(pair[1].subarray(0, 12))
-      if (told.has(name)) continue
-      told.add(name)
+      if (host.told.has(name)) continue
+      host.told.add(name)
       spoke(read.status, pair)
     }
   }

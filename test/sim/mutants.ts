@@ -222,15 +222,6 @@ export const mutants: readonly Mutant[] = [
     seed: 100,
   },
   {
-    name: 'boards are not synced',
-    checker: 'converges',
-    file: 'gossip/spread.ts',
-    find: 'if (theirs.answer && !same(theirs.board, holdings.boardRoot()))',
-    replace: 'if (theirs.answer && false)',
-    why: 'statuses that were lost on the way are not asked for',
-    seed: 1,
-  },
-  {
     name: 'the genesis is not given',
     checker: 'late-joiner',
     file: 'node/log.ts',
@@ -240,12 +231,12 @@ export const mutants: readonly Mutant[] = [
     seed: 24,
   },
   {
-    name: 'gaps bring no trust',
+    name: 'only those on a roster are let in',
     checker: 'late-joiner',
-    file: 'node/agent.ts',
-    find: "if (taken.kind === 'refused' || taken.kind === 'ahead') break",
-    replace: 'break',
-    why: 'of an answer only the first entry is taken',
+    file: 'node/admission.ts',
+    find: "if (standing !== 'unknown') return 'member'",
+    replace: "if (standing === 'rostered') return 'member'",
+    why: 'who has no roster yet trusts nobody enough to hear of one',
     seed: 1,
   },
   {
