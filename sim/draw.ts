@@ -93,7 +93,8 @@ export function drawScenario(seed: number, options: DrawOptions = {}): Scenario 
     const amount = amountOf(kind, between)
     const hosts = struckBy(kind)
     // Whoever lies and is not healed never stops: that is what the healed ones must live with.
-    const isForGood = kind === 'absent' || (spec.class === 'hostile' && hosts.every(at => !inCore.has(at)))
+    const isLie = spec.class === 'hostile' || spec.class === 'content'
+    const isForGood = kind === 'absent' || (isLie && hosts.every(at => !inCore.has(at)))
     return {
       kind,
       atMs: kind === 'absent' ? 0 : atMs,
@@ -119,7 +120,7 @@ export function drawScenario(seed: number, options: DrawOptions = {}): Scenario 
     if (each === 'network') return chance() < 0.5 ? [] : some(1, Math.ceil(hosts / 3))
     if (kind === 'storm' || kind === 'breaksRole') return some(Math.ceil(hosts / 3), hosts - 1)
     // Their lies may go on for ever: they are no part of what must converge.
-    if (each === 'hostile') return outside.length > 0 ? [pick(outside)] : some(1, 1)
+    if (each === 'hostile' || each === 'content') return outside.length > 0 ? [pick(outside)] : some(1, 1)
     return some(1, Math.ceil(hosts / 10))
   }
 }

@@ -99,7 +99,7 @@ export const faultKinds = {
   driftsBack: { class: 'apply', lasts: false, text: 'somebody edits a managed file' },
   // what operators publish
   corruptPack: { class: 'content', lasts: true, text: 'who serves a pack sends wrong bytes' },
-  missingPack: { class: 'content', lasts: true, text: 'holders deny that they hold a pack' },
+  missingPack: { class: 'content', lasts: true, text: 'holders of a pack deny it, or do not answer' },
   hugePack: { class: 'content', lasts: false, text: 'a release comes with a pack over the limit' },
   expired: { class: 'content', lasts: false, text: 'a release is published that has expired' },
   wrongContent: { class: 'content', lasts: false, text: 'a release is signed for other files than it has' },

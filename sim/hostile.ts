@@ -48,7 +48,16 @@ const filters: Partial<Record<Fault['kind'], Filter>> = {
   withhold: message => (message.t === 'heads' || message.t === 'hello' ? message : undefined),
   corruptPack: message =>
     message.t === 'part' ? { ...message, bytes: message.bytes.map(byte => byte ^ 0x55) } : message,
-  missingPack: message => (message.t === 'part' ? { t: 'no-pack', pack: message.pack } : message),
+  // Some say so. Others claim to hold what is newest, and leave whoever asks without an answer.
+  missingPack: (message, { index }) => {
+    if (message.t === 'part') return index % 2 === 0 ? { t: 'no-pack', pack: message.pack } : undefined
+    if (index % 2 === 0) return message
+    return message.t === 'heads'
+      ? { ...message, held: message.head[0] }
+      : message.t === 'no-pack'
+        ? undefined
+        : message
+  },
   falseHealthy: (message, host) => withOwn(message, host, says('HEALTHY')),
   falseFailed: (message, host) => withOwn(message, host, says('FAILED')),
   future: (message, host) =>
@@ -149,7 +158,7 @@ const deeds: Partial<Record<Fault['kind'], Deed>> = {
     const junk = Uint8Array.from({ length: 64 }, () => Math.floor(chance() * 256))
     const packs = host.peer?.entries.entries().flatMap(each => each.release?.packs ?? []) ?? []
     const largest = packs.sort((a, b) => b.size - a.size)[0]
-    const isBurst = largest !== undefined && chance() < 0.05
+    const isBurst = largest !== undefined && chance() < 0.01
     const pack = isBurst ? unhex(largest.digest, 32)! : junk.subarray(0, 32)
     for (const peer of carrier.peers()) {
       if (kind === 0) void carrier.send(peer, junk)

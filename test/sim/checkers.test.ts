@@ -265,12 +265,14 @@ test('fetch-ends: bytes come; they do not, though a neighbour has them', () => {
   const stage = new Stage('fetch-ends', { agent, entries: { release: () => ({ sequence: 2 }) } })
   stage.decided()
   stage.hear({ kind: 'healed' })
-  for (let at = 0; at < 10; at++) {
+  for (let at = 0; at < 4; at++) {
     stage.nowMs += 100_000
     offset += 10
     expect(stage.decided()).toBeUndefined()
   }
-  stage.nowMs += 600_000
+  stage.nowMs += 300_000
   expect(stage.decided()).toContain('without a byte')
+  offset = 0
+  expect(stage.decided()).toContain('for 480 s; 1 honest')
   expect(stage.pending()).toEqual(['h1 is still fetching'])
 })
