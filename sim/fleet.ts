@@ -138,10 +138,14 @@ export class SimFleet {
   }
 
   /** Publishes a release near a host; tries again until somebody is there or the run is over. */
-  async publish(person: Person, wish: Partial<Wish>, near: number): Promise<Published | undefined> {
+  async publish(
+    person: Person,
+    wish: Partial<Wish> & { readonly isLarge?: boolean },
+    near: number,
+  ): Promise<Published | undefined> {
     const number = ++this.#number
     const { chance } = { chance: this.world.chance(`release ${number}`, 'files') }
-    const bytes = chance() < 0.3 ? 40_000 + chance() * 400_000 : 100 + chance() * 4_000
+    const bytes = chance() < (wish.isLarge ? 1 : 0.3) ? 40_000 + chance() * 400_000 : 100 + chance() * 4_000
     const files = wish.files ?? roleFiles(number, chance, Math.round(bytes))
     const asked: Wish = { subject: `release number ${number}`, terms, ...wish, files }
     this.#publishing++
@@ -185,8 +189,10 @@ export class SimFleet {
     for (let tries = 0; tries < forksMax && world.nowMs < endMs && this.violations.length === 0; tries++) {
       let last: Published | undefined
       const lost = this.#lostSide()
-      const wish = lost === undefined ? {} : { drops: lost.id }
-      void this.publish('anna', { subject: 'the last release', ...wish }, lost?.near ?? near).then(done => {
+      // In every other world its pack is too large to travel inside: it is fetched from whoever holds it.
+      const isLarge = scenario.seed % 2 === 0
+      const wish = { subject: 'the last release', isLarge, ...(lost && { drops: lost.id }) }
+      void this.publish('anna', wish, lost?.near ?? near).then(done => {
         last = done
       })
       while (last === undefined && world.nowMs < endMs && this.violations.length === 0)
@@ -230,7 +236,8 @@ export class SimFleet {
     const undo = strike(fault, this.#struck)
     if (undo === undefined) return
     this.#open.set(fault, undo)
-    if (fault.untilMs !== undefined)
+    // What lasts to the end of the phase is for #heal to end: outside the core it goes on.
+    if (fault.untilMs !== undefined && fault.untilMs < this.scenario.faultsMs)
       this.world.after(fault.untilMs - this.world.nowMs, () => {
         if (!this.#open.delete(fault)) return
         this.world.trace(`end of ${fault.kind} ${fault.hosts.join(',')}`)
@@ -249,6 +256,9 @@ export class SimFleet {
         return
       case 'expired':
         await this.publish('bert', { subject: label, expired: true }, near())
+        return
+      case 'wrongContent':
+        await this.publish('bert', { subject: label, untrue: true }, near())
         return
       case 'fork':
         await Promise.all(

@@ -10,7 +10,7 @@ import {
   prepareRelease,
   taggerOf,
 } from '../node/release.ts'
-import { utf8 } from '../signing/bytes.ts'
+import { hex, utf8 } from '../signing/bytes.ts'
 import { publicKeyOf, sha256 } from '../signing/crypto.ts'
 import { sealDelegation, writeDelegation } from '../signing/delegation.ts'
 import { encodeEnvelope, entryIdOf, type FleetId, sealEntry, writePayload } from '../signing/entry.ts'
@@ -22,7 +22,7 @@ import { type Signer, seedSigner, signSshsig } from '../signing/sshsig.ts'
 import { readTrust, type Trust, type TrustFiles, trustDigests, trustTree } from '../signing/trust.ts'
 import { epochMs } from './clock.ts'
 import { Laptop, type LaptopWorld } from './laptop.ts'
-import type { Ledger } from './ledger.ts'
+import type { Ledger, Signed } from './ledger.ts'
 
 export const people = ['anna', 'bert'] as const
 export type Person = (typeof people)[number]
@@ -49,6 +49,8 @@ export interface Wish {
   readonly expired?: boolean
   /** Id of a sibling that ends. */
   readonly drops?: string
+  /** The content that is signed is not that of the files. */
+  readonly untrue?: boolean
   /** Content digests put on the never list. */
   readonly never?: readonly string[]
 }
@@ -119,8 +121,11 @@ export class Operators {
         const bytes = (await repository.readPack(info.digest, 0, info.size)) ?? new Uint8Array()
         delta = { ...info, base: parent, bytes }
       }
-      const entry = makeReleaseEntry(common, asked, made, delta)
-      this.#sign(entry, 'release', subject, { commit, content }, !wish.expired)
+      const signed = wish.untrue ? hex(sha256(utf8(content))) : content
+      const release = { ...made.release, content: signed }
+      const entry = makeReleaseEntry(common, asked, { ...made, release }, delta)
+      const more = { commit, content: signed, ...(wish.untrue && { untrue: true as const }) }
+      this.#sign(entry, 'release', subject, more, !wish.expired && !wish.untrue)
       laptop.submit(entry, { pack: made.digest, release: made.release })
       return { sequence: entry.sequence, id: entry.id, content, frozen: entries.frozen() }
     })
@@ -206,7 +211,7 @@ export class Operators {
     { sequence, id, envelope }: MadeEntry,
     kind: 'trust' | 'release',
     subject: string,
-    more: { commit?: string; content?: string },
+    more: Pick<Signed, 'commit' | 'content' | 'untrue'>,
     sound: boolean,
   ): void {
     const atMs = this.#world.world.nowMs
