@@ -20,6 +20,7 @@ import { simDurable, simRepository } from './files.ts'
 import { type Filter, filtered } from './hostile.ts'
 import { Killed, Life } from './life.ts'
 import type { Memory } from './memory.ts'
+import type { Breakage } from './plan.ts'
 import { Process } from './process.ts'
 import { simStore } from './store.ts'
 import type { World } from './world.ts'
@@ -38,6 +39,8 @@ export interface HostWorld {
   readonly emit: (event: SimEvent) => void
   /** An exception of our own code. */
   readonly crashed: (where: string, error: unknown) => void
+  /** How a release does not work on the host of that index. */
+  readonly breaks: (entry: LogEntry, index: number) => Breakage | undefined
 }
 
 export interface HostOptions {
@@ -47,6 +50,8 @@ export interface HostOptions {
   /** Asked first, besides the roster. */
   readonly seeds: readonly string[]
   readonly core: boolean
+  /** Files that its machine has before fleet comes. */
+  readonly given?: readonly string[]
 }
 
 export class SimHost implements Watched {
@@ -59,6 +64,7 @@ export class SimHost implements Watched {
   readonly clock: SimClock
   readonly disk: SimDisk
   readonly machine: Machine
+  readonly given: readonly string[]
   honest = true
   cloned = false
   disks = 0
@@ -96,6 +102,7 @@ export class SimHost implements Watched {
     this.self = peerIdOf(key) as string as PeerId
     this.clock = new SimClock(world.world)
     this.disk = new SimDisk(() => this.clock.now(), world.world.chance(this.name, 'disk'))
+    this.given = options.given ?? []
     this.machine = new Machine(world.world, this)
   }
 
@@ -137,6 +144,8 @@ export class SimHost implements Watched {
     this.#world.network.thaw(this.address)
     this.#process?.goOn()
   }
+
+  readonly breaks = (entry: LogEntry): Breakage | undefined => this.#world.breaks(entry, this.index)
 
   /** An operator at this host says: fleet apply --agent. */
   retry(): void {
@@ -278,6 +287,7 @@ export class SimHost implements Watched {
         emit({ kind: 'run', host: this, entry })
         const report = await side.runner.run(entry)
         if (!life.alive) return new Promise<never>(() => {})
+        this.machine.ran(report.kind)
         emit({ kind: 'ran', host: this, entry, report })
         return report
       },

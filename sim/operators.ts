@@ -22,7 +22,7 @@ import { type Signer, seedSigner, signSshsig } from '../signing/sshsig.ts'
 import { readTrust, type Trust, type TrustFiles, trustDigests, trustTree } from '../signing/trust.ts'
 import { epochMs } from './clock.ts'
 import { Laptop, type LaptopWorld } from './laptop.ts'
-import type { Ledger } from './ledger.ts'
+import type { Ledger, Signed } from './ledger.ts'
 
 export const people = ['anna', 'bert'] as const
 export type Person = (typeof people)[number]
@@ -51,6 +51,7 @@ export interface Wish {
   readonly drops?: string
   /** Content digests put on the never list. */
   readonly never?: readonly string[]
+  readonly breaks?: Signed['breaks']
 }
 
 export interface Published {
@@ -98,7 +99,7 @@ export class Operators {
       const { entries, repository } = laptop.peer
       const nowMs = this.#nowMs()
       const common = { log: entries, signer: this.#signers[person], author: authorOf(person), nowMs }
-      const { files, subject, terms, drops, never = [] } = wish
+      const { files, subject, terms, drops, never = [], breaks } = wish
       const asked = {
         ...{ files, subject, words: '', source: undefined, never, allow: [], drops },
         terms: wish.expired ? { ...terms, expiresSeconds: -60 } : terms,
@@ -117,7 +118,7 @@ export class Operators {
         delta = { ...info, base: parent, bytes }
       }
       const entry = makeReleaseEntry(common, asked, made, delta)
-      this.#sign(entry, 'release', subject, { commit, content }, !wish.expired)
+      this.#sign(entry, 'release', subject, { commit, content, ...(breaks && { breaks }) }, !wish.expired)
       laptop.submit(entry, { pack: made.digest, release: made.release })
       return { sequence: entry.sequence, id: entry.id, content }
     })
@@ -203,7 +204,7 @@ export class Operators {
     { sequence, id, envelope }: MadeEntry,
     kind: 'trust' | 'release',
     subject: string,
-    more: { commit?: string; content?: string },
+    more: Partial<Pick<Signed, 'commit' | 'content' | 'breaks'>>,
     sound: boolean,
   ): void {
     const atMs = this.#world.world.nowMs
