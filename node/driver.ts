@@ -148,7 +148,8 @@ export class Driver {
   }
 
   #decide(input: Input): readonly Effect[] {
-    const effects = this.#ports.agent.handle(input, this.#ports.clock.now())
+    const { agent, clock } = this.#ports
+    const effects = agent.handle(input, clock.steady(), clock.now())
     this.#ports.observe?.(input, effects)
     for (const effect of effects) {
       if (effect.kind === 'send' && this.#queue.length >= queueMax) continue
@@ -162,7 +163,7 @@ export class Driver {
   #arm(): void {
     this.#cancelTick()
     if (this.#stopped) return
-    const ms = this.#ports.agent.wakeMs() - this.#ports.clock.now()
+    const ms = this.#ports.agent.wakeMs() - this.#ports.clock.steady()
     this.#cancelTick = this.#ports.timers.after(Math.max(ms, tickMs), () => this.feed({ kind: 'tick' }))
   }
 
@@ -175,6 +176,10 @@ export class Driver {
         const work = this.#perform(effect)
         if (work !== undefined) await work
       } catch (error) {
+        // What follows leans on what failed: a status must not go out under a number that may be used again.
+        this.#queue.length = 0
+        this.#stopped = true
+        this.#cancelTick()
         this.#failed(effect.kind, error)
         this.#ports.fatal(error)
       }

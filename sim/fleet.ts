@@ -201,28 +201,21 @@ export class SimFleet {
     // A laptop that still looks for hosts finds them now, or gives up; its entry must not come after the last.
     while (this.#publishing > 0 && world.nowMs < endMs) await world.run(world.nowMs + 5_000)
     const near = scenario.core[0]!
-    const wish = this.#rehearsal ? this.#rehearsal.last() : { subject: 'the last release' }
-    if (wish === undefined && this.#fork(near) === undefined) return
+    const isFrozen = this.hosts.some(each => each.core && each.peer?.entries.frozen())
+    const wish =
+      this.#rehearsal === undefined
+        ? { subject: 'the last release' }
+        : this.#rehearsal.last(isFrozen ? undefined : this.ledger.entries().at(-1)?.id)
+    if (wish === undefined) return
     let last: Published | undefined
     const ending = (async () => {
-      const fork = this.#fork(near)
-      last = await this.publish(
-        'anna',
-        fork === undefined ? (wish ?? {}) : { ...wish, subject: `end of a fork`, drops: fork },
-        near,
-      )
+      // Forks within forks are ended one after the other.
+      do last = await this.publish('anna', { ...wish, endsFork: true }, near)
+      while (last?.frozen === true && world.nowMs < endMs)
     })()
-    while (last === undefined && world.nowMs < endMs && this.violations.length === 0)
+    while ((last === undefined || last.frozen) && world.nowMs < endMs && this.violations.length === 0)
       await world.run(world.nowMs + 2_000)
     void ending
-  }
-
-  /** The sibling of a fork that froze a host of the core. */
-  #fork(near: number): string | undefined {
-    const frozen = [this.hosts[near]!, ...this.hosts.filter(each => each.core)].find(each =>
-      each.peer?.entries.frozen(),
-    )
-    return frozen?.peer?.entries.forks()[0]?.theirs
   }
 
   #isOfCore(fault: Fault): boolean {
@@ -296,7 +289,6 @@ export class SimFleet {
     if (this.violations.length >= toldMax) return
     this.#trace(event)
     if (event.kind === 'spoke') this.ledger.say(hex(event.pair[1]), event.status)
-    if (event.kind === 'spoke' && event.host instanceof SimHost) event.host.remember(event.pair)
     this.marks.event(event)
     this.story.event(event, this.world.nowMs)
     this.#rehearsal?.event(event)

@@ -29,7 +29,7 @@ import type { World } from './world.ts'
 const againMs = 2_000
 const bootMs = 20_000
 /** Statuses that a host remembers having said. */
-const memoryMax = 50
+const pastMax = 50
 
 export interface HostWorld {
   readonly world: World
@@ -74,7 +74,7 @@ export class SimHost implements Watched {
   /** What becomes of what it sends; none on an honest host. */
   readonly filters = new Set<Filter>()
   /** Statuses that it said, the newest last: what a hostile host repeats. */
-  readonly memory: StatusPair[] = []
+  readonly past: StatusPair[] = []
   carrier: Carrier | undefined
   /** A power cut loses what was not flushed, instead of keeping it by luck. */
   losesUnflushed = false
@@ -85,7 +85,6 @@ export class SimHost implements Watched {
   #side: SimEngine | undefined
   #bootedMs = 0
   #boots = 0
-  #spoke = 0
   /** Wanted: it is to run. A start that failed is tried again only then. */
   #on = false
 
@@ -153,13 +152,17 @@ export class SimHost implements Watched {
     this.peer?.driver.feed({ kind: 'retry' })
   }
 
+  get memory(): Memory {
+    return this.#world.memory
+  }
+
   get seed(): Uint8Array {
     return this.#options.seed
   }
 
   remember(pair: StatusPair): void {
-    this.memory.push(pair)
-    if (this.memory.length > memoryMax) this.memory.shift()
+    this.past.push(pair)
+    if (this.past.length > pastMax) this.past.shift()
   }
 
   /** The disk is new: the key, and what the host was told when it joined, are all that is left. */
@@ -248,18 +251,22 @@ export class SimHost implements Watched {
       bootMs: this.#bootedMs,
       slowMs: () => this.slowMs,
       wrap: carrier => {
-        this.carrier = filtered(carrier, this)
+        this.carrier = filtered(carrier, this, (status, pair) => {
+          if (!life.alive) return
+          this.remember(pair)
+          emit({ kind: 'spoke', host: this, status, pair })
+        })
         return this.carrier
       },
       observe: (input, effects) => {
         if (!life.alive) return
         emit({ kind: 'decided', host: this, input, effects })
-        this.#listen()
       },
-      log: (...said) => {
-        if (life.alive) this.log(...said)
+      log: (...words) => {
+        if (life.alive) this.log(...words)
       },
-      fatal: error => this.#failed(error),
+      // The process goes on for a moment before it ends.
+      fatal: error => world.after(1, () => life.alive && this.#failed(error)),
       host: async ports => {
         const side = await this.machine.open(life, ports)
         this.#side = side
@@ -272,7 +279,6 @@ export class SimHost implements Watched {
       const peer = await process.start()
       if (!life.alive) return
       this.peer = peer
-      this.#spoke = 0
       this.#side?.host.begin()
       emit({ kind: 'started', host: this })
     } catch (error) {
@@ -292,14 +298,6 @@ export class SimHost implements Watched {
         return report
       },
     }
-  }
-
-  /** A status of its own that nobody has heard of yet. */
-  #listen(): void {
-    const row = this.peer?.reporter.board.row(this.key)
-    if (row === undefined || row.status.n === this.#spoke) return
-    this.#spoke = row.status.n
-    this.#world.emit({ kind: 'spoke', host: this, status: row.status, pair: row.pair })
   }
 
   /** A failure of the world (it has a code) ends the agent, and systemd starts it again; all else is a bug of ours. */

@@ -29,6 +29,8 @@ export class Rehearsal {
   readonly #at: RehearsalWorld
   readonly #restMs: number
   #ranMs = 0
+  #last: Published | undefined
+  /** Content of the release that breaks hosts. */
   #bad: string | undefined
 
   constructor(plan: Plan, at: RehearsalWorld) {
@@ -53,10 +55,10 @@ export class Rehearsal {
     this.over = true
   }
 
-  /** What the healed fleet is to have in the end; undefined: what it has. */
-  last(): Partial<Wish> | undefined {
-    const last = this.#plan.releases.at(-1)
-    if (last?.takesBack !== true) return undefined
+  /** What the healed fleet is to get in the end; undefined: nothing, since `newest` is the last release and a good one. */
+  last(newest: string | undefined): Partial<Wish> | undefined {
+    const last = this.#plan.releases.at(-1)!
+    if (last.takesBack !== true) return newest === this.#last?.id ? undefined : this.#wish(last)
     return { ...this.#wish(last), ...(this.#bad !== undefined && { never: [this.#bad] }) }
   }
 
@@ -64,6 +66,7 @@ export class Rehearsal {
     const { world, hosts, publish } = this.#at
     const near = Math.floor(world.chance('rehearsal', `near ${release.subject}`)() * hosts.length)
     const published = await publish(this.#wish(release), near)
+    this.#last = published
     if (release.breaks !== undefined) this.#bad = published?.content
     return published
   }

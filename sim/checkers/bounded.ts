@@ -17,7 +17,7 @@ export function bounded(seen: Queues['largest'] = new Map()): Checker {
         board: [reporter.board.size, limits.hosts],
         refused: [entries.refused().length, 32],
         forks: [entries.forks().length, 16],
-        connections: [carrier.peers().length, 2 * limits.connectionsMax],
+        connections: [carrier.peers().length, limits.connectionsHard],
       }
       for (const [name, [now, most]] of Object.entries(queues)) {
         const before = seen.get(name)
