@@ -12,7 +12,7 @@ import { openSimEngine, type SimEngine, type Trial } from './engine.ts'
 import type { Watched } from './events.ts'
 import type { Life } from './life.ts'
 import type { Breakage } from './plan.ts'
-import type { World } from './world.ts'
+import type { Time } from './world.ts'
 
 /** The agent's folder on a host. */
 export const stateFolder = '/var/lib/fleet'
@@ -55,7 +55,7 @@ const actsMax = 12
 const changesMax = 120
 
 export class Machine {
-  readonly #world: World
+  readonly #world: Time
   readonly #host: Patient
   readonly #troubles = new Set<Trouble>()
   readonly #chance: () => number
@@ -66,7 +66,7 @@ export class Machine {
   /** A run, or what it brought, whose checks fail. */
   #bad: string | undefined
 
-  constructor(world: World, host: Patient) {
+  constructor(world: Time, host: Patient) {
     this.#world = world
     this.#host = host
     this.#chance = world.chance(host.name, 'ailments')

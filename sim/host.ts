@@ -11,7 +11,7 @@ import type { FleetId } from '../signing/entry.ts'
 import { peerIdOf } from '../signing/keys.ts'
 import type { Host as Rostered } from '../signing/roster.ts'
 import { Machine, stateFolder } from './ailments.ts'
-import type { Network } from './carrier.ts'
+import type { Wires } from './carrier.ts'
 import { SimClock } from './clock.ts'
 import { type DiskCopy, SimDisk } from './disk.ts'
 import type { SimEngine } from './engine.ts'
@@ -23,7 +23,7 @@ import type { Memory } from './memory.ts'
 import type { Breakage } from './plan.ts'
 import { Process } from './process.ts'
 import { simStore } from './store.ts'
-import type { World } from './world.ts'
+import type { Time } from './world.ts'
 
 /** ms until systemd starts an agent again that ended by itself, and until a machine is up again after a power cut. */
 const againMs = 2_000
@@ -32,8 +32,8 @@ const bootMs = 20_000
 const pastMax = 50
 
 export interface HostWorld {
-  readonly world: World
-  readonly network: Network
+  readonly world: Time
+  readonly network: Wires
   readonly memory: Memory
   readonly fleet: FleetId
   readonly emit: (event: SimEvent) => void
