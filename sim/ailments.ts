@@ -107,7 +107,7 @@ export class Machine {
     for (const path of given) makeFolders(disk, path)
     const texts = { ...Object.fromEntries(given.map(path => [path, ''])), ...files }
     for (const [path, text] of Object.entries(texts)) engine.edit(path, new TextEncoder().encode(text))
-    disk.flush([])
+    disk.flush()
   }
 
   /** Begins; answers with what ends it. */

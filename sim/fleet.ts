@@ -1,5 +1,6 @@
 // A simulated fleet, run by a script: builds world, hosts and operators, lets the faults happen, heals the core for good, and
 // waits until it has converged. What is promised is in checkers/; what is told of it is story.ts's.
+import { limits } from '../gossip/limits.ts'
 import type { LogEntry } from '../node/log.ts'
 import type { RolloutTerms } from '../node/release.ts'
 import { hex } from '../signing/bytes.ts'
@@ -28,6 +29,8 @@ const stayMs = 60_000
 const tryAgainMs = 30_000
 /** Roles, by index: what a release breaks for one of them must not look broken to the others. */
 const roles = ['web', 'db', 'cache'] as const
+/** Entries that an operator publishes to end all forks. */
+const forksMax = 8
 /** Violations told of one checker: the first says the most. */
 const toldMax = 3
 
@@ -201,21 +204,32 @@ export class SimFleet {
     // A laptop that still looks for hosts finds them now, or gives up; its entry must not come after the last.
     while (this.#publishing > 0 && world.nowMs < endMs) await world.run(world.nowMs + 5_000)
     const near = scenario.core[0]!
-    const isFrozen = this.hosts.some(each => each.core && each.peer?.entries.frozen())
-    const wish =
-      this.#rehearsal === undefined
-        ? { subject: 'the last release' }
-        : this.#rehearsal.last(isFrozen ? undefined : this.ledger.entries().at(-1)?.id)
+    const frozen = () => this.hosts.some(each => each.core && each.peer?.entries.frozen() === true)
+    const rehearsal = this.#rehearsal
+    const newest = frozen() ? undefined : this.ledger.entries().at(-1)?.id
+    const wish = rehearsal ? rehearsal.last(newest) : { subject: 'the last release' }
     if (wish === undefined) return
-    let last: Published | undefined
-    const ending = (async () => {
-      // Forks within forks are ended one after the other.
-      do last = await this.publish('anna', { ...wish, endsFork: true }, near)
-      while (last?.frozen === true && world.nowMs < endMs)
-    })()
-    while ((last === undefined || last.frozen) && world.nowMs < endMs && this.violations.length === 0)
-      await world.run(world.nowMs + 2_000)
-    void ending
+    // Forks within forks are ended one after the other, as operators see them.
+    for (let tries = 0; tries < forksMax && world.nowMs < endMs && this.violations.length === 0; tries++) {
+      let last: Published | undefined
+      void this.publish('anna', { ...wish, forks: this.#forks() }, near).then(done => {
+        last = done
+      })
+      while (last === undefined && world.nowMs < endMs && this.violations.length === 0)
+        await world.run(world.nowMs + 2_000)
+      // Until all have heard of it, by gossip or by sync.
+      const heardMs = world.nowMs + 2 * limits.syncMs
+      while (frozen() && world.nowMs < heardMs && this.violations.length === 0)
+        await world.run(world.nowMs + 2_000)
+      if (!frozen()) return
+    }
+  }
+
+  /** What hosts of the core show of forks that freeze them. */
+  #forks() {
+    return this.hosts
+      .filter(each => each.core && each.peer?.entries.frozen() === true)
+      .flatMap(each => each.peer?.entries.forks() ?? [])
   }
 
   #isOfCore(fault: Fault): boolean {

@@ -75,6 +75,8 @@ export class SimHost implements Watched {
   readonly filters = new Set<Filter>()
   /** Statuses that it said, the newest last: what a hostile host repeats. */
   readonly past: StatusPair[] = []
+  /** Beginnings of the signatures of statuses that have left it. */
+  readonly told = new Set<string>()
   carrier: Carrier | undefined
   /** A power cut loses what was not flushed, instead of keeping it by luck. */
   losesUnflushed = false

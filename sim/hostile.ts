@@ -158,8 +158,6 @@ export function filtered(
   host: SimHost,
   spoke: (status: Status, pair: StatusPair) => void,
 ): Carrier {
-  /** The beginnings of signatures. */
-  const told = new Set<string>()
   /** A status of the host's own leaves it for the first time. */
   const listen = (message: Message) => {
     if (message.t !== 'statuses') return
@@ -167,8 +165,8 @@ export function filtered(
       const read = host.memory.readStatus(pair)
       if (isRefusal(read) || Buffer.compare(read.status.host, ownKey) !== 0) continue
       const name = hex(pair[1].subarray(0, 12))
-      if (told.has(name)) continue
-      told.add(name)
+      if (host.told.has(name)) continue
+      host.told.add(name)
       spoke(read.status, pair)
     }
   }

@@ -1,6 +1,7 @@
 // The operators of a simulated fleet: two people with keys, who make trust and releases as `fleet publish` does
 // (node/release.ts), on laptops that join as peers, hand over, and leave. What they sign stands in the ledger.
 
+import type { EntryLog } from '../node/log.ts'
 import type { SourceFile } from '../node/publish.ts'
 import type { RolloutTerms, Words } from '../node/release.ts'
 import {
@@ -11,6 +12,7 @@ import {
   taggerOf,
 } from '../node/release.ts'
 import { utf8 } from '../signing/bytes.ts'
+import type { Fork } from '../signing/chain.ts'
 import { publicKeyOf, sha256 } from '../signing/crypto.ts'
 import { sealDelegation, writeDelegation } from '../signing/delegation.ts'
 import { encodeEnvelope, entryIdOf, type FleetId, sealEntry, writePayload } from '../signing/entry.ts'
@@ -47,8 +49,8 @@ export interface Wish {
   readonly terms: RolloutTerms
   /** Expired before anybody hears of it. */
   readonly expired?: boolean
-  /** Ends the oldest fork that the laptop sees, if it sees one. */
-  readonly endsFork?: boolean
+  /** Forks that hosts show: the oldest of them that the laptop's log has a side of is ended. */
+  readonly forks?: readonly Fork[]
   /** Content digests put on the never list. */
   readonly never?: readonly string[]
   readonly breaks?: Signed['breaks']
@@ -102,8 +104,8 @@ export class Operators {
       const nowMs = this.#nowMs()
       const common = { log: entries, signer: this.#signers[person], author: authorOf(person), nowMs }
       const { files, terms, never = [], breaks } = wish
-      const forks = [...entries.forks()].sort((a, b) => a.sequence - b.sequence)
-      const drops = wish.endsFork === true ? forks[0]?.theirs : undefined
+      const forks = [...entries.forks(), ...(wish.forks ?? [])].sort((a, b) => a.sequence - b.sequence)
+      const drops = wish.forks && forks.map(each => loserOf(each, entries)).find(each => each !== undefined)
       const subject = drops === undefined ? wish.subject : 'end of a fork'
       const asked = {
         ...{ files, subject, words: '', source: undefined, never, allow: [], drops },
@@ -227,6 +229,12 @@ export class Operators {
   #nowMs(): number {
     return epochMs + this.#world.world.nowMs
   }
+}
+
+/** The sibling that is not of this log. */
+function loserOf({ sequence, ours, theirs }: Fork, entries: EntryLog): string | undefined {
+  const id = entries.idAt(sequence)
+  return id === ours ? theirs : id === theirs ? ours : undefined
 }
 
 const authorOf = (person: Person) => ({ name: person, email: `${person}@example.org` })
