@@ -1,12 +1,14 @@
 // A simulated fleet, run by a script: builds world, hosts and operators, lets the faults happen, heals the core for good, and
 // waits until it has converged. What is promised is in checkers/; what is told of it is story.ts's.
 import { limits } from '../gossip/limits.ts'
+import type { LogEntry } from '../node/log.ts'
 import type { RolloutTerms } from '../node/release.ts'
 import { hex } from '../signing/bytes.ts'
 import { publicKeyOf } from '../signing/crypto.ts'
 import type { Host as Rostered } from '../signing/roster.ts'
 import { Network } from './carrier.ts'
 import { checkers, liveness } from './checkers/index.ts'
+import { shuffled } from './draw.ts'
 import type { Checker, Scene, SimEvent } from './events.ts'
 import type { Fault, FaultKind, Scenario } from './faults.ts'
 import { SimHost } from './host.ts'
@@ -14,6 +16,8 @@ import { Ledger } from './ledger.ts'
 import { Marks } from './marks.ts'
 import { type Memory, noMemory } from './memory.ts'
 import { Operators, type Person, type Published, people, seedOf, type Wish } from './operators.ts'
+import type { Plan } from './plan.ts'
+import { Rehearsal } from './rehearsal.ts'
 import type { Violation } from './report.ts'
 import { roleFiles } from './role.ts'
 import { Story } from './story.ts'
@@ -55,17 +59,20 @@ export class SimFleet {
   readonly #struck: Struck
   /** What ends the faults that last. */
   readonly #open = new Map<Fault, () => void>()
+  readonly #rehearsal: Rehearsal | undefined
   #number = 0
   #over = false
+  #healed = false
   #publishing = 0
 
-  constructor(scenario: Scenario, memory: Memory = noMemory) {
+  /** With a plan, its hosts and releases instead of made-up ones; the scenario is then one of drawRehearsal. */
+  constructor(scenario: Scenario, memory: Memory = noMemory, plan?: Plan) {
     this.scenario = scenario
     const { seed } = scenario
     this.world = new World(seed)
     this.network = new Network(this.world)
     const core = new Set(scenario.core)
-    const roster = Array.from({ length: scenario.hosts }, (_, at) => rosteredOf(seed, at))
+    const roster = Array.from({ length: scenario.hosts }, (_, at) => rosteredOf(seed, at, plan))
     const crashed = (where: string, error: unknown) => this.#crashed(where, error)
     this.operators = new Operators(
       seed,
@@ -75,19 +82,32 @@ export class SimFleet {
     )
     const { fleet } = this.operators.genesis
     const emit = (event: SimEvent) => this.#emit(event)
-    const here = { world: this.world, network: this.network, memory, fleet, emit, crashed }
-    const seeds = scenario.core.slice(0, 3).map(at => roster[at]!.addresses[0]!)
+    const breaks = ({ id }: LogEntry, index: number) => this.ledger.byId(id)?.breaks?.get(index)
+    const here = { world: this.world, network: this.network, memory, fleet, emit, crashed, breaks }
+    const first = scenario.core.slice(0, 3)
+    // The hosts of a plan stand for a fleet that knows itself: nobody is asked by all.
+    const met = this.world.chance('fleet', 'met')
+    const seedsOf = () => (plan === undefined ? first : shuffled(roster.length, met).slice(0, 3))
     this.hosts = roster.map(
       (rostered, index) =>
         new SimHost(here, {
           index,
           rostered,
-          seeds,
+          seeds: seedsOf().map(at => roster[at]!.addresses[0]!),
           core: core.has(index),
           seed: seedOf(seed, rostered.name),
+          given: plan?.hosts[index]?.given ?? [],
         }),
     )
     this.story = new Story(this.hosts, this.ledger, scenario.faultsMs + scenario.healMs / 6)
+    this.#rehearsal =
+      plan &&
+      new Rehearsal(plan, {
+        world: this.world,
+        hosts: this.hosts,
+        publish: (wish, near) => this.publish('anna', wish, near),
+        wait: ms => this.#wait(ms),
+      })
     this.#checkers = checkers(this.queues)
     this.#scene = {
       nowMs: () => this.world.nowMs,
@@ -115,9 +135,12 @@ export class SimFleet {
     for (const fault of faults) world.after(fault.atMs, () => this.#begin(fault))
     for (const { atMs, at } of releases) world.after(atMs, () => void this.publish('anna', {}, at))
     this.#sample()
-    for (let ms = 0; ms < faultsMs && this.violations.length === 0; ms += 5_000) {
-      await world.run(Math.min(faultsMs, ms + 5_000))
-      progress((0.8 * world.nowMs) / faultsMs, 'faults')
+    const rehearsal = this.#rehearsal
+    rehearsal?.play().catch(error => this.#crashed('the rehearsal', error))
+    const isOver = () => (rehearsal === undefined ? world.nowMs >= faultsMs : rehearsal.over)
+    while (!isOver() && this.violations.length === 0) {
+      await world.run(rehearsal ? world.nowMs + 5_000 : Math.min(faultsMs, world.nowMs + 5_000))
+      progress(0.8 * Math.min(1, world.nowMs / faultsMs), 'faults')
     }
     if (this.violations.length > 0) return []
     const endMs = world.nowMs + healMs
@@ -126,7 +149,7 @@ export class SimFleet {
     while (pending.length > 0 && world.nowMs < endMs && this.violations.length === 0) {
       await world.run(world.nowMs + 2_000)
       pending = this.#pending()
-      progress(0.8 + (0.2 * (world.nowMs - faultsMs)) / healMs, 'healed core')
+      progress(1 - (0.2 * (endMs - world.nowMs)) / healMs, 'healed core')
     }
     if (this.violations.length === 0)
       for (const [name, checker] of this.#checkers) {
@@ -173,6 +196,7 @@ export class SimFleet {
   /** Everybody in the core is made whole, and stays so; an operator publishes what they are to have in the end. */
   async #heal(endMs: number): Promise<void> {
     const { world, scenario } = this
+    this.#healed = true
     for (const [fault, undo] of this.#open) {
       // Faults of the network and of operators are over; hosts outside the core stay as they are.
       if (this.#isOfCore(fault)) undo()
@@ -184,15 +208,19 @@ export class SimFleet {
     // A laptop that still looks for hosts finds them now, or gives up; its entry must not come after the last.
     while (this.#publishing > 0 && world.nowMs < endMs) await world.run(world.nowMs + 5_000)
     const near = scenario.core[0]!
-    // Forks within forks are ended one after the other, as operators see them.
     const frozen = () => this.hosts.some(each => each.core && each.peer?.entries.frozen() === true)
+    const rehearsal = this.#rehearsal
+    const newest = frozen() ? undefined : this.ledger.entries().at(-1)?.id
+    // In every other world its pack is too large to travel inside: it is fetched from whoever holds it.
+    const isLarge = scenario.seed % 2 === 0
+    const wish = rehearsal ? rehearsal.last(newest) : { subject: 'the last release', isLarge }
+    if (wish === undefined) return
+    // Forks within forks are ended one after the other, as operators see them.
     for (let tries = 0; tries < forksMax && world.nowMs < endMs && this.violations.length === 0; tries++) {
       let last: Published | undefined
       const lost = this.#lostSide()
-      // In every other world its pack is too large to travel inside: it is fetched from whoever holds it.
-      const isLarge = scenario.seed % 2 === 0
-      const wish = { subject: 'the last release', isLarge, ...(lost && { drops: lost.id }) }
-      void this.publish('anna', wish, lost?.near ?? near).then(done => {
+      const asked = { ...wish, ...(lost && { drops: lost.id }) }
+      void this.publish('anna', asked, lost?.near ?? near).then(done => {
         last = done
       })
       while (last === undefined && world.nowMs < endMs && this.violations.length === 0)
@@ -231,7 +259,8 @@ export class SimFleet {
   }
 
   #begin(fault: Fault): void {
-    if (this.violations.length > 0) return
+    // A rehearsal may be over sooner than was guessed.
+    if (this.violations.length > 0 || this.#healed) return
     this.world.trace(`fault ${fault.kind} ${fault.hosts.join(',')} ${fault.amount ?? ''} ${fault.mode ?? ''}`)
     const undo = strike(fault, this.#struck)
     if (undo === undefined) return
@@ -302,6 +331,7 @@ export class SimFleet {
     if (event.kind === 'spoke') this.ledger.say(hex(event.pair[1]), event.status)
     this.marks.event(event)
     this.story.event(event, this.world.nowMs)
+    this.#rehearsal?.event(event)
     for (const [name, checker] of this.#checkers) {
       const wrong = checker.event(event, this.#scene)
       if (wrong !== undefined) this.#violated(name, 'host' in event ? event.host.name : undefined, wrong)
@@ -372,12 +402,15 @@ export class SimFleet {
   }
 }
 
-function rosteredOf(seed: number, at: number): Rostered {
-  const name = `h${at + 1}`
+function rosteredOf(seed: number, at: number, plan: Plan | undefined): Rostered {
+  const { name, labels } = plan?.hosts[at] ?? {
+    name: `h${at + 1}`,
+    labels: { role: roles[at % roles.length]! },
+  }
   return {
     name,
     key: publicKeyOf(seedOf(seed, name)),
     addresses: [`10.${(at >> 16) & 255}.${(at >> 8) & 255}.${at & 255}:4747`],
-    labels: { role: roles[at % roles.length]! },
+    labels,
   }
 }

@@ -11,7 +11,7 @@ import type { FleetId } from '../signing/entry.ts'
 import { peerIdOf } from '../signing/keys.ts'
 import type { Host as Rostered } from '../signing/roster.ts'
 import { Machine, stateFolder } from './ailments.ts'
-import type { Network } from './carrier.ts'
+import type { Wires } from './carrier.ts'
 import { SimClock } from './clock.ts'
 import { type DiskCopy, SimDisk } from './disk.ts'
 import type { SimEngine } from './engine.ts'
@@ -20,9 +20,10 @@ import { simDurable, simRepository } from './files.ts'
 import { type Filter, filtered } from './hostile.ts'
 import { Killed, Life } from './life.ts'
 import type { Memory } from './memory.ts'
+import type { Breakage } from './plan.ts'
 import { Process } from './process.ts'
 import { simStore } from './store.ts'
-import type { World } from './world.ts'
+import type { Time } from './world.ts'
 
 /** ms until systemd starts an agent again that ended by itself, and until a machine is up again after a power cut. */
 const againMs = 2_000
@@ -31,13 +32,15 @@ const bootMs = 20_000
 const pastMax = 50
 
 export interface HostWorld {
-  readonly world: World
-  readonly network: Network
+  readonly world: Time
+  readonly network: Wires
   readonly memory: Memory
   readonly fleet: FleetId
   readonly emit: (event: SimEvent) => void
   /** An exception of our own code. */
   readonly crashed: (where: string, error: unknown) => void
+  /** How a release does not work on the host of that index. */
+  readonly breaks: (entry: LogEntry, index: number) => Breakage | undefined
 }
 
 export interface HostOptions {
@@ -47,6 +50,8 @@ export interface HostOptions {
   /** Asked first, besides the roster. */
   readonly seeds: readonly string[]
   readonly core: boolean
+  /** Files that its machine has before fleet comes. */
+  readonly given?: readonly string[]
 }
 
 export class SimHost implements Watched {
@@ -59,6 +64,7 @@ export class SimHost implements Watched {
   readonly clock: SimClock
   readonly disk: SimDisk
   readonly machine: Machine
+  readonly given: readonly string[]
   honest = true
   cloned = false
   disks = 0
@@ -97,6 +103,7 @@ export class SimHost implements Watched {
     this.self = peerIdOf(key) as string as PeerId
     this.clock = new SimClock(world.world)
     this.disk = new SimDisk(() => this.clock.now(), world.world.chance(this.name, 'disk'))
+    this.given = options.given ?? []
     this.machine = new Machine(world.world, this)
   }
 
@@ -138,6 +145,8 @@ export class SimHost implements Watched {
     this.#world.network.thaw(this.address)
     this.#process?.goOn()
   }
+
+  readonly breaks = (entry: LogEntry): Breakage | undefined => this.#world.breaks(entry, this.index)
 
   /** An operator at this host says: fleet apply --agent. */
   retry(): void {
@@ -292,6 +301,7 @@ export class SimHost implements Watched {
         emit({ kind: 'run', host: this, entry })
         const report = await side.runner.run(entry)
         if (!life.alive) return new Promise<never>(() => {})
+        this.machine.ran(report.kind)
         emit({ kind: 'ran', host: this, entry, report })
         return report
       },

@@ -9,7 +9,7 @@ import { joinSigned, seedSigner, signSshsig, splitSigned } from '../signing/sshs
 import { readStatus, type State, type Status, signStatus } from '../signing/status.ts'
 import type { Fault } from './faults.ts'
 import type { SimHost } from './host.ts'
-import type { World } from './world.ts'
+import type { Time } from './world.ts'
 
 /** ms between two deeds of a hostile host that does not only wait for others. */
 const deedMs = 3_000
@@ -19,7 +19,7 @@ const floodMax = 200
 const burst = 32
 
 /** The host turns hostile now; answers with what makes it good again. It counts as hostile for the rest of the run. */
-export function hostile(fault: Fault, host: SimHost, { world }: { readonly world: World }): () => void {
+export function hostile(fault: Fault, host: SimHost, { world }: { readonly world: Time }): () => void {
   host.honest = false
   let on = true
   const chance = world.chance(host.name, `hostile ${fault.kind} ${fault.atMs}`)

@@ -53,6 +53,7 @@ export interface Wish {
   readonly untrue?: boolean
   /** Content digests put on the never list. */
   readonly never?: readonly string[]
+  readonly breaks?: Signed['breaks']
 }
 
 export interface Published {
@@ -102,7 +103,7 @@ export class Operators {
       const { entries, repository } = laptop.peer
       const nowMs = this.#nowMs()
       const common = { log: entries, signer: this.#signers[person], author: authorOf(person), nowMs }
-      const { files, terms, drops, never = [] } = wish
+      const { files, terms, drops, never = [], breaks } = wish
       const subject = drops === undefined ? wish.subject : 'end of a fork'
       const asked = {
         ...{ files, subject, words: '', source: undefined, never, allow: [], drops },
@@ -124,7 +125,11 @@ export class Operators {
       const signed = wish.untrue ? hex(sha256(utf8(content))) : content
       const release = { ...made.release, content: signed }
       const entry = makeReleaseEntry(common, asked, { ...made, release }, delta)
-      const more = { commit, content: signed, ...(wish.untrue && { untrue: true as const }) }
+      const more = {
+        ...{ commit, content: signed },
+        ...(wish.untrue && { untrue: true as const }),
+        ...(breaks && { breaks }),
+      }
       this.#sign(entry, 'release', subject, more, !wish.expired && !wish.untrue)
       laptop.submit(entry, { pack: made.digest, release: made.release })
       return { sequence: entry.sequence, id: entry.id, content, frozen: entries.frozen() }
@@ -211,7 +216,7 @@ export class Operators {
     { sequence, id, envelope }: MadeEntry,
     kind: 'trust' | 'release',
     subject: string,
-    more: Pick<Signed, 'commit' | 'content' | 'untrue'>,
+    more: Partial<Pick<Signed, 'commit' | 'content' | 'untrue' | 'breaks'>>,
     sound: boolean,
   ): void {
     const atMs = this.#world.world.nowMs
