@@ -73,15 +73,22 @@ export class Agent {
 
   handle(input: Input, nowMs: number): Effect[] {
     const effects = this.#take(input, nowMs)
-    effects.push(...this.#pursue(nowMs), ...this.#report(nowMs))
+    if (this.#options.role === 'operator') return effects
+    this.#pursue(effects, nowMs)
+    this.#report(effects, nowMs)
     return effects
   }
 
   /** When `tick` is wanted next. */
   wakeMs(): number {
-    const times = [this.#spread.wakeMs(), this.#reporter.wakeMs(), this.#supply.wakeMs()]
-    if (this.#decision?.kind === 'hold') times.push(this.#decision.untilMs)
-    return Math.min(...times.filter(each => each !== undefined))
+    const never = Number.POSITIVE_INFINITY
+    const held = this.#decision?.kind === 'hold' ? this.#decision.untilMs : undefined
+    return Math.min(
+      this.#spread.wakeMs(),
+      this.#reporter.wakeMs() ?? never,
+      this.#supply.wakeMs() ?? never,
+      held ?? never,
+    )
   }
 
   hello(): Uint8Array {
@@ -203,7 +210,8 @@ export class Agent {
           const taken = this.#reporter.take(pair, nowMs)
           if (taken.kind === 'new') {
             effects.push({ kind: 'board', host: taken.host, pair })
-            effects.push(...this.#tell({ kind: 'status', host: taken.host, from }, nowMs))
+            // A status is only noted: it goes out with the next batch.
+            this.#spread.handle({ kind: 'status', host: taken.host, from }, nowMs)
           }
           if (taken.kind === 'twins')
             effects.push(log('warn', 'two statuses under one counter', { host: taken.host }))
@@ -367,10 +375,8 @@ export class Agent {
   }
 
   /** Goes after the newest release: get its pack, then run it when every gate is open. */
-  #pursue(nowMs: number): Effect[] {
-    if (this.#options.role === 'operator') return []
+  #pursue(effects: Effect[], nowMs: number): void {
     const target = this.#log.release()
-    const effects: Effect[] = []
     if (target !== undefined && this.#log.refusalOf(target.id) === undefined)
       effects.push(...this.#supplied(this.#supply.seek(target, this.#announcer, nowMs)))
     const before = this.#decision?.kind === 'hold' ? this.#decision.gate : undefined
@@ -385,7 +391,6 @@ export class Agent {
       const { gate, reason } = decision
       effects.push(log('debug', 'held', { gate, reason, sequence: target?.sequence }))
     }
-    return effects
   }
 
   #decide(target: ReleaseEntry | undefined, nowMs: number): Decision {
@@ -410,6 +415,7 @@ export class Agent {
 
   /** Peers to hear still, all of them where the fleet has fewer. One is heard when all that it holds is here too. */
   #peersToHear(): number {
+    if (this.#options.peersToHear === 0) return 0
     const wanted = Math.min(this.#options.peersToHear, this.#log.roster().length - 1)
     const head = this.#log.head()?.sequence ?? 0
     const heard = [...this.#heard].filter(peer => (this.headOf(peer) ?? 0) <= head)
@@ -423,8 +429,7 @@ export class Agent {
   }
 
   /** Says what has changed of this host, if it is time. */
-  #report(nowMs: number): Effect[] {
-    if (this.#options.role === 'operator') return []
+  #report(effects: Effect[], nowMs: number): void {
     const flags: string[] = []
     const target = this.#log.release()
     if (this.#log.frozen()) flags.push('FORK')
@@ -433,9 +438,9 @@ export class Agent {
     const hold = target && this.#log.hold(target.id, this.#inForce === undefined, nowMs)
     if (hold?.code === 'LANGUAGE_TOO_NEW') flags.push('NEEDS_AGENT')
     const said = this.#reporter.speak(flags, nowMs)
-    if (said === undefined) return []
-    const effects: Effect[] = said.reserve === undefined ? [] : [{ kind: 'reserve', counter: said.reserve }]
-    return [...effects, ...this.#tell({ kind: 'status', host: said.host }, nowMs)]
+    if (said === undefined) return
+    if (said.reserve !== undefined) effects.push({ kind: 'reserve', counter: said.reserve })
+    this.#spread.handle({ kind: 'status', host: said.host }, nowMs)
   }
 
   #tell(input: SpreadInput | Extract<Input, { kind: 'up' | 'down' | 'tick' }>, nowMs: number): Effect[] {

@@ -72,6 +72,8 @@ export class Driver {
   #pumping = false
   #stopped = false
   #cancelTick: () => void = () => {}
+  /** What the tick is set for. */
+  #wakeMs: number | undefined
   readonly #rows = new Map<string, StatusPair>()
   #cancelRows: (() => void) | undefined
   #idle: (() => void)[] = []
@@ -160,10 +162,16 @@ export class Driver {
   }
 
   #arm(): void {
-    this.#cancelTick()
     if (this.#stopped) return
-    const ms = this.#ports.agent.wakeMs() - this.#ports.clock.now()
-    this.#cancelTick = this.#ports.timers.after(Math.max(ms, tickMs), () => this.feed({ kind: 'tick' }))
+    const wakeMs = this.#ports.agent.wakeMs()
+    // Most decisions leave it as it was.
+    if (wakeMs === this.#wakeMs) return
+    this.#cancelTick()
+    this.#wakeMs = wakeMs
+    this.#cancelTick = this.#ports.timers.after(Math.max(wakeMs - this.#ports.clock.now(), tickMs), () => {
+      this.#wakeMs = undefined
+      this.feed({ kind: 'tick' })
+    })
   }
 
   async #pump(): Promise<void> {

@@ -3,10 +3,10 @@
 import type { Carrier, Contact, PeerId } from '../gossip/carrier.ts'
 import { limits } from '../gossip/limits.ts'
 import type { Codec } from '../gossip/message.ts'
-import { hex, text, unhex } from '../signing/bytes.ts'
+import { equal, hex, text, unhex } from '../signing/bytes.ts'
 import { decode } from '../signing/cbor.ts'
 import type { Point } from '../signing/chain.ts'
-import { publicKeyOf } from '../signing/crypto.ts'
+import { publicKeyOf, signing } from '../signing/crypto.ts'
 import { openDelegation } from '../signing/delegation.ts'
 import type { FleetId } from '../signing/entry.ts'
 import { isRefusal } from '../signing/errors.ts'
@@ -17,7 +17,7 @@ import { Admissions } from './admission.ts'
 import { Agent } from './agent.ts'
 import { language, version } from './config.ts'
 import { Driver, type DriverPorts, decodeBook, files, keys, type Runner } from './driver.ts'
-import { EntryLog } from './log.ts'
+import { EntryLog, type Reading } from './log.ts'
 import type { Log } from './os-log.ts'
 import type { Clock, Durable, Repository, Store, Timers } from './ports.ts'
 import { Reporter } from './report.ts'
@@ -46,6 +46,7 @@ export interface PeerPorts {
   /** Default: the plain ones. */
   readonly codec?: Codec
   readonly readStatus?: typeof readStatus
+  readonly reading?: Reading
 }
 
 export interface PeerOptions {
@@ -110,16 +111,18 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     language,
     ...(floor.point && { floor: floor.point }),
     ...(options.alsoAdmitted && { alsoAdmitted: options.alsoAdmitted }),
+    reading: ports.reading,
   })
   const restored = await restore(entries, store, options.first ?? [], log)
 
   const key = publicKeyOf(options.key)
   const host = hex(key)
+  const sign = signing(options.key)
   const { boot, readStatus: open = readStatus } = ports
   const board = new Board({
     open: pair => {
       const signed = open(pair)
-      return isRefusal(signed) || hex(signed.status.fleet) !== fleet ? undefined : signed.status
+      return isRefusal(signed) || !equal(signed.status.fleet, entries.fleet) ? undefined : signed
     },
     rostered: each => entries.host(each) !== undefined,
   })
@@ -128,9 +131,10 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     counter: new Counter(await readNumber(durable, files.counter)),
     host,
     facts: () => factsOf(entries, ports.uptime()),
+    refused: () => entries.hasRefused,
     make: rest => {
       const status = { fleet: entries.fleet, host: key, boot, agent: version, ...rest }
-      const { body, signature } = signStatus(status, options.key)
+      const { body, signature } = signStatus(status, sign)
       return [body, signature]
     },
     idOf: id => pointOf(entries.byId(id)),
@@ -139,7 +143,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     random,
   })
   for (const [, value] of await store.range({ from: 'board/', before: 'board0', limit: limits.hosts })) {
-    const signed = readStatus(decode(value))
+    const signed = open(decode(value))
     // By the reporter, which must speak above what this host has said, also when the counter's file was damaged.
     if (!isRefusal(signed)) reporter.take([signed.body, signed.signature], clock.now())
   }

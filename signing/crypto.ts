@@ -62,7 +62,13 @@ export function publicKeyOf(seed: Uint8Array): Uint8Array {
 
 /** The Ed25519 signature (64 bytes) of a message by a seed (32 bytes). */
 export function sign(seed: Uint8Array, message: Uint8Array): Uint8Array {
-  return new Uint8Array(platformSign(null, message, privateKey(seed)))
+  return signing(seed)(message)
+}
+
+/** The same for many messages: making the key ready costs more than a signature. */
+export function signing(seed: Uint8Array): (message: Uint8Array) => Uint8Array {
+  const key = privateKey(seed)
+  return message => new Uint8Array(platformSign(null, message, key))
 }
 
 /**

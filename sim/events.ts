@@ -71,6 +71,8 @@ export interface Scene {
 
 /** One promise. New for each run; it keeps what it needs to remember. */
 export interface Checker {
+  /** Kinds of events that it looks at; default: all. */
+  readonly of?: readonly SimEvent['kind'][]
   /** What is wrong now, in words; undefined: nothing. */
   event(event: SimEvent, scene: Scene): string | undefined
   /** At the end of the run. */

@@ -48,6 +48,8 @@ export class SimFleet {
   readonly violations: Violation[] = []
   readonly scenario: Scenario
   readonly #checkers: ReadonlyMap<string, Checker>
+  /** By what they look at. */
+  readonly #lookers = new Map<SimEvent['kind'], (readonly [string, Checker])[]>()
   readonly #scene: Scene
   readonly #struck: Struck
   /** What ends the faults that last. */
@@ -272,10 +274,19 @@ export class SimFleet {
     if (event.kind === 'spoke' && event.host instanceof SimHost) event.host.remember(event.pair)
     this.marks.event(event)
     this.story.event(event, this.world.nowMs)
-    for (const [name, checker] of this.#checkers) {
+    for (const [name, checker] of this.#lookersAt(event.kind)) {
       const wrong = checker.event(event, this.#scene)
       if (wrong !== undefined) this.#violated(name, 'host' in event ? event.host.name : undefined, wrong)
     }
+  }
+
+  #lookersAt(kind: SimEvent['kind']): readonly (readonly [string, Checker])[] {
+    let lookers = this.#lookers.get(kind)
+    if (lookers === undefined) {
+      lookers = [...this.#checkers].filter(([, { of }]) => of === undefined || of.includes(kind))
+      this.#lookers.set(kind, lookers)
+    }
+    return lookers
   }
 
   /** What the trace hash is made of: decisions that bind, not every message. */

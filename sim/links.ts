@@ -28,15 +28,19 @@ interface Active {
   /** Empty: all. */
   readonly struck: ReadonlySet<PeerId>
   cut: Cut | undefined
-  /** Begins the names of its streams. */
+  /** The names of its streams: of gossip, and of direct messages. */
   readonly name: string
+  readonly streamName: string
   ended: boolean
 }
 
 /** One direction between two hosts. */
 interface Way {
   readonly baseMs: number
+  readonly chances: (purpose: string) => () => number
   readonly coins: Map<string, () => number>
+  /** Of the jitter, which every send throws for. */
+  jitter: (() => number) | undefined
   /** When the line has sent all it was given (rate). */
   freeMs: number
   /** Of each burst: until when it is silent or speaks. */
@@ -88,7 +92,7 @@ export class Links {
   begin(fault: Fault, peers: readonly PeerId[] = []): void {
     const struck = peers.length > 0 ? new Set(peers) : all
     const name = `${fault.kind} ${fault.atMs} ${peers.join(',')}`
-    const active: Active = { fault, struck, cut: undefined, name, ended: false }
+    const active: Active = { fault, struck, cut: undefined, name, streamName: `${name} stream`, ended: false }
     active.cut =
       fault.kind === 'swizzle' ? this.#swizzle(active, peers) : cutOf(fault.kind, peers, this.#everyone)
     this.#active.push(active)
@@ -151,10 +155,11 @@ export class Links {
   /** ms of one way, once. */
   ms(from: PeerId, to: PeerId): number {
     const way = this.#way(from, to)
-    let ms = way.baseMs * (1 + this.#jitter * this.#coin(way, from, to, 'jitter')())
+    way.jitter ??= way.chances('jitter')
+    let ms = way.baseMs * (1 + this.#jitter * way.jitter())
     for (const active of this.#active)
       if (active.fault.mode === 'slow' && active.cut?.(from, to))
-        ms *= between(slowdown, this.#coin(way, from, to, active.name)())
+        ms *= between(slowdown, this.#coin(way, active.name)())
     return ms
   }
 
@@ -169,7 +174,7 @@ export class Links {
       if (!this.#strikes(active, from, to)) continue
       const { fault, name } = active
       const amount = fault.amount ?? 0
-      const coin = this.#coin(way, from, to, name)
+      const coin = this.#coin(way, name)
       switch (fault.kind) {
         case 'loss':
           isLost ||= coin() < amount
@@ -209,9 +214,9 @@ export class Links {
     let breaks = false
     for (const active of this.#active) {
       if (!this.#strikes(active, from, to)) continue
-      const { fault, name } = active
+      const { fault, streamName } = active
       const amount = fault.amount ?? 0
-      const coin = this.#coin(way, from, to, `${name} stream`)
+      const coin = this.#coin(way, streamName)
       const isJam = fault.mode === 'jam'
       if (fault.kind === 'loss' || isJam) {
         const loss = isJam ? jamLoss : amount
@@ -232,7 +237,7 @@ export class Links {
       active =>
         active.fault.kind === 'breaks' &&
         this.#strikes(active, from, to) &&
-        this.#coin(this.#way(from, to), from, to, active.name)() < (active.fault.amount ?? 0),
+        this.#coin(this.#way(from, to), active.name)() < (active.fault.amount ?? 0),
     )
   }
 
@@ -263,7 +268,7 @@ export class Links {
 
   /** As TCP does: soon after, when it tries again. */
   #release(from: PeerId, to: PeerId, way: Way): void {
-    const ms = retryMs * (1 + 4 * this.#coin(way, from, to, 'release')())
+    const ms = retryMs * (1 + 4 * this.#coin(way, 'release')())
     this.#world.after(ms, () => {
       for (;;) {
         const [first] = way.held
@@ -331,9 +336,9 @@ export class Links {
     return way.freeMs - nowMs
   }
 
-  #coin(way: Way, from: PeerId, to: PeerId, purpose: string): () => number {
+  #coin(way: Way, purpose: string): () => number {
     let coin = way.coins.get(purpose)
-    if (!coin) way.coins.set(purpose, (coin = this.#world.chance(`${from} ${to}`, purpose)))
+    if (!coin) way.coins.set(purpose, (coin = way.chances(purpose)))
     return coin
   }
 
@@ -344,7 +349,9 @@ export class Links {
     if (!way) {
       const { seed } = this.#world
       const ms = baseMs(this.#latency, seed, stateOf(0, from), stateOf(0, to))
-      way = { baseMs: ms, coins: new Map(), freeMs: 0, bursts: new Map(), held: [], heldBytes: 0 }
+      const chances = this.#world.chances(`${from} ${to}`)
+      const coins = { chances, coins: new Map(), jitter: undefined }
+      way = { baseMs: ms, ...coins, freeMs: 0, bursts: new Map(), held: [], heldBytes: 0 }
       ways.set(to, way)
     }
     return way

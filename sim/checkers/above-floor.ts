@@ -5,6 +5,7 @@ export function aboveFloor(): Checker {
   /** By name and disk: the newest release accepted and durable. */
   const floors = new Map<string, number>()
   return {
+    of: ['decided', 'run'],
     event(event, { ledger }) {
       if (event.kind === 'decided') {
         for (const effect of event.effects) {

@@ -3,6 +3,7 @@ import type { Checker, Scene, Watched } from '../events.ts'
 
 export function converges(): Checker {
   return {
+    of: [],
     event: () => undefined,
     pending: scene => scene.hosts.filter(each => each.core).flatMap(host => waitsFor(host, scene)),
   }

@@ -9,6 +9,7 @@ export function fetchEnds(): Checker {
   const seen = new Map<string, { readonly bytes: number; readonly sinceMs: number }>()
   let healed = false
   return {
+    of: ['healed', 'decided'],
     event(event, { nowMs }) {
       if (event.kind === 'healed') healed = true
       if (!healed || event.kind !== 'decided' || event.input.kind !== 'tick' || !event.host.core)
