@@ -30,6 +30,9 @@ export interface Holdings {
   peersToShare(): readonly (readonly [string, readonly string[]])[]
 }
 
+/** The root that a peer names that keeps no board: nobody tells it of statuses, nor asks it for any. */
+export const noBoard = new Uint8Array(32)
+
 export type SpreadInput =
   | { readonly kind: 'up'; readonly peer: PeerId }
   | { readonly kind: 'down'; readonly peer: PeerId }
@@ -49,6 +52,7 @@ export interface Send {
 interface Neighbour {
   /** The last heads heard; undefined before the first. */
   heads: Heads | undefined
+  keepsBoard: boolean
   /** Statuses (host keys in hex) that wait for the next batch. */
   readonly news: Set<string>
 }
@@ -88,6 +92,8 @@ export function createSpread(holdings: Holdings, random: () => number, nowMs: nu
     const neighbour = neighbours.get(from)
     if (neighbour === undefined) return []
     neighbour.heads = theirs
+    neighbour.keepsBoard = !same(theirs.board, noBoard)
+    if (!neighbour.keepsBoard) neighbour.news.clear()
     const sends: Send[] = theirs.answer ? [] : [send(from, heads(true))]
     const [ours] = holdings.head()
     const [their, theirId] = theirs.head
@@ -97,7 +103,7 @@ export function createSpread(holdings: Holdings, random: () => number, nowMs: nu
     else if (id !== undefined && !same(id, theirId)) sends.push(send(from, { t: 'want', after: their - 1 }))
     if (!same(theirs.orders, holdings.ordersRoot())) sends.push(send(from, { t: 'want-orders' }))
     // Both sides see the difference; the one that answers opens, so that digests cross only once.
-    if (theirs.answer && !same(theirs.board, holdings.boardRoot()))
+    if (theirs.answer && boardsDiffer(theirs.board, holdings.boardRoot()))
       sends.push(send(from, { t: 'digest', have: holdings.have(), answer: false }))
     return sends
   }
@@ -152,7 +158,7 @@ export function createSpread(holdings: Holdings, random: () => number, nowMs: nu
   function handle(input: SpreadInput, nowMs: number): Send[] {
     switch (input.kind) {
       case 'up': {
-        neighbours.set(input.peer, { heads: undefined, news: new Set() })
+        neighbours.set(input.peer, { heads: undefined, keepsBoard: true, news: new Set() })
         const peers = holdings.peersToShare()
         return [
           send(input.peer, heads(false)),
@@ -184,7 +190,8 @@ export function createSpread(holdings: Holdings, random: () => number, nowMs: nu
           .map(([peer]) => send(peer, heads(false)))
       }
       case 'status':
-        for (const [peer, each] of neighbours) if (peer !== input.from) each.news.add(input.host)
+        for (const [peer, each] of neighbours)
+          if (peer !== input.from && each.keepsBoard) each.news.add(input.host)
         if (neighbours.size > 0) batchMs = Math.min(batchMs, nowMs + limits.statusBatchMs)
         return []
       case 'tick': {
@@ -206,6 +213,10 @@ export function createSpread(holdings: Holdings, random: () => number, nowMs: nu
       [...neighbours].filter(([, each]) => (each.heads?.held ?? 0) >= sequence).map(([peer]) => peer),
     headsOf: peer => neighbours.get(peer)?.heads,
   }
+}
+
+function boardsDiffer(theirs: Uint8Array, ours: Uint8Array): boolean {
+  return !same(theirs, ours) && !same(theirs, noBoard) && !same(ours, noBoard)
 }
 
 function same(a: Uint8Array, b: Uint8Array): boolean {

@@ -3,7 +3,7 @@
 import type { PeerId, Verdict } from '../gossip/carrier.ts'
 import { limits } from '../gossip/limits.ts'
 import { type Codec, type Hello, type Malformed, type Message, plainCodec } from '../gossip/message.ts'
-import { createSpread, type Holdings, type SpreadInput } from '../gossip/spread.ts'
+import { createSpread, type Holdings, noBoard, type SpreadInput } from '../gossip/spread.ts'
 import { hex, unhex } from '../signing/bytes.ts'
 import type { Admissions } from './admission.ts'
 import type { LogLevel } from './config.ts'
@@ -19,6 +19,8 @@ export interface AgentOptions {
   readonly random: () => number
   /** `host` applies releases and reports; `operator` only takes part in the log, from a laptop. */
   readonly role: 'host' | 'operator'
+  /** Default: true. */
+  readonly keepsBoard?: boolean
   /** Id of the entry in force, from the host's journal. */
   readonly inForce: string | undefined
   readonly paused?: { readonly untilMs: number; readonly reason: string } | undefined
@@ -289,7 +291,7 @@ export class Agent {
         if (entry.kind === 'trust') {
           this.#reporter.rosterChanged()
           this.#options.admissions.forget()
-          effects.push({ kind: 'recheck' }, ...this.#roster())
+          effects.push({ kind: 'recheck' }, { kind: 'enrol', roster: this.#log.directory() })
         }
         this.#announcer = from
         if (entry.kind === 'release') this.#retry = undefined
@@ -329,10 +331,6 @@ export class Agent {
       case 'known':
         return []
     }
-  }
-
-  #roster(): Effect[] {
-    return this.#log.roster().map(host => ({ kind: 'learn', peer: host.peer, addresses: host.addresses }))
   }
 
   #installed(input: Extract<Input, { kind: 'installed' }>, nowMs: number): Effect[] {
@@ -440,7 +438,7 @@ export class Agent {
     const said = this.#reporter.speak(flags, nowMs)
     if (said === undefined) return
     if (said.reserve !== undefined) effects.push({ kind: 'reserve', counter: said.reserve })
-    this.#spread.handle({ kind: 'status', host: said.host }, nowMs)
+    if (this.#options.keepsBoard !== false) this.#spread.handle({ kind: 'status', host: said.host }, nowMs)
   }
 
   #tell(input: SpreadInput | Extract<Input, { kind: 'up' | 'down' | 'tick' }>, nowMs: number): Effect[] {
@@ -467,7 +465,7 @@ export class Agent {
       after: sequence => this.#log.after(sequence),
       ordersRoot: () => noId,
       orders: () => [],
-      boardRoot: () => board.root(),
+      boardRoot: () => (this.#options.keepsBoard === false ? noBoard : board.root()),
       have: () => board.have(),
       newer: than => board.newer(than),
       lacks: list => board.lacks(list),

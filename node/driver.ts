@@ -243,6 +243,9 @@ export class Driver {
       case 'recheck':
         carrier.recheck()
         return
+      case 'enrol':
+        carrier.enrol(effect.roster)
+        return
       case 'learn':
         if (effect.peer !== carrier.self) carrier.learn(effect.peer as PeerId, effect.addresses)
         return

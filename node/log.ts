@@ -1,5 +1,6 @@
 // Core: the operator log of this host. signing/chain.ts decides what may follow; here lies what the agent needs of it:
 // the bytes to pass on, whom the roster names, which release is the newest, what was refused and why.
+import type { Directory } from '../gossip/carrier.ts'
 import { limits } from '../gossip/limits.ts'
 import { equal, hex, unhex } from '../signing/bytes.ts'
 import {
@@ -117,6 +118,7 @@ export interface Rostered extends Host {
 
 interface Roster {
   readonly hosts: readonly Rostered[]
+  readonly byPeer: ReadonlyMap<string, Rostered>
   /** By key in hex. */
   readonly byKey: ReadonlyMap<string, Rostered>
 }
@@ -128,7 +130,11 @@ function indexed(roster: readonly Host[]): Roster {
   let found = rosters.get(roster)
   if (found === undefined) {
     const hosts = roster.map(host => ({ ...host, peer: peerIdOf(host.key) as string }))
-    found = { hosts, byKey: new Map(hosts.map(host => [hex(host.key), host])) }
+    found = {
+      hosts,
+      byPeer: new Map(hosts.map(host => [host.peer, host])),
+      byKey: new Map(hosts.map(host => [hex(host.key), host])),
+    }
     rosters.set(roster, found)
   }
   return found
@@ -147,8 +153,7 @@ export class EntryLog {
   /** By key (hex): the rosters that were accepted here. */
   readonly #seen: ReadonlyMap<string, unknown>[] = []
   readonly #alsoAdmitted: ReadonlySet<string>
-  #roster: ReadonlyMap<string, Rostered> = new Map()
-  #hosts: readonly Rostered[] = []
+  #roster: Roster = indexed([])
   /** Made again when the entries have changed: asked for at every decision. */
   #lists: Lists | undefined
 
@@ -300,16 +305,20 @@ export class EntryLog {
   }
 
   roster(): readonly Rostered[] {
-    return this.#hosts
+    return this.#roster.hosts
+  }
+  /** The same for the network. */
+  directory(): Directory {
+    return this.#roster
   }
   /** By key in hex. */
   host(key: string): Rostered | undefined {
-    return this.#roster.get(key)
+    return this.#roster.byKey.get(key)
   }
 
   /** What the newest roster says of a key (hex). */
   standing(key: string): 'rostered' | 'withdrawn' | 'unknown' | 'no-roster' {
-    if (this.#roster.has(key) || this.#alsoAdmitted.has(key)) return 'rostered'
+    if (this.#roster.byKey.has(key) || this.#alsoAdmitted.has(key)) return 'rostered'
     if (this.#chain.trust() === undefined) return 'no-roster'
     return this.#seen.some(each => each.has(key)) ? 'withdrawn' : 'unknown'
   }
@@ -319,9 +328,8 @@ export class EntryLog {
   }
 
   #readRoster(): void {
-    const { hosts, byKey } = indexed(this.#chain.trust()?.roster ?? [])
-    this.#hosts = hosts
-    this.#roster = byKey
+    this.#roster = indexed(this.#chain.trust()?.roster ?? [])
+    const { byKey } = this.#roster
     if (this.#seen.at(-1) !== byKey) this.#seen.push(byKey)
   }
 

@@ -56,6 +56,8 @@ export interface PeerOptions {
   /** Ed25519 seed: the host's key, or a laptop's session key. */
   readonly key: Uint8Array
   readonly role: 'host' | 'operator'
+  /** Default: true. False: of the board only its own line, as in the largest simulations. */
+  readonly keepsBoard?: boolean
   readonly delegation?: Uint8Array
   /** Keys (hex) to let in besides the roster's. */
   readonly alsoAdmitted?: ReadonlySet<string>
@@ -104,7 +106,7 @@ const peersToHear = 3
 /** Restores, builds and starts to listen. Errors: LISTEN_FAILED, and those of the ports. */
 export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise<Peer> {
   const { clock, durable, log, random, repository, store } = ports
-  const { fleet, role } = options
+  const { fleet, role, keepsBoard = true } = options
   const floor = await findFloor(durable, options.checkpoint, log)
   const entries = new EntryLog({
     fleet,
@@ -124,7 +126,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
       const signed = open(pair)
       return isRefusal(signed) || !equal(signed.status.fleet, entries.fleet) ? undefined : signed
     },
-    rostered: each => entries.host(each) !== undefined,
+    rostered: each => (keepsBoard || each === host) && entries.host(each) !== undefined,
   })
   const reporter = new Reporter({
     board,
@@ -180,6 +182,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
       reporter,
       random,
       role,
+      keepsBoard,
       inForce: side?.inForce?.entry,
       paused: side?.paused,
       failed: await readLines(durable, files.failed),
@@ -219,8 +222,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     fatal: ports.fatal,
     observe: ports.observe,
   })
-  for (const each of entries.roster())
-    if (each.peer !== carrier.self) carrier.learn(each.peer as PeerId, each.addresses)
+  carrier.enrol(entries.directory())
   await driver.retag(entries.entries())
   await driver.start()
   const running = driver

@@ -5,8 +5,9 @@ import type { Probing } from '../node/host/system.ts'
 import type { Log } from '../node/os-log.ts'
 import type { HostPorts } from '../node/peer.ts'
 import type { Clock } from '../node/ports.ts'
+import { openBriefMachine } from './brief.ts'
 import type { Node, SimDisk } from './disk.ts'
-import { openSimEngine, type SimEngine, type Trial } from './engine.ts'
+import { openSimEngine, type Side, type Trial } from './engine.ts'
 import type { Watched } from './events.ts'
 import type { Life } from './life.ts'
 import type { World } from './world.ts'
@@ -22,6 +23,8 @@ export interface Patient {
   readonly disk: SimDisk
   readonly slowMs: number
   readonly log: Log
+  /** Its engine is a whole one. */
+  readonly whole: boolean
 }
 
 /** All that may be wrong with one machine at a time. */
@@ -52,7 +55,7 @@ export class Machine {
   readonly #host: Patient
   readonly #troubles = new Set<Trouble>()
   readonly #chance: () => number
-  #engine: SimEngine | undefined
+  #engine: Side | undefined
   /** Entry in force ('' before any) -> what the targets looked like when it came into force. */
   readonly #looks = new Map<string, string>()
   #edited = false
@@ -63,8 +66,14 @@ export class Machine {
     this.#chance = world.chance(host.name, 'ailments')
   }
 
-  async open(life: Life, ports: HostPorts): Promise<SimEngine> {
+  async open(life: Life, ports: HostPorts): Promise<Side> {
     const { name, key, clock } = this.#host
+    if (!this.#host.whole) {
+      const common = { world: this.#world, life, name, state: stateFolder, runMs, probe: this.#probe }
+      const outcomes = { slowMs: () => this.#host.slowMs, trial: () => this.#trial() }
+      this.#engine = await openBriefMachine({ ...common, ...outcomes }, ports)
+      return this.#engine
+    }
     const engine = await openSimEngine(
       {
         ...{ world: this.#world, life, name, key, state: stateFolder, auditMs, runMs },
@@ -82,7 +91,7 @@ export class Machine {
   }
 
   /** What there is on any Debian before fleet comes. */
-  #furnish(engine: SimEngine): void {
+  #furnish(engine: Side): void {
     const { disk, name } = this.#host
     const files = {
       '/etc/hosts': `127.0.0.1 localhost\n127.0.1.1 ${name}\n`,
@@ -126,7 +135,7 @@ export class Machine {
   /** Compares the targets with what they were when the entry in force came. */
   state(): ReturnType<Watched['state']> {
     const engine = this.#engine
-    if (engine === undefined || engine.dirty || this.#edited) return undefined
+    if (engine === undefined || !this.#host.whole || engine.dirty || this.#edited) return undefined
     const inForce = engine.inForce?.entry
     const look = lookOf(this.#host.disk.root)
     const known = this.#looks.get(inForce ?? '')

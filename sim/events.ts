@@ -25,6 +25,8 @@ export interface Watched {
   readonly cloned: boolean
   /** Healed for good in the second phase. */
   readonly core: boolean
+  /** Keeps the whole board, not only its own line. */
+  readonly observes: boolean
   /** What is in force on its machine, and whether its targets are exactly as that says; undefined: not to be told now. */
   readonly state: () =>
     | { readonly inForce: string | undefined; readonly differs: string | undefined }

@@ -8,6 +8,7 @@ import { Network } from './carrier.ts'
 import { checkers, liveness } from './checkers/index.ts'
 import type { Checker, Scene, SimEvent } from './events.ts'
 import type { Fault, FaultKind, Scenario } from './faults.ts'
+import { Handover } from './handover.ts'
 import { SimHost } from './host.ts'
 import { Ledger } from './ledger.ts'
 import { Marks } from './marks.ts'
@@ -24,6 +25,9 @@ const stayMs = 60_000
 const tryAgainMs = 30_000
 /** Roles, by index: what a release breaks for one of them must not look broken to the others. */
 const roles = ['web', 'db', 'cache'] as const
+/** Above so many hosts, so many keep whole boards and run whole engines (docs/simulator.md). */
+const wholeMax = 200
+const observersMax = 50
 /** Violations told of one checker: the first says the most. */
 const toldMax = 3
 
@@ -41,6 +45,8 @@ export class SimFleet {
   readonly network: Network
   readonly ledger = new Ledger()
   readonly hosts: readonly SimHost[]
+  /** Those that keep whole boards, and run whole engines. */
+  readonly observers: readonly SimHost[]
   readonly operators: Operators
   readonly story: Story
   readonly marks = new Marks()
@@ -52,6 +58,7 @@ export class SimFleet {
   readonly #lookers = new Map<SimEvent['kind'], (readonly [string, Checker])[]>()
   readonly #scene: Scene
   readonly #struck: Struck
+  readonly #handover: Handover | undefined
   /** What ends the faults that last. */
   readonly #open = new Map<Fault, () => void>()
   #number = 0
@@ -75,17 +82,18 @@ export class SimFleet {
     const { fleet } = this.operators.genesis
     const emit = (event: SimEvent) => this.#emit(event)
     const here = { world: this.world, network: this.network, memory, fleet, emit, crashed }
-    const seeds = scenario.core.slice(0, 3).map(at => roster[at]!.addresses[0]!)
+    const chosen = observersOf(scenario)
+    const isLarge = chosen.size < scenario.hosts
     this.hosts = roster.map(
       (rostered, index) =>
         new SimHost(here, {
-          index,
-          rostered,
-          seeds,
-          core: core.has(index),
-          seed: seedOf(seed, rostered.name),
+          ...{ index, rostered, core: core.has(index), seed: seedOf(seed, rostered.name) },
+          seeds: seedsOf(scenario, index).map(at => roster[at]!.addresses[0]!),
+          ...{ observes: chosen.has(index), whole: chosen.has(index) },
         }),
     )
+    this.observers = this.hosts.filter(each => each.observes)
+    this.#handover = isLarge ? new Handover(this.world, this.network, memory, this.observers) : undefined
     this.story = new Story(this.hosts, this.ledger, scenario.faultsMs + scenario.healMs / 6)
     this.#checkers = checkers(this.queues)
     this.#scene = {
@@ -271,7 +279,10 @@ export class SimFleet {
     if (this.violations.length >= toldMax) return
     this.#trace(event)
     if (event.kind === 'spoke') this.ledger.say(hex(event.pair[1]), event.status)
-    if (event.kind === 'spoke' && event.host instanceof SimHost) event.host.remember(event.pair)
+    if (event.kind === 'spoke' && event.host instanceof SimHost) {
+      event.host.remember(event.pair)
+      this.#handover?.said(event.host, event.pair)
+    }
     this.marks.event(event)
     this.story.event(event, this.world.nowMs)
     for (const [name, checker] of this.#lookersAt(event.kind)) {
@@ -351,6 +362,19 @@ export class SimFleet {
     if (this.violations.some(each => !liveness.has(each.checker))) return 'safety'
     return this.violations.length > 0 || pending.length > 0 ? 'liveness' : 'ok'
   }
+}
+
+/** Hosts that keep whole boards and run whole engines: all of them up to a size, then a few of the core. */
+function observersOf({ hosts, core }: Scenario): ReadonlySet<number> {
+  if (hosts <= wholeMax) return new Set(Array.from({ length: hosts }, (_, at) => at))
+  const every = Math.max(1, core.length / observersMax)
+  return new Set(core.filter((_, at) => Math.floor(at / every) !== Math.floor((at - 1) / every)))
+}
+
+/** Whom a host is told of when it joins: three of the core; not the same for all in a fleet that is too large for that. */
+function seedsOf({ hosts, core }: Scenario, index: number): readonly number[] {
+  if (hosts <= wholeMax) return core.slice(0, 3)
+  return [0, 1, 2].map(each => core[(index * 3 + each) % core.length]!)
 }
 
 function rosteredOf(seed: number, at: number): Rostered {

@@ -14,7 +14,7 @@ import { Machine, stateFolder } from './ailments.ts'
 import type { Network } from './carrier.ts'
 import { SimClock } from './clock.ts'
 import { type DiskCopy, SimDisk } from './disk.ts'
-import type { SimEngine } from './engine.ts'
+import type { Side } from './engine.ts'
 import type { SimEvent, Watched } from './events.ts'
 import { simDurable, simRepository } from './files.ts'
 import { type Filter, filtered } from './hostile.ts'
@@ -47,6 +47,10 @@ export interface HostOptions {
   /** Asked first, besides the roster. */
   readonly seeds: readonly string[]
   readonly core: boolean
+  /** Keeps the whole board. */
+  readonly observes: boolean
+  /** Runs the whole engine. */
+  readonly whole: boolean
 }
 
 export class SimHost implements Watched {
@@ -56,6 +60,8 @@ export class SimHost implements Watched {
   readonly self: PeerId
   readonly address: string
   readonly core: boolean
+  readonly observes: boolean
+  readonly whole: boolean
   readonly clock: SimClock
   readonly disk: SimDisk
   readonly machine: Machine
@@ -76,7 +82,7 @@ export class SimHost implements Watched {
   readonly #options: HostOptions
   #life: Life | undefined
   #process: Process | undefined
-  #side: SimEngine | undefined
+  #side: Side | undefined
   #bootedMs = 0
   #boots = 0
   #spoke = 0
@@ -90,6 +96,8 @@ export class SimHost implements Watched {
     this.index = index
     this.name = rostered.name
     this.core = core
+    this.observes = options.observes
+    this.whole = options.whole
     this.address = rostered.addresses[0] ?? `${rostered.name}:4747`
     const key = publicKeyOf(options.seed)
     this.key = hex(key)
@@ -231,6 +239,7 @@ export class SimHost implements Watched {
     const process = new Process({
       ...{ world, network, memory, life, fleet, self: this.self, name: this.name, address: this.address },
       ...{ seeds: this.#options.seeds, clock: this.clock, key: this.#options.seed, role: 'host' },
+      keepsBoard: this.observes,
       store: simStore(life),
       durable: simDurable(life, stateFolder),
       repository: () => simRepository(life, `${stateFolder}/repo.git`, this.clock),
@@ -271,7 +280,7 @@ export class SimHost implements Watched {
     }
   }
 
-  #runner(side: SimEngine, life: Life) {
+  #runner(side: Side, life: Life) {
     const { emit } = this.#world
     return {
       run: async (entry: LogEntry) => {

@@ -177,6 +177,7 @@ export function filtered(carrier: Carrier, host: SimHost): Carrier {
     },
     peers: () => carrier.peers(),
     learn: (peer, addresses) => carrier.learn(peer, addresses),
+    enrol: roster => carrier.enrol(roster),
     addresses: () => carrier.addresses(),
     book: () => carrier.book(),
     recheck: () => carrier.recheck(),
