@@ -25,6 +25,8 @@ export interface CampaignAsk {
   readonly last: number
   readonly jobs: number
   readonly terms: Terms
+  /** Wall clock for one run of a seed. */
+  readonly patienceMs: number
   readonly resume?: string
 }
 
@@ -34,6 +36,9 @@ const notWith: Readonly<Record<string, readonly string[]>> = {
   seeds: ['seed', 'write', 'shrink', 'html'],
 }
 
+/** Ten times what 50 hosts take at worst, on a machine that has other work, too. */
+const patienceSeconds = 300
+
 export function readAsk(options: Options): OneAsk | CampaignAsk {
   for (const [name, others] of Object.entries(notWith))
     for (const other of options[name] === undefined ? [] : others)
@@ -42,6 +47,7 @@ export function readAsk(options: Options): OneAsk | CampaignAsk {
   const terms = readTerms(options)
   const seeds = textOption(options, 'seeds')
   const jobs = numberOption(options, 'jobs', 1, 256)
+  const patience = numberOption(options, 'patience', 1, 86_400)
   const resume = textOption(options, 'resume')
   if (seeds !== undefined)
     return {
@@ -49,9 +55,10 @@ export function readAsk(options: Options): OneAsk | CampaignAsk {
       ...readRange(seeds),
       jobs: jobs ?? availableParallelism(),
       terms,
+      patienceMs: (patience ?? patienceSeconds) * 1000,
       ...(resume !== undefined && { resume }),
     }
-  for (const name of ['jobs', 'resume'])
+  for (const name of ['jobs', 'patience', 'resume'])
     if (options[name] !== undefined)
       throw new CliError(`--${name} is for campaigns`, {
         exit: exits.badInput,

@@ -6,6 +6,7 @@ import { type MulticastDNSComponents, mdns } from '@libp2p/mdns'
 import { fromMultiaddr } from './address.ts'
 import type { PeerId } from './carrier.ts'
 import { Duty, type DutyInput } from './duty.ts'
+import { steadyMs } from './libp2p-time.ts'
 
 /** ms between queries while on duty. */
 const queryMs = 10_000
@@ -49,7 +50,7 @@ export class Segment {
 
   #feed(input: DutyInput): void {
     if (this.#stopped) return
-    for (const effect of this.#duty.handle(input, Date.now()))
+    for (const effect of this.#duty.handle(input, steadyMs()))
       switch (effect.kind) {
         case 'on':
           void this.#service.start?.()
@@ -59,7 +60,7 @@ export class Segment {
           break
         case 'wake':
           clearTimeout(this.#wake)
-          this.#wake = setTimeout(() => this.#feed({ kind: 'wake' }), effect.atMs - Date.now()).unref()
+          this.#wake = setTimeout(() => this.#feed({ kind: 'wake' }), effect.atMs - steadyMs()).unref()
       }
   }
 }

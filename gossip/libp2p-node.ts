@@ -101,6 +101,7 @@ export async function makeNode(settings: NodeSettings): Promise<Node> {
       }),
     ],
     connectionManager: {
+      maxConnections: limits.connectionsHard,
       // Sites behind one address restart together; strangers have a rate of their own.
       inboundConnectionThreshold: 256,
       maxIncomingPendingConnections: 128,

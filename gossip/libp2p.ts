@@ -18,6 +18,7 @@ import { answer, greet, helloProtocol } from './libp2p-hello.ts'
 import type { Segment } from './libp2p-mdns.ts'
 import { isGossiping, makeNode, type Node, type TransportFactory } from './libp2p-node.ts'
 import { messageProtocol, Outbox, read } from './libp2p-stream.ts'
+import { steadyMs } from './libp2p-time.ts'
 import { limits } from './limits.ts'
 import { Peers, type PeersEffect, type PeersInput } from './peers.ts'
 import { Standings } from './standing.ts'
@@ -120,7 +121,7 @@ class Libp2pCarrier implements Carrier {
       dht: this.#options.dht ?? false,
       isDenied: peer => this.#isDenied(peer),
       isUnwelcome: peer => this.#isUnwelcome(peer),
-      isShutOut: peer => this.#standings.of(peer).isShutOut(Date.now()),
+      isShutOut: peer => this.#standings.of(peer).isShutOut(steadyMs()),
       guard: (protocol, handler) => this.#guard(protocol, handler),
     })
     try {
@@ -205,7 +206,7 @@ class Libp2pCarrier implements Carrier {
   }
 
   book(): readonly Contact[] {
-    return this.#peers.book(Date.now())
+    return this.#peers.book(steadyMs())
   }
 
   recheck(): void {
@@ -245,7 +246,7 @@ class Libp2pCarrier implements Carrier {
     const admission = this.#handlers?.admit(peer) ?? 'denied'
     if (admission !== 'unknown') return admission === 'denied'
     const strangers = links.filter(link => link.hello === undefined && !this.#neighbours.has(link.peer))
-    return strangers.length >= limits.strangers || this.#strangers.take(Date.now()) > 0
+    return strangers.length >= limits.strangers || this.#strangers.take(steadyMs()) > 0
   }
 
   #mayStay({ peer, hello }: Link): boolean {
@@ -300,7 +301,7 @@ class Libp2pCarrier implements Carrier {
     else {
       const links = new Set([link])
       const live = () => [...links].findLast(each => each.connection.status === 'open')?.connection
-      this.#neighbours.set(peer, { links, outbox: new Outbox(live), heardMs: Date.now() })
+      this.#neighbours.set(peer, { links, outbox: new Outbox(live), heardMs: steadyMs() })
       this.#segment?.peers(this.#neighbours.size)
       this.#handlers.up(peer, { inbound })
     }
@@ -321,7 +322,7 @@ class Libp2pCarrier implements Carrier {
   /** It has spoken since the last question, by this connection: there is no other. */
   #isHeard({ peer }: Link): boolean {
     const neighbour = this.#neighbours.get(peer)
-    return neighbour?.links.size === 1 && Date.now() - neighbour.heardMs < limits.askAliveMs
+    return neighbour?.links.size === 1 && steadyMs() - neighbour.heardMs < limits.askAliveMs
   }
 
   /** gossipsub never reopens a stream that broke. */
@@ -365,20 +366,20 @@ class Libp2pCarrier implements Carrier {
     neighbour.endRead = () => stream.abort(new Error('another stream was opened'))
     const standing = this.#standings.of(peer)
     const handle = (bytes: Uint8Array) => {
-      neighbour.heardMs = Date.now()
+      neighbour.heardMs = steadyMs()
       return this.#handlers?.message(peer, bytes)
     }
-    await read(stream, () => standing.pause(Date.now()), handle).catch(error => stream.abort(error))
+    await read(stream, () => standing.pause(steadyMs()), handle).catch(error => stream.abort(error))
   }
 
   #judge(from: PeerId, bytes: Uint8Array) {
     const handlers = this.#handlers
     if (!handlers || !this.#neighbours.has(from)) return 'ignore'
-    return this.#standings.of(from).judge(bytes, Date.now(), () => handlers.gossip(from, bytes))
+    return this.#standings.of(from).judge(bytes, steadyMs(), () => handlers.gossip(from, bytes))
   }
 
   #feed(input: PeersInput): void {
-    for (const effect of this.#peers.handle(input, Date.now())) if (this.#node) this.#do(effect)
+    for (const effect of this.#peers.handle(input, steadyMs())) if (this.#node) this.#do(effect)
   }
 
   #do(effect: PeersEffect): void {
@@ -398,7 +399,7 @@ class Libp2pCarrier implements Carrier {
         break
       case 'wake':
         clearTimeout(this.#wake)
-        this.#wake = setTimeout(() => this.#feed({ kind: 'wake' }), effect.atMs - Date.now()).unref()
+        this.#wake = setTimeout(() => this.#feed({ kind: 'wake' }), effect.atMs - steadyMs()).unref()
     }
   }
 

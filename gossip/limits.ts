@@ -45,6 +45,8 @@ export const limits = {
   connectionsWanted: 8,
   /** Above this the oldest spare ones are closed: room for newcomers, who all dial the seeds first. */
   connectionsMax: 24,
+  /** Above this nobody is let in: a whole fleet that starts at one moment dials its seeds first. 20 MB of streams. */
+  connectionsHard: 256,
   /** Dials under way at once. */
   dials: 4,
   /** ms until a dial is given up: three lost SYNs. */

@@ -52,6 +52,8 @@ export class Agent {
   readonly #failed: Set<string>
   readonly #heard = new Set<PeerId>()
   #inForce: string | undefined
+  /** What the machine's clock shows beyond the steady one. */
+  #aheadMs = 0
   #running: string | undefined
   #retry: { atMs: number; pauseMs: number } | undefined
   #paused: { untilMs: number; reason: string } | undefined
@@ -73,7 +75,9 @@ export class Agent {
     this.#supply = new Supply({ log, held, holders, random, quarantined })
   }
 
-  handle(input: Input, nowMs: number): Effect[] {
+  /** `nowMs` by a clock that never jumps, by which all waiting goes; `wallMs` by the machine's, which says what has expired. */
+  handle(input: Input, nowMs: number, wallMs = nowMs): Effect[] {
+    this.#aheadMs = wallMs - nowMs
     const effects = this.#take(input, nowMs)
     if (this.#options.role === 'operator') return effects
     this.#pursue(effects, nowMs)
@@ -176,7 +180,8 @@ export class Agent {
         this.#failed.clear()
         return [{ kind: 'remember', failed: [] }]
       case 'tick':
-        if (this.#paused !== undefined && nowMs >= this.#paused.untilMs) this.#paused = undefined
+        if (this.#paused !== undefined && nowMs + this.#aheadMs >= this.#paused.untilMs)
+          this.#paused = undefined
         return [...this.#tell(input, nowMs), ...this.#supplied(this.#supply.handle(input, nowMs))]
     }
   }
@@ -397,10 +402,10 @@ export class Agent {
         target,
         inForce: this.#inForce,
         running: this.#running !== undefined,
-        pausedUntilMs: this.#paused?.untilMs,
+        pausedUntilMs: this.#paused && this.#paused.untilMs - this.#aheadMs,
         cloned: this.#reporter.cloned,
         dirty: this.#reporter.dirty,
-        refusal: target && this.#log.hold(target.id, this.#inForce === undefined, nowMs),
+        refusal: target && this.#log.hold(target.id, this.#inForce === undefined, nowMs + this.#aheadMs),
         peersToHear: this.#peersToHear(),
         failed: target !== undefined && this.#failed.has(target.id),
         held: target !== undefined && this.#supply.holds(target),
@@ -432,10 +437,10 @@ export class Agent {
     const target = this.#log.release()
     if (this.#log.frozen()) flags.push('FORK')
     if (this.#paused !== undefined) flags.push('PAUSED')
-    if (target !== undefined && nowMs >= target.release.expiresMs) flags.push('STALE')
-    const hold = target && this.#log.hold(target.id, this.#inForce === undefined, nowMs)
+    if (target !== undefined && nowMs + this.#aheadMs >= target.release.expiresMs) flags.push('STALE')
+    const hold = target && this.#log.hold(target.id, this.#inForce === undefined, nowMs + this.#aheadMs)
     if (hold?.code === 'LANGUAGE_TOO_NEW') flags.push('NEEDS_AGENT')
-    const said = this.#reporter.speak(flags, nowMs)
+    const said = this.#reporter.speak(flags, nowMs, nowMs + this.#aheadMs)
     if (said === undefined) return
     if (said.reserve !== undefined) effects.push({ kind: 'reserve', counter: said.reserve })
     if (this.#options.keepsBoard !== false) this.#spread.handle({ kind: 'status', host: said.host }, nowMs)

@@ -150,7 +150,8 @@ export class Driver {
   }
 
   #decide(input: Input): readonly Effect[] {
-    const effects = this.#ports.agent.handle(input, this.#ports.clock.now())
+    const { agent, clock } = this.#ports
+    const effects = agent.handle(input, clock.steady(), clock.now())
     this.#ports.observe?.(input, effects)
     for (const effect of effects) {
       if (effect.kind === 'send' && this.#queue.length >= queueMax) continue
@@ -168,7 +169,8 @@ export class Driver {
     if (wakeMs === this.#wakeMs) return
     this.#cancelTick()
     this.#wakeMs = wakeMs
-    this.#cancelTick = this.#ports.timers.after(Math.max(wakeMs - this.#ports.clock.now(), tickMs), () => {
+    const ms = Math.max(wakeMs - this.#ports.clock.steady(), tickMs)
+    this.#cancelTick = this.#ports.timers.after(ms, () => {
       this.#wakeMs = undefined
       this.feed({ kind: 'tick' })
     })
@@ -183,6 +185,10 @@ export class Driver {
         const work = this.#perform(effect)
         if (work !== undefined) await work
       } catch (error) {
+        // What follows leans on what failed: a status must not go out under a number that may be used again.
+        this.#queue.length = 0
+        this.#stopped = true
+        this.#cancelTick()
         this.#failed(effect.kind, error)
         this.#ports.fatal(error)
       }

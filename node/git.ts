@@ -30,7 +30,7 @@ interface State {
  */
 export async function openRepository(
   folder: string,
-  clock: Clock,
+  clock: Pick<Clock, 'now'>,
   { damage, files = systemFiles }: { damage?: string; files?: Files } = {},
 ): Promise<Opened<Repository>> {
   const state = files.exists(folder) ? (damage ?? inspect(files, folder)) : empty(files, folder)

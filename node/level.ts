@@ -14,7 +14,7 @@ type Database = Level<string, Uint8Array>
  * Opens or makes the store in `folder`. Errors: STORE_LOCKED when another process has it open; STORE_FAILED when the
  * disk is full or rights are missing, or when it can be neither repaired nor moved to `<folder>.damaged-<time>`.
  */
-export async function openLevel(folder: string, clock: Clock): Promise<Opened<Store>> {
+export async function openLevel(folder: string, clock: Pick<Clock, 'now'>): Promise<Opened<Store>> {
   mkdirSync(dirname(folder), { recursive: true })
   const first = await tryOpen(folder)
   if ('database' in first) return { port: storeOn(first.database) }

@@ -170,7 +170,7 @@ async function answer(
       case 'status':
         return { ok: statusView(ports, now) }
       case 'peers':
-        return { ok: peersView(ports) }
+        return { ok: peersView(ports, systemClock.now() - systemClock.steady()) }
       case 'log':
         return { ok: logView(ports) }
       case 'why':

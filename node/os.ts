@@ -7,7 +7,10 @@ import { sha256 } from '../signing/crypto.ts'
 import { NodeError } from './errors.ts'
 import type { Clock, Durable, Random, Timers } from './ports.ts'
 
-export const systemClock: Clock = { now: () => Date.now() }
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  steady: () => Math.round(performance.timeOrigin + performance.now()),
+}
 
 /** Node's timers take at most 2^31 - 1 ms: whoever waits longer is called early, and asks again. */
 const waitMaxMs = 2 ** 31 - 1

@@ -147,7 +147,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
   for (const [, value] of await store.range({ from: 'board/', before: 'board0', limit: limits.hosts })) {
     const signed = open(decode(value))
     // By the reporter, which must speak above what this host has said, also when the counter's file was damaged.
-    if (!isRefusal(signed)) reporter.take([signed.body, signed.signature], clock.now())
+    if (!isRefusal(signed)) reporter.take([signed.body, signed.signature], clock.steady())
   }
   let driver: Driver | undefined
   const side = await options.host?.({
@@ -163,7 +163,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
       { declared, kept: declared - notKept, repaired: 0, notKept },
       side.dirty,
       soakMs,
-      clock.now(),
+      clock.steady(),
     )
   }
   const carrier = await ports.carrier(decodeBook(await store.get(keys.book)))
@@ -206,7 +206,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
       quarantined: pack => repository.quarantined(pack),
       codec: ports.codec,
     },
-    clock.now(),
+    clock.steady(),
   )
   driver = new Driver({
     agent,

@@ -4,6 +4,8 @@
 export interface Clock {
   /** Milliseconds since 1970; may jump when an operator sets the clock. */
   now(): number
+  /** Milliseconds since 1970 as they were when the process began, and counted on since then: never jumps. */
+  steady(): number
 }
 
 /** Waits, by a clock that nobody sets. */

@@ -147,6 +147,7 @@ export class Reporter {
   speak(
     flags: readonly string[],
     nowMs: number,
+    wallMs = nowMs,
   ): { readonly host: string; readonly reserve?: number } | undefined {
     if (this.#soakUntilMs !== undefined && nowMs >= this.#soakUntilMs && this.#steps.notKept === 0) {
       this.#state = 'HEALTHY'
@@ -170,7 +171,7 @@ export class Reporter {
     const { declared, kept, repaired, notKept } = this.#steps
     const pair = this.#ports.make({
       n,
-      at: Math.round(nowMs),
+      at: Math.max(0, Math.round(wallMs)),
       ...this.#ports.facts(nowMs),
       ...(entry !== undefined &&
         this.#state !== undefined && { entry, attempt: this.#attempt, state: this.#state }),

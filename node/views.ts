@@ -70,8 +70,8 @@ function releaseView(log: EntryLog, id: string | undefined): ReleaseView | null 
   return { sequence: entry?.sequence ?? 0, id, subject: entry?.subject ?? 'no longer in the log' }
 }
 
-/** Every host of the roster, by name. */
-export function peersView({ agent, log, reporter, host, connected }: ViewPorts): PeerView[] {
+/** Every host of the roster, by name. `aheadMs`: what the machine's clock shows beyond the steady one. */
+export function peersView({ agent, log, reporter, host, connected }: ViewPorts, aheadMs: number): PeerView[] {
   const up = new Set<string>(connected())
   return [...log.roster()]
     .sort((a, b) => (a.name < b.name ? -1 : 1))
@@ -85,7 +85,7 @@ export function peersView({ agent, log, reporter, host, connected }: ViewPorts):
         key,
         you: key === host,
         connected: up.has(each.peer),
-        heardMs: row?.heardMs ?? null,
+        heardMs: row === undefined ? null : row.heardMs + aheadMs,
         release: said?.entry?.[0] ?? null,
         head: said?.head[0] ?? agent.headOf(each.peer as PeerId) ?? null,
         state: said === undefined ? 'SILENT' : (said.state ?? 'BLANK'),

@@ -174,7 +174,7 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
       entry.drops === undefined ? undefined : checkThreshold(trust, keysIn(trust.operators), 'git')
     if (lacking) return lacking
     const place = { opened, entry, signer, trust, next, gap, keysIn }
-    const lost = entry.drops === undefined ? undefined : sequenceOf(entry.drops)
+    const lost = entry.drops === undefined ? undefined : endOf(entry.drops, entry.previous)
     return lost === undefined ? follow(place) : leaveBranch(place, lost)
   }
 
@@ -282,6 +282,15 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
       signers: { ours: held.get(ours)?.signer.principal ?? '', theirs: signer.principal },
       theirKey: opened.signature.key,
     }
+  }
+
+  /**
+   * Where our branch ends by an entry that drops `drops` and follows `previous`: at the entry that it names, or where the branch
+   * that it follows leaves ours, since the threshold stands behind all of that branch. Undefined: it ends nothing of ours.
+   */
+  function endOf(drops: EntryId, previous: EntryId): number | undefined {
+    const ends = [sequenceOf(drops), forks.get(previous)?.sequence].filter(each => each !== undefined)
+    return ends.length === 0 ? undefined : Math.min(...ends)
   }
 
   /** An entry that declares our own branch dead, with the threshold: the one way to leave it. */

@@ -80,7 +80,11 @@ export class Machine {
         now: () => clock.now(),
         log: (level, event, data) => this.#host.log(level, event, data),
         slowMs: () => this.#host.slowMs,
-        trial: () => this.#trial(),
+        trial: () => {
+          // A run puts in order what somebody edited.
+          this.#edited = false
+          return this.#trial()
+        },
         probe: this.#probe,
       },
       ports,
@@ -135,7 +139,11 @@ export class Machine {
   /** Compares the targets with what they were when the entry in force came. */
   state(): ReturnType<Watched['state']> {
     const engine = this.#engine
-    if (engine === undefined || !this.#host.whole || engine.dirty || this.#edited) return undefined
+    if (!this.#host.whole) return undefined
+    const { full, errors, immutable } = this.#host.disk.faults
+    // A disk that refuses may also refuse to take something back: the next run or start does it.
+    const refuses = full || errors > 0 || immutable.size > 0
+    if (engine === undefined || engine.dirty || this.#edited || refuses) return undefined
     const inForce = engine.inForce?.entry
     const look = lookOf(this.#host.disk.root)
     const known = this.#looks.get(inForce ?? '')

@@ -18,6 +18,9 @@ export const plotFiles = {
   'uPlot.LICENSE': 'uplot/LICENSE',
 } as const
 
+/** One script to the page: each may use what stands in those before it. */
+const scripts = ['axis.js', 'curve.js', 'lanes.js', 'heat.js', 'page.js']
+
 export function readAssets(): Assets {
   // The same relative path in sim/ and in dist/.
   const beside = (name: string) => fileURLToPath(new URL(`./page/${name}`, import.meta.url))
@@ -26,7 +29,7 @@ export function readAssets(): Assets {
   const plot = (name: keyof typeof plotFiles) =>
     readFileSync(existsSync(beside(name)) ? beside(name) : require.resolve(plotFiles[name]), 'utf8')
   return {
-    script: ours('page.js'),
+    script: scripts.map(ours).join('\n'),
     style: ours('page.css'),
     plotScript: plot('uPlot.iife.min.js'),
     plotStyle: plot('uPlot.min.css'),

@@ -24,7 +24,8 @@ export interface Campaign {
   after(ms: number, action: () => void): () => void
   /** ms of wall clock after which a seed counts as a crash. */
   boundMs: number
-  onOutcome(outcome: Outcome): void
+  /** `isLate`: it was ended at the bound, which may say more about the machine than about the seed. */
+  onOutcome(outcome: Outcome, isLate: boolean): void
   /** Resolves when it is enough: no seed is begun then, and those being run are dropped. */
   readonly stopped: Promise<void>
 }
@@ -52,7 +53,7 @@ export async function runCampaign(campaign: Campaign): Promise<boolean> {
           busy.add(worker)
           ran = 0
         }
-        const { outcome, isAlive } = await runOne(campaign, worker, next.value)
+        const { outcome, isAlive, isLate } = await runOne(campaign, worker, next.value)
         ran++
         if (!isAlive || ran >= seedsPerWorker) {
           worker.end()
@@ -60,7 +61,7 @@ export async function runCampaign(campaign: Campaign): Promise<boolean> {
           worker = undefined
         }
         // A process that we ended says nothing about its seed.
-        if (!isStopped) campaign.onOutcome(outcome)
+        if (!isStopped) campaign.onOutcome(outcome, isLate)
       }
     } finally {
       worker?.end()
@@ -80,18 +81,19 @@ export async function runCampaign(campaign: Campaign): Promise<boolean> {
 interface Ran {
   readonly outcome: Outcome
   readonly isAlive: boolean
+  readonly isLate: boolean
 }
 
 function runOne(campaign: Campaign, worker: Worker, seed: number): Promise<Ran> {
   const beganMs = campaign.nowMs()
   const { promise, resolve } = Promise.withResolvers<Ran>()
-  const lost = (text: string) =>
-    resolve({ outcome: crashed(seed, text, campaign.nowMs() - beganMs), isAlive: false })
+  const lost = (text: string, isLate = false) =>
+    resolve({ outcome: crashed(seed, text, campaign.nowMs() - beganMs), isAlive: false, isLate })
   const cancel = campaign.after(campaign.boundMs, () =>
-    lost(`took longer than ${campaign.boundMs / 1000} s of wall clock; its process was ended`),
+    lost(`took longer than ${campaign.boundMs / 1000} s of wall clock; its process was ended`, true),
   )
   worker.run(seed).then(
-    outcome => resolve({ outcome, isAlive: true }),
+    outcome => resolve({ outcome, isAlive: true, isLate: false }),
     error => lost(error instanceof Error ? error.message : String(error)),
   )
   return promise.finally(cancel)

@@ -22,6 +22,10 @@ export class SimClock implements Clock {
     return Math.round(this.#shownMs + (this.#world.nowMs - this.#sinceMs) * this.#rate)
   }
 
+  steady(): number {
+    return epochMs + this.#world.nowMs
+  }
+
   /** Jumps forth or back. */
   step(ms: number): void {
     this.#shownMs = this.now() + ms

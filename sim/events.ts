@@ -42,7 +42,7 @@ export type SimEvent =
       readonly input: Input
       readonly effects: readonly Effect[]
     }
-  /** A status of its own is on its board. */
+  /** A status of its own leaves it for the first time. */
   | {
       readonly kind: 'spoke'
       readonly host: Watched

@@ -14,7 +14,11 @@ import { digestOf, replaceDurably } from './machine.ts'
 const owner = { uid: 0, gid: 0 }
 
 /** As openRepository. Once the life is over, no promise settles. */
-export async function simRepository(life: Life, folder: string, clock: Clock): Promise<Opened<Repository>> {
+export async function simRepository(
+  life: Life,
+  folder: string,
+  clock: Pick<Clock, 'now'>,
+): Promise<Opened<Repository>> {
   const { port, note } = await openRepository(folder, clock, { files: simFiles(life) })
   const mortal = Object.fromEntries(
     Object.entries(port as unknown as Record<string, (...args: unknown[]) => unknown>).map(([name, verb]) => [

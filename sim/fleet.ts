@@ -189,24 +189,13 @@ export class SimFleet {
     const near = scenario.core[0]!
     let last: Published | undefined
     const ending = (async () => {
-      const fork = this.#fork(near)
-      last = await this.publish(
-        'anna',
-        fork === undefined ? { subject: 'the last release' } : { subject: `end of a fork`, drops: fork },
-        near,
-      )
+      // Forks within forks are ended one after the other.
+      do last = await this.publish('anna', { subject: 'the last release', endsFork: true }, near)
+      while (last?.frozen === true && world.nowMs < endMs)
     })()
-    while (last === undefined && world.nowMs < endMs && this.violations.length === 0)
+    while ((last === undefined || last.frozen) && world.nowMs < endMs && this.violations.length === 0)
       await world.run(world.nowMs + 2_000)
     void ending
-  }
-
-  /** The sibling of a fork that froze a host of the core. */
-  #fork(near: number): string | undefined {
-    const frozen = [this.hosts[near]!, ...this.hosts.filter(each => each.core)].find(each =>
-      each.peer?.entries.frozen(),
-    )
-    return frozen?.peer?.entries.forks()[0]?.theirs
   }
 
   #isOfCore(fault: Fault): boolean {
@@ -279,10 +268,7 @@ export class SimFleet {
     if (this.violations.length >= toldMax) return
     this.#trace(event)
     if (event.kind === 'spoke') this.ledger.say(hex(event.pair[1]), event.status)
-    if (event.kind === 'spoke' && event.host instanceof SimHost) {
-      event.host.remember(event.pair)
-      this.#handover?.said(event.host, event.pair)
-    }
+    if (event.kind === 'spoke' && event.host instanceof SimHost) this.#handover?.said(event.host, event.pair)
     this.marks.event(event)
     this.story.event(event, this.world.nowMs)
     for (const [name, checker] of this.#lookersAt(event.kind)) {

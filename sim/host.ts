@@ -1,11 +1,12 @@
 // One host of a simulated fleet: a disk that survives, a clock, and lives of the real agent on them, one after another. Knows
 // how to start, kill and hang it; what happens to it when is strike.ts's.
 import type { Carrier, PeerId } from '../gossip/carrier.ts'
+import { limits } from '../gossip/limits.ts'
 import type { StatusPair } from '../gossip/message.ts'
 import type { LogEntry } from '../node/log.ts'
 import type { Log } from '../node/os-log.ts'
 import type { Peer } from '../node/peer.ts'
-import { hex, utf8 } from '../signing/bytes.ts'
+import { equal, hex, utf8 } from '../signing/bytes.ts'
 import { publicKeyOf, sha256 } from '../signing/crypto.ts'
 import type { FleetId } from '../signing/entry.ts'
 import { peerIdOf } from '../signing/keys.ts'
@@ -28,7 +29,7 @@ import type { World } from './world.ts'
 const againMs = 2_000
 const bootMs = 20_000
 /** Statuses that a host remembers having said. */
-const memoryMax = 50
+const pastMax = 50
 
 export interface HostWorld {
   readonly world: World
@@ -74,7 +75,7 @@ export class SimHost implements Watched {
   /** What becomes of what it sends; none on an honest host. */
   readonly filters = new Set<Filter>()
   /** Statuses that it said, the newest last: what a hostile host repeats. */
-  readonly memory: StatusPair[] = []
+  readonly past: StatusPair[] = []
   carrier: Carrier | undefined
   /** A power cut loses what was not flushed, instead of keeping it by luck. */
   losesUnflushed = false
@@ -85,7 +86,7 @@ export class SimHost implements Watched {
   #side: Side | undefined
   #bootedMs = 0
   #boots = 0
-  #spoke = 0
+  #told: StatusPair | undefined
   /** Wanted: it is to run. A start that failed is tried again only then. */
   #on = false
 
@@ -152,13 +153,17 @@ export class SimHost implements Watched {
     this.peer?.driver.feed({ kind: 'retry' })
   }
 
+  get memory(): Memory {
+    return this.#world.memory
+  }
+
   get seed(): Uint8Array {
     return this.#options.seed
   }
 
   remember(pair: StatusPair): void {
-    this.memory.push(pair)
-    if (this.memory.length > memoryMax) this.memory.shift()
+    this.past.push(pair)
+    if (this.past.length > pastMax) this.past.shift()
   }
 
   /** The disk is new: the key, and what the host was told when it joined, are all that is left. */
@@ -248,18 +253,23 @@ export class SimHost implements Watched {
       bootMs: this.#bootedMs,
       slowMs: () => this.slowMs,
       wrap: carrier => {
-        this.carrier = filtered(carrier, this)
+        this.carrier = filtered(carrier, this, (status, pair) => {
+          if (!life.alive) return
+          this.remember(pair)
+          emit({ kind: 'spoke', host: this, status, pair })
+        })
         return this.carrier
       },
       observe: (input, effects) => {
         if (!life.alive) return
         emit({ kind: 'decided', host: this, input, effects })
-        this.#listen()
+        if (!this.observes) this.#listen(life)
       },
-      log: (...said) => {
-        if (life.alive) this.log(...said)
+      log: (...words) => {
+        if (life.alive) this.log(...words)
       },
-      fatal: error => this.#failed(error),
+      // The process goes on for a moment before it ends.
+      fatal: error => world.after(1, () => life.alive && this.#failed(error)),
       host: async ports => {
         const side = await this.machine.open(life, ports)
         this.#side = side
@@ -272,7 +282,6 @@ export class SimHost implements Watched {
       const peer = await process.start()
       if (!life.alive) return
       this.peer = peer
-      this.#spoke = 0
       this.#side?.host.begin()
       emit({ kind: 'started', host: this })
     } catch (error) {
@@ -293,12 +302,21 @@ export class SimHost implements Watched {
     }
   }
 
-  /** A status of its own that nobody has heard of yet. */
-  #listen(): void {
+  /** Of a host that keeps no board no status leaves by its carrier: those of its own are handed over (handover.ts). */
+  #listen(life: Life): void {
     const row = this.peer?.reporter.board.row(this.key)
-    if (row === undefined || row.status.n === this.#spoke) return
-    this.#spoke = row.status.n
-    this.#world.emit({ kind: 'spoke', host: this, status: row.status, pair: row.pair })
+    if (row === undefined || row.pair === this.#told) return
+    this.#told = row.pair
+    // One from its store was said in an earlier life.
+    if (this.past.some(([body]) => equal(body, row.pair[0]))) return
+    const { world, emit } = this.#world
+    // As on the way to neighbours: with the next batch, and after its number is durable.
+    world.after(limits.statusBatchMs, async () => {
+      await this.peer?.driver.settled()
+      if (!life.alive) return
+      this.remember(row.pair)
+      emit({ kind: 'spoke', host: this, status: row.status, pair: row.pair })
+    })
   }
 
   /** A failure of the world (it has a code) ends the agent, and systemd starts it again; all else is a bug of ours. */

@@ -1,8 +1,8 @@
 // Enrolled hosts that do what they like: the carrier of a host is wrapped, so that what it sends is forged, withheld or made
 // up, while it goes on to hear what all hear. What good hosts make of it is up to the code under test.
 import type { Carrier } from '../gossip/carrier.ts'
-import { decodeMessage, encodeMessage, type Message, type StatusPair } from '../gossip/message.ts'
-import { unhex, utf8 } from '../signing/bytes.ts'
+import { encodeMessage, type Message, type StatusPair } from '../gossip/message.ts'
+import { hex, unhex, utf8 } from '../signing/bytes.ts'
 import { decodeEnvelope, encodeEnvelope } from '../signing/entry.ts'
 import { isRefusal } from '../signing/errors.ts'
 import { joinSigned, seedSigner, signSshsig, splitSigned } from '../signing/sshsig.ts'
@@ -97,7 +97,7 @@ const deeds: Partial<Record<Fault['kind'], Deed>> = {
     const entries = host.peer?.entries.entries() ?? []
     const entry = entries[Math.floor(chance() * entries.length)]
     if (entry !== undefined) say(carrier, { t: 'entry', entry: entry.envelope })
-    const old = host.memory[Math.floor(chance() * host.memory.length)]
+    const old = host.past[Math.floor(chance() * host.past.length)]
     if (old !== undefined) tell(carrier, { t: 'statuses', statuses: [old] })
   },
   /** The same entry, its armour broken at other columns: git takes it, we do not. */
@@ -153,13 +153,31 @@ const tell = (carrier: Carrier, message: Message) => {
 }
 
 /** A carrier whose messages go through the filters that the host has at that moment. */
-export function filtered(carrier: Carrier, host: SimHost): Carrier {
+export function filtered(
+  carrier: Carrier,
+  host: SimHost,
+  spoke: (status: Status, pair: StatusPair) => void,
+): Carrier {
+  /** The beginnings of signatures. */
+  const told = new Set<string>()
+  /** A status of the host's own leaves it for the first time. */
+  const listen = (message: Message) => {
+    if (message.t !== 'statuses') return
+    for (const pair of message.statuses) {
+      const read = host.memory.readStatus(pair)
+      if (isRefusal(read) || read.by !== host.key) continue
+      const name = hex(pair[1].subarray(0, 12))
+      if (told.has(name)) continue
+      told.add(name)
+      spoke(read.status, pair)
+    }
+  }
   const through = (bytes: Uint8Array): Uint8Array | undefined => {
-    if (host.filters.size === 0) return bytes
-    let message: Message | undefined
-    const decoded = decodeMessage(bytes)
+    const decoded = host.memory.codec.decode(bytes)
     if (decoded.t === 'malformed') return bytes
-    message = decoded
+    listen(decoded)
+    if (host.filters.size === 0) return bytes
+    let message: Message | undefined = decoded
     for (const filter of host.filters) message = message && filter(message, host)
     return message && encodeMessage(message)
   }

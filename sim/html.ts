@@ -1,4 +1,4 @@
-// One run as one page that asks for nothing: words and tables are written here, charts are drawn by page/page.js from
+// One run as one page that asks for nothing: words and tables are written here, charts are drawn by page/*.js from
 // the report in the page. What may run or be styled is pinned by digest, since names and reasons come from anybody.
 import { createHash } from 'node:crypto'
 import { type Assets, readAssets } from './assets.ts'
@@ -182,7 +182,7 @@ function extras({ marks, queues, traceHash }: Report): string {
 <p class="note">Trace <code>${plain(traceHash)}</code></p></section>`
 }
 
-/** What page.js reads. Hosts' lines are run lengths (`w12f3h200`), which is a tenth of the letters. */
+/** What page/*.js reads. Hosts' lines are run lengths (`w12f3h200`), which is a tenth of the letters. */
 function drawn(report: Report) {
   const { hosts, curve, heat, releases, violations, simulatedMs } = report
   const kinds = Object.keys(faultKinds)

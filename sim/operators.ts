@@ -47,8 +47,8 @@ export interface Wish {
   readonly terms: RolloutTerms
   /** Expired before anybody hears of it. */
   readonly expired?: boolean
-  /** Id of a sibling that ends. */
-  readonly drops?: string
+  /** Ends the oldest fork that the laptop sees, if it sees one. */
+  readonly endsFork?: boolean
   /** Content digests put on the never list. */
   readonly never?: readonly string[]
 }
@@ -57,6 +57,8 @@ export interface Published {
   readonly sequence: number
   readonly id: string
   readonly content?: string
+  /** The log was still frozen afterwards, as the laptop saw it. */
+  readonly frozen?: boolean
 }
 
 /** Keys, genesis and publications of one world. */
@@ -98,7 +100,10 @@ export class Operators {
       const { entries, repository } = laptop.peer
       const nowMs = this.#nowMs()
       const common = { log: entries, signer: this.#signers[person], author: authorOf(person), nowMs }
-      const { files, subject, terms, drops, never = [] } = wish
+      const { files, terms, never = [] } = wish
+      const forks = [...entries.forks()].sort((a, b) => a.sequence - b.sequence)
+      const drops = wish.endsFork === true ? forks[0]?.theirs : undefined
+      const subject = drops === undefined ? wish.subject : 'end of a fork'
       const asked = {
         ...{ files, subject, words: '', source: undefined, never, allow: [], drops },
         terms: wish.expired ? { ...terms, expiresSeconds: -60 } : terms,
@@ -119,7 +124,7 @@ export class Operators {
       const entry = makeReleaseEntry(common, asked, made, delta)
       this.#sign(entry, 'release', subject, { commit, content }, !wish.expired)
       laptop.submit(entry, { pack: made.digest, release: made.release })
-      return { sequence: entry.sequence, id: entry.id, content }
+      return { sequence: entry.sequence, id: entry.id, content, frozen: entries.frozen() }
     })
   }
 

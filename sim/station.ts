@@ -189,6 +189,7 @@ export class Station implements Carrier {
 
   /** The far end's dial, with its hello. Undefined: turned away. */
   answer(from: Station, hello: Uint8Array): Uint8Array | undefined {
+    if (this.#halves.size >= limits.connectionsHard) return undefined
     const admitted =
       this.#handlers?.admit(from.self) !== 'denied' && this.#handlers?.admit(from.self, hello) === 'member'
     return admitted ? this.#handlers?.hello() : undefined

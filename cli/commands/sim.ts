@@ -24,6 +24,7 @@ export const spec: CommandSpec = {
     // Many.
     ['--seeds <range>', 'a campaign: all seeds from A to B, given as A..B'],
     ['-j, --jobs <n>', 'processes of a campaign (default: one for each processor)'],
+    ['--patience <s>', 'wall clock for one run of a seed, before it counts as a crash (default: 300)'],
     ['--resume <file>', 'keep the outcome of each seed here, and leave out what is done'],
   ],
   examples: [

@@ -35,7 +35,10 @@ export interface Deaf {
 
 /** What the loop asks of the engine. */
 export interface Watching {
+  /** ms since 1970 by the machine's clock. */
   readonly now: () => number
+  /** ms by a clock that nobody sets: all waits go by it. */
+  readonly steady: () => number
   readonly where: (path: string) => string
   readonly providers: Providers
   readonly look: (ids: readonly string[]) => Promise<AuditOutcome>
@@ -90,11 +93,11 @@ export function watch(
   let closed = false
 
   const later = (atMs: number, action: () => void) => {
-    const cancel = engine.ears.after(Math.max(1, atMs - engine.now()), () => {
+    const cancel = engine.ears.after(Math.max(1, atMs - engine.steady()), () => {
       timers.delete(cancel)
       if (closed) return
       // Timers and the clock do not tick together.
-      if (engine.now() < atMs) later(atMs, action)
+      if (engine.steady() < atMs) later(atMs, action)
       else action()
     })
     timers.add(cancel)
@@ -129,14 +132,14 @@ export function watch(
       case 'rewatch':
         return listener.listen(each.directory)
       case 'contested':
-        return onEvent(each)
+        return onEvent({ ...each, untilMs: each.untilMs - engine.steady() + engine.now() })
       case 'wake':
         return later(each.atMs, () => hear({ kind: 'tick', busy: engine.busy() }))
     }
   }
   const hear = (heard: Heard) => {
     if (closed) return
-    for (const each of core.handle(heard, engine.now())) heed(each)
+    for (const each of core.handle(heard, engine.steady())) heed(each)
     if (!busy && (auditDue || due.size + supplied.size > 0)) void work()
   }
   const settle = () => {
@@ -148,7 +151,7 @@ export function watch(
       onEvent({ kind: 'failed', error: error as Error })
       atMs = engine.now() + unsettledMs
     }
-    if (atMs !== undefined) later(atMs, settle)
+    if (atMs !== undefined) later(engine.steady() + atMs - engine.now(), settle)
   }
   const work = async () => {
     busy = true
@@ -192,7 +195,7 @@ export function watch(
   auditDue = true
   void work()
   return {
-    contested: () => core.contested(engine.now()),
+    contested: () => core.contested(engine.steady()),
     deaf: () => [...deaf.values()],
     refresh: () => {
       for (const directory of listener.stale()) listener.listen(directory)

@@ -240,7 +240,7 @@ export function engineOn(options: EngineParts): Engine {
         (each.path === undefined ||
           (path !== undefined && (path === each.path || path.startsWith(`${each.path}/`)))),
     )
-  const busy = patience(providers, now)
+  const busy = patience(providers, context.timing.now)
   let watcher: Watcher | undefined
 
   // One thing at a time: whoever comes while something runs waits for it.
@@ -383,6 +383,7 @@ export function engineOn(options: EngineParts): Engine {
           audit: () => audit(payloads),
           adopt: paths => alone(async () => adopt(paths)),
           busy,
+          steady: context.timing.now,
           settle: () => drift.settle(now()),
           isTemporary,
           ears,

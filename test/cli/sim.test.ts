@@ -46,9 +46,11 @@ describe('options', () => {
       last: 9,
       jobs: 2,
       terms: { twice: true },
+      patienceMs: 300_000,
       resume: 'x',
     })
     expect(many({ seeds: '3..3' }).jobs).toBeGreaterThan(0)
+    expect(many({ seeds: '3..3', patience: '20' }).patienceMs).toBe(20_000)
   })
   test.each<[Options, RegExp]>([
     [{ seeds: '9..3' }, /^--seeds: found '9\.\.3', expected A\.\.B/],
@@ -231,6 +233,15 @@ slowest: 1 (10 ms), 2 (10 ms), 3 (10 ms), 4 (10 ms), 5 (10 ms)`)
     const answer = await simulateMany(ask, { ...campaignParts([]), start }, silent, stopped)
     expect(answer.exit).toBe(1)
     expect(answer.text()).toContain('stopped: 8 were not run; the same command goes on from c.jsonl')
+  })
+  test('what took too long is a crash, but not kept: whoever goes on runs it again', async () => {
+    const ask = { ...many({ seeds: '2..2', jobs: '1', resume: 'c.jsonl' }), patienceMs: 1 }
+    const start = () => ({ run: () => new Promise<never>(() => {}), end: () => {} })
+    const late = await simulateMany(ask, { ...campaignParts([]), start }, silent, io)
+    expect(late.exit).toBe(127)
+    const ran: number[] = []
+    await simulateMany({ ...ask, patienceMs: 60_000 }, campaignParts(ran), silent, io)
+    expect(ran).toEqual([2])
   })
   test('how far it is', () => {
     expect(statusText({ seeds: 450, failed: 2 }, 1_000, 50, 200_000)).toBe(

@@ -300,6 +300,18 @@ describe('forks', () => {
     expect(theirs.accept(three.envelope)).toMatchObject({ kind: 'accepted', head: false })
     expect([theirs.frozen(), theirs.idAt(5)]).toEqual([false, undefined])
   })
+  test('an entry with Drops ends forks within the branch that it follows, too', () => {
+    const [left, right] = ['left', 'right'].map(name =>
+      release({ fleet: first, previous: sibling }, { content: content(name) }, [bert]),
+    ) as [Made, Made]
+    const end = drop(right, three)
+    const host = chainOf([first, two, sibling, left])
+    expect(host.accept(three.envelope)).toMatchObject({ kind: 'fork' })
+    expect(host.accept(right.envelope)).toMatchObject({ kind: 'fork' })
+    expect(host.accept(end.envelope)).toMatchObject({ kind: 'accepted', head: true, dropped: [left.id] })
+    expect(host.accept(right.envelope)).toMatchObject({ kind: 'accepted', head: false })
+    expect([host.frozen(), host.head()?.id, host.idAt(4)]).toEqual([false, end.id, right.id])
+  })
   test('REFUSE what stands on a branch that was dropped', () => {
     const chain = chainOf([first, two, three, drop(three, sibling)])
     expectRefusal(chain.accept(sibling.envelope), 'DROPPED')

@@ -8,6 +8,7 @@ class Stage {
   started = 0
   readonly running = new Set<object>()
   readonly outcomes: Outcome[] = []
+  readonly late: number[] = []
   readonly bounds: (() => void)[] = []
   /** Called when a seed hangs. */
   onHang = () => {}
@@ -27,8 +28,9 @@ class Stage {
       },
       boundMs: 60_000,
       stopped: this.stop.promise,
-      onOutcome: each => {
+      onOutcome: (each, isLate) => {
         this.outcomes.push(each)
+        if (isLate) this.late.push(each.seed)
       },
       ...some,
     })
@@ -86,6 +88,7 @@ test('a seed that takes its process along is a crash; the next gets a new proces
     [15, 'ok'],
   ])
   expect(stage.outcomes[1]!.violations[0]!.text).toBe('its process ended (SIGSEGV)')
+  expect(stage.late).toEqual([])
   expect(stage.started).toBe(2)
 })
 
@@ -106,6 +109,7 @@ test('a seed that takes too long is a crash, and its process is ended', async ()
     [15, 'ok'],
   ])
   expect(stage.outcomes[0]!.violations[0]!.text).toMatch(/^took longer than 60 s/)
+  expect(stage.late).toEqual([14])
   expect([stage.started, stage.running.size]).toEqual([2, 0])
 })
 

@@ -456,6 +456,7 @@ test('a kept edit that cannot be finished now is tried again, and ends nothing',
   const looking = startWatch(
     {
       now: Date.now,
+      steady: Date.now,
       where: path => path,
       providers: new Map(),
       look: async () => nothing,
