@@ -36,6 +36,8 @@ interface Active {
 
 /** One direction between two hosts. */
 interface Way {
+  readonly from: PeerId
+  readonly to: PeerId
   readonly baseMs: number
   readonly chances: (purpose: string) => () => number
   readonly coins: Map<string, () => number>
@@ -76,6 +78,8 @@ export class Links {
   readonly #everyone: PeerId[] = []
   readonly #active: Active[] = []
   readonly #frozen = new Set<PeerId>()
+  /** Ways that hold something back. */
+  readonly #holding = new Set<Way>()
 
   constructor(world: World, { latency = latencies.site, jitter = 0.1 }: LinksOptions = {}) {
     this.#world = world
@@ -252,6 +256,7 @@ export class Links {
     else if (!isGossip || way.heldBytes + bytes <= limits.gossipQueueBytes) {
       way.heldBytes += bytes
       way.held.push({ go, bytes, isGossip })
+      this.#holding.add(way)
     }
   }
 
@@ -260,18 +265,18 @@ export class Links {
   }
 
   #change(peers: ReadonlySet<PeerId> | undefined): void {
-    for (const [from, ways] of this.#ways)
-      for (const [to, way] of ways)
-        if (way.held.length > 0 && !this.#waits(from, to, false)) this.#release(from, to, way)
+    for (const way of this.#holding) if (!this.#waits(way.from, way.to, false)) this.#release(way)
     this.changed(peers)
   }
 
   /** As TCP does: soon after, when it tries again. */
-  #release(from: PeerId, to: PeerId, way: Way): void {
+  #release(way: Way): void {
+    const { from, to } = way
     const ms = retryMs * (1 + 4 * this.#coin(way, 'release')())
     this.#world.after(ms, () => {
       for (;;) {
         const [first] = way.held
+        if (first === undefined) this.#holding.delete(way)
         if (first === undefined || this.#waits(from, to, first.isGossip)) return
         way.held.shift()
         way.heldBytes -= first.bytes
@@ -319,12 +324,17 @@ export class Links {
   /** ms until a burst of silence is over; 0: there is none. */
   #silentUntil(way: Way, { name, fault }: Active, coin: () => number): number {
     const nowMs = this.#world.nowMs
+    const meanMs = fault.amount ?? 0
     let burst = way.bursts.get(name)
-    if (!burst) way.bursts.set(name, (burst = { isSilent: true, untilMs: fault.atMs }))
+    if (!burst) way.bursts.set(name, (burst = { isSilent: true, untilMs: Number.NEGATIVE_INFINITY }))
+    // Silence and talk forget how long they have lasted: after a long while any of them may be on.
+    if (burst.untilMs < nowMs - 10 * (1 + burstTalk) * (1 + meanMs)) {
+      burst.isSilent = coin() < burstTalk / (1 + burstTalk)
+      burst.untilMs = nowMs
+    }
     while (burst.untilMs <= nowMs) {
       burst.isSilent = !burst.isSilent
-      const meanMs = (fault.amount ?? 0) * (burst.isSilent ? 1 : burstTalk)
-      burst.untilMs += 1 - meanMs * Math.log(1 - coin())
+      burst.untilMs += 1 - meanMs * (burst.isSilent ? 1 : burstTalk) * Math.log(1 - coin())
     }
     return burst.isSilent ? burst.untilMs - nowMs : 0
   }
@@ -351,7 +361,7 @@ export class Links {
       const ms = baseMs(this.#latency, seed, stateOf(0, from), stateOf(0, to))
       const chances = this.#world.chances(`${from} ${to}`)
       const coins = { chances, coins: new Map(), jitter: undefined }
-      way = { baseMs: ms, ...coins, freeMs: 0, bursts: new Map(), held: [], heldBytes: 0 }
+      way = { from, to, baseMs: ms, ...coins, freeMs: 0, bursts: new Map(), held: [], heldBytes: 0 }
       ways.set(to, way)
     }
     return way

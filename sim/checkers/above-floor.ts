@@ -1,24 +1,37 @@
 // No host starts a release below the newest that it ever accepted, whatever it lost but its disk.
 import type { Checker } from '../events.ts'
 
+/** ms after which an entry that was taken is durable on the slowest disk, or the host has ended since it could not be. */
+const keptMs = 10_000
+
 export function aboveFloor(): Checker {
   /** By name and disk: the newest release accepted and durable. */
   const floors = new Map<string, number>()
+  /** By name: releases accepted in this life, perhaps not durable yet. */
+  const fresh = new Map<string, { readonly sequence: number; readonly atMs: number }[]>()
   return {
-    of: ['decided', 'run'],
-    event(event, { ledger }) {
-      if (event.kind === 'decided') {
+    of: ['decided', 'run', 'ended'],
+    event(event, { ledger, nowMs }) {
+      if (!('host' in event)) return undefined
+      const { name, disks } = event.host
+      const of = `${name} ${disks}`
+      if (event.kind === 'ended') fresh.delete(name)
+      const waiting = fresh.get(name)
+      while (waiting?.[0] !== undefined && nowMs() > waiting[0].atMs + keptMs)
+        floors.set(of, Math.max(floors.get(of) ?? 0, waiting.shift()!.sequence))
+      if (event.kind === 'decided')
         for (const effect of event.effects) {
           if (effect.kind !== 'keep' || !effect.entry.release) continue
+          const { sequence, id } = effect.entry
           // An entry that ends a fork may lead back to a lower place, this once.
-          const of = `${event.host.name} ${event.host.disks}`
-          const drops = (ledger.byId(effect.entry.id)?.subject ?? '').startsWith('end of a fork')
-          const { sequence } = effect.entry
-          floors.set(of, drops ? sequence : Math.max(floors.get(of) ?? 0, sequence))
+          if ((ledger.byId(id)?.subject ?? '').startsWith('end of a fork')) {
+            fresh.delete(name)
+            floors.set(of, Math.min(floors.get(of) ?? sequence, sequence))
+          }
+          fresh.set(name, [...(fresh.get(name) ?? []), { sequence, atMs: nowMs() }])
         }
-      }
       if (event.kind !== 'run') return undefined
-      const floor = floors.get(`${event.host.name} ${event.host.disks}`) ?? 0
+      const floor = floors.get(of) ?? 0
       return event.entry.sequence < floor
         ? `runs release ${event.entry.sequence} after it had accepted ${floor}`
         : undefined
