@@ -112,7 +112,7 @@ export class Peers {
   handle(input: PeersInput, nowMs: number): PeersEffect[] {
     switch (input.kind) {
       case 'learn':
-        this.#learn(input.peer, input.addresses)
+        this.#hear(input.peer, input.addresses)
         break
       case 'roster':
         this.#roster = input.roster
@@ -153,6 +153,13 @@ export class Peers {
 
   #seen(known: Known, nowMs: number): number {
     return known.upSinceMs === undefined ? known.seenMs : nowMs
+  }
+
+  /** Hearsay says nothing new of a host that the roster knows so, too. */
+  #hear(peer: PeerId, addresses: readonly string[]): void {
+    const rostered = this.#known.has(peer) ? undefined : this.#roster.byPeer.get(peer)?.addresses
+    if (rostered === undefined || !addresses.every(each => rostered.includes(each)))
+      this.#learn(peer, addresses)
   }
 
   #learn(peer: PeerId, addresses: readonly string[]): Known | undefined {

@@ -30,7 +30,7 @@ export interface Holdings {
   peersToShare(): readonly (readonly [string, readonly string[]])[]
 }
 
-/** The root that a peer names that keeps no board: nobody tells it of statuses, nor asks it for any. */
+/** The root that a peer names that exchanges no board. */
 export const noBoard = new Uint8Array(32)
 
 export type SpreadInput =
@@ -52,7 +52,6 @@ export interface Send {
 interface Neighbour {
   /** The last heads heard; undefined before the first. */
   heads: Heads | undefined
-  keepsBoard: boolean
   /** Statuses (host keys in hex) that wait for the next batch. */
   readonly news: Set<string>
 }
@@ -92,8 +91,6 @@ export function createSpread(holdings: Holdings, random: () => number, nowMs: nu
     const neighbour = neighbours.get(from)
     if (neighbour === undefined) return []
     neighbour.heads = theirs
-    neighbour.keepsBoard = !same(theirs.board, noBoard)
-    if (!neighbour.keepsBoard) neighbour.news.clear()
     const sends: Send[] = theirs.answer ? [] : [send(from, heads(true))]
     const [ours] = holdings.head()
     const [their, theirId] = theirs.head
@@ -158,7 +155,7 @@ export function createSpread(holdings: Holdings, random: () => number, nowMs: nu
   function handle(input: SpreadInput, nowMs: number): Send[] {
     switch (input.kind) {
       case 'up': {
-        neighbours.set(input.peer, { heads: undefined, keepsBoard: true, news: new Set() })
+        neighbours.set(input.peer, { heads: undefined, news: new Set() })
         const peers = holdings.peersToShare()
         return [
           send(input.peer, heads(false)),
@@ -190,8 +187,7 @@ export function createSpread(holdings: Holdings, random: () => number, nowMs: nu
           .map(([peer]) => send(peer, heads(false)))
       }
       case 'status':
-        for (const [peer, each] of neighbours)
-          if (peer !== input.from && each.keepsBoard) each.news.add(input.host)
+        for (const [peer, each] of neighbours) if (peer !== input.from) each.news.add(input.host)
         if (neighbours.size > 0) batchMs = Math.min(batchMs, nowMs + limits.statusBatchMs)
         return []
       case 'tick': {

@@ -13,14 +13,20 @@ import type { Reporter } from './report.ts'
 import { type Decision, decide } from './rollout.ts'
 import { Supply, type SupplyEffect } from './supply.ts'
 
+/**
+ * What becomes of statuses. `spread`: kept, and passed on to all. In large simulations nobody passes any on, and only some
+ * are `kept`; of the others' boards each has its `own` line.
+ */
+export type Statuses = 'spread' | 'kept' | 'own'
+
 export interface AgentOptions {
   readonly log: EntryLog
   readonly reporter: Reporter
   readonly random: () => number
   /** `host` applies releases and reports; `operator` only takes part in the log, from a laptop. */
   readonly role: 'host' | 'operator'
-  /** Default: true. */
-  readonly keepsBoard?: boolean
+  /** Default: `spread`. */
+  readonly statuses?: Statuses
   /** Id of the entry in force, from the host's journal. */
   readonly inForce: string | undefined
   readonly paused?: { readonly untilMs: number; readonly reason: string } | undefined
@@ -51,6 +57,8 @@ export class Agent {
   readonly #codec: Codec
   readonly #failed: Set<string>
   readonly #heard = new Set<PeerId>()
+  /** Statuses are passed on. */
+  readonly #spreads: boolean
   #inForce: string | undefined
   /** What the machine's clock shows beyond the steady one. */
   #aheadMs = 0
@@ -63,6 +71,7 @@ export class Agent {
 
   constructor(options: AgentOptions, nowMs: number) {
     this.#options = options
+    this.#spreads = (options.statuses ?? 'spread') === 'spread'
     this.#codec = options.codec ?? plainCodec
     this.#log = options.log
     this.#reporter = options.reporter
@@ -218,7 +227,7 @@ export class Agent {
           if (taken.kind === 'new') {
             effects.push({ kind: 'board', host: taken.host, pair })
             // A status is only noted: it goes out with the next batch.
-            this.#spread.handle({ kind: 'status', host: taken.host, from }, nowMs)
+            if (this.#spreads) this.#spread.handle({ kind: 'status', host: taken.host, from }, nowMs)
           }
           if (taken.kind === 'twins')
             effects.push(log('warn', 'two statuses under one counter', { host: taken.host }))
@@ -443,7 +452,7 @@ export class Agent {
     const said = this.#reporter.speak(flags, nowMs, nowMs + this.#aheadMs)
     if (said === undefined) return
     if (said.reserve !== undefined) effects.push({ kind: 'reserve', counter: said.reserve })
-    if (this.#options.keepsBoard !== false) this.#spread.handle({ kind: 'status', host: said.host }, nowMs)
+    if (this.#spreads) this.#spread.handle({ kind: 'status', host: said.host }, nowMs)
   }
 
   #tell(input: SpreadInput | Extract<Input, { kind: 'up' | 'down' | 'tick' }>, nowMs: number): Effect[] {
@@ -470,7 +479,7 @@ export class Agent {
       after: sequence => this.#log.after(sequence),
       ordersRoot: () => noId,
       orders: () => [],
-      boardRoot: () => (this.#options.keepsBoard === false ? noBoard : board.root()),
+      boardRoot: () => (this.#spreads ? board.root() : noBoard),
       have: () => board.have(),
       newer: than => board.newer(than),
       lacks: list => board.lacks(list),

@@ -14,7 +14,7 @@ import { higherFloor, readFloor } from '../signing/floor.ts'
 import { peerKey } from '../signing/keys.ts'
 import { readStatus, type Status, signStatus } from '../signing/status.ts'
 import { Admissions } from './admission.ts'
-import { Agent } from './agent.ts'
+import { Agent, type Statuses } from './agent.ts'
 import { language, version } from './config.ts'
 import { Driver, type DriverPorts, decodeBook, files, keys, type Runner } from './driver.ts'
 import { EntryLog, type Reading } from './log.ts'
@@ -56,8 +56,8 @@ export interface PeerOptions {
   /** Ed25519 seed: the host's key, or a laptop's session key. */
   readonly key: Uint8Array
   readonly role: 'host' | 'operator'
-  /** Default: true. False: of the board only its own line, as in the largest simulations. */
-  readonly keepsBoard?: boolean
+  /** Default: `spread`. */
+  readonly statuses?: Statuses
   readonly delegation?: Uint8Array
   /** Keys (hex) to let in besides the roster's. */
   readonly alsoAdmitted?: ReadonlySet<string>
@@ -106,7 +106,7 @@ const peersToHear = 3
 /** Restores, builds and starts to listen. Errors: LISTEN_FAILED, and those of the ports. */
 export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise<Peer> {
   const { clock, durable, log, random, repository, store } = ports
-  const { fleet, role, keepsBoard = true } = options
+  const { fleet, role, statuses = 'spread' } = options
   const floor = await findFloor(durable, options.checkpoint, log)
   const entries = new EntryLog({
     fleet,
@@ -126,7 +126,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
       const signed = open(pair)
       return isRefusal(signed) || !equal(signed.status.fleet, entries.fleet) ? undefined : signed
     },
-    rostered: each => (keepsBoard || each === host) && entries.host(each) !== undefined,
+    rostered: each => (statuses !== 'own' || each === host) && entries.host(each) !== undefined,
   })
   const reporter = new Reporter({
     board,
@@ -182,7 +182,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
       reporter,
       random,
       role,
-      keepsBoard,
+      statuses,
       inForce: side?.inForce?.entry,
       paused: side?.paused,
       failed: await readLines(durable, files.failed),

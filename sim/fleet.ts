@@ -81,9 +81,9 @@ export class SimFleet {
     )
     const { fleet } = this.operators.genesis
     const emit = (event: SimEvent) => this.#emit(event)
-    const here = { world: this.world, network: this.network, memory, fleet, emit, crashed }
     const chosen = observersOf(scenario)
-    const isLarge = chosen.size < scenario.hosts
+    const handsOver = chosen.size < scenario.hosts
+    const here = { world: this.world, network: this.network, memory, fleet, emit, crashed, handsOver }
     this.hosts = roster.map(
       (rostered, index) =>
         new SimHost(here, {
@@ -93,7 +93,7 @@ export class SimFleet {
         }),
     )
     this.observers = this.hosts.filter(each => each.observes)
-    this.#handover = isLarge ? new Handover(this.world, this.network, memory, this.observers) : undefined
+    this.#handover = handsOver ? new Handover(this.world, this.network, memory, this.observers) : undefined
     this.story = new Story(this.hosts, this.ledger, scenario.faultsMs + scenario.healMs / 6)
     this.#checkers = checkers(this.queues)
     this.#scene = {

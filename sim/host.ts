@@ -37,6 +37,8 @@ export interface HostWorld {
   readonly memory: Memory
   readonly fleet: FleetId
   readonly emit: (event: SimEvent) => void
+  /** Statuses are handed to observers, instead of spread. */
+  readonly handsOver: boolean
   /** An exception of our own code. */
   readonly crashed: (where: string, error: unknown) => void
 }
@@ -244,7 +246,7 @@ export class SimHost implements Watched {
     const process = new Process({
       ...{ world, network, memory, life, fleet, self: this.self, name: this.name, address: this.address },
       ...{ seeds: this.#options.seeds, clock: this.clock, key: this.#options.seed, role: 'host' },
-      keepsBoard: this.observes,
+      statuses: this.#world.handsOver ? (this.observes ? 'kept' : 'own') : 'spread',
       store: simStore(life),
       durable: simDurable(life, stateFolder),
       repository: () => simRepository(life, `${stateFolder}/repo.git`, this.clock),
@@ -263,7 +265,7 @@ export class SimHost implements Watched {
       observe: (input, effects) => {
         if (!life.alive) return
         emit({ kind: 'decided', host: this, input, effects })
-        if (!this.observes) this.#listen(life)
+        if (this.#world.handsOver) this.#listen(life)
       },
       log: (...words) => {
         if (life.alive) this.log(...words)
@@ -302,7 +304,7 @@ export class SimHost implements Watched {
     }
   }
 
-  /** Of a host that keeps no board no status leaves by its carrier: those of its own are handed over (handover.ts). */
+  /** Where statuses do not leave by the carrier: those of its own are handed over (handover.ts). */
   #listen(life: Life): void {
     const row = this.peer?.reporter.board.row(this.key)
     if (row === undefined || row.pair === this.#told) return
