@@ -7,8 +7,9 @@ import type { Log } from '../node/os-log.ts'
 import type { HostPorts } from '../node/peer.ts'
 import type { Clock } from '../node/ports.ts'
 import type { RunReport } from '../node/report.ts'
+import { openBriefMachine } from './brief.ts'
 import type { Node, SimDisk } from './disk.ts'
-import { openSimEngine, type SimEngine, type Trial } from './engine.ts'
+import { openSimEngine, type Side, type Trial } from './engine.ts'
 import type { Watched } from './events.ts'
 import type { Life } from './life.ts'
 import type { Breakage } from './plan.ts'
@@ -29,6 +30,8 @@ export interface Patient {
   readonly given: readonly string[]
   /** How a release does not work here. */
   readonly breaks: (entry: LogEntry) => Breakage | undefined
+  /** Its engine is a whole one. */
+  readonly whole: boolean
 }
 
 /** All that may be wrong with one machine at a time. */
@@ -59,7 +62,7 @@ export class Machine {
   readonly #host: Patient
   readonly #troubles = new Set<Trouble>()
   readonly #chance: () => number
-  #engine: SimEngine | undefined
+  #engine: Side | undefined
   /** Entry in force ('' before any) -> what the targets looked like when it came into force. */
   readonly #looks = new Map<string, string>()
   #edited = false
@@ -72,8 +75,14 @@ export class Machine {
     this.#chance = world.chance(host.name, 'ailments')
   }
 
-  async open(life: Life, ports: HostPorts): Promise<SimEngine> {
+  async open(life: Life, ports: HostPorts): Promise<Side> {
     const { name, key, clock } = this.#host
+    if (!this.#host.whole) {
+      const common = { world: this.#world, life, name, state: stateFolder, runMs, probe: this.#probe }
+      const outcomes = { slowMs: () => this.#host.slowMs, trial: (entry: LogEntry) => this.#trial(entry) }
+      this.#engine = await openBriefMachine({ ...common, ...outcomes }, ports)
+      return this.#engine
+    }
     const engine = await openSimEngine(
       {
         ...{ world: this.#world, life, name, key, state: stateFolder, auditMs, runMs },
@@ -95,7 +104,7 @@ export class Machine {
   }
 
   /** What there is on any Debian before fleet comes. */
-  #furnish(engine: SimEngine): void {
+  #furnish(engine: Side): void {
     const { disk, name, given } = this.#host
     const files = {
       '/etc/hosts': `127.0.0.1 localhost\n127.0.1.1 ${name}\n`,
@@ -141,6 +150,7 @@ export class Machine {
   /** Compares the targets with what they were when the entry in force came. */
   state(): ReturnType<Watched['state']> {
     const engine = this.#engine
+    if (!this.#host.whole) return undefined
     const { full, errors, immutable } = this.#host.disk.faults
     // A disk that refuses may also refuse to take something back: the next run or start does it.
     const refuses = full || errors > 0 || immutable.size > 0

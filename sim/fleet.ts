@@ -11,6 +11,7 @@ import { checkers, liveness } from './checkers/index.ts'
 import { shuffled } from './draw.ts'
 import type { Checker, Scene, SimEvent } from './events.ts'
 import type { Fault, FaultKind, Scenario } from './faults.ts'
+import { Handover } from './handover.ts'
 import { SimHost } from './host.ts'
 import { Ledger } from './ledger.ts'
 import { Marks } from './marks.ts'
@@ -31,6 +32,9 @@ const tryAgainMs = 30_000
 const roles = ['web', 'db', 'cache'] as const
 /** Entries that an operator publishes to end all forks. */
 const forksMax = 8
+/** Above so many hosts, so many keep whole boards and run whole engines (docs/simulator.md). */
+const wholeMax = 200
+const observersMax = 50
 /** Violations told of one checker: the first says the most. */
 const toldMax = 3
 
@@ -48,6 +52,8 @@ export class SimFleet {
   readonly network: Network
   readonly ledger = new Ledger()
   readonly hosts: readonly SimHost[]
+  /** Those that keep whole boards, and run whole engines. */
+  readonly observers: readonly SimHost[]
   readonly operators: Operators
   readonly story: Story
   readonly marks = new Marks()
@@ -55,8 +61,11 @@ export class SimFleet {
   readonly violations: Violation[] = []
   readonly scenario: Scenario
   readonly #checkers: ReadonlyMap<string, Checker>
+  /** By what they look at. */
+  readonly #lookers = new Map<SimEvent['kind'], (readonly [string, Checker])[]>()
   readonly #scene: Scene
   readonly #struck: Struck
+  readonly #handover: Handover | undefined
   /** What ends the faults that last. */
   readonly #open = new Map<Fault, () => void>()
   readonly #rehearsal: Rehearsal | undefined
@@ -83,22 +92,26 @@ export class SimFleet {
     const { fleet } = this.operators.genesis
     const emit = (event: SimEvent) => this.#emit(event)
     const breaks = ({ id }: LogEntry, index: number) => this.ledger.byId(id)?.breaks?.get(index)
-    const here = { world: this.world, network: this.network, memory, fleet, emit, crashed, breaks }
-    const first = scenario.core.slice(0, 3)
+    const chosen = observersOf(scenario)
+    const handsOver = chosen.size < scenario.hosts
+    const here = {
+      ...{ world: this.world, network: this.network, memory, fleet, emit, crashed, breaks, handsOver },
+    }
     // The hosts of a plan stand for a fleet that knows itself: nobody is asked by all.
     const met = this.world.chance('fleet', 'met')
-    const seedsOf = () => (plan === undefined ? first : shuffled(roster.length, met).slice(0, 3))
+    const seeds = (index: number) =>
+      plan === undefined ? seedsOf(scenario, index) : shuffled(roster.length, met).slice(0, 3)
     this.hosts = roster.map(
       (rostered, index) =>
         new SimHost(here, {
-          index,
-          rostered,
-          seeds: seedsOf().map(at => roster[at]!.addresses[0]!),
-          core: core.has(index),
-          seed: seedOf(seed, rostered.name),
+          ...{ index, rostered, core: core.has(index), seed: seedOf(seed, rostered.name) },
+          seeds: seeds(index).map(at => roster[at]!.addresses[0]!),
+          ...{ observes: chosen.has(index), whole: chosen.has(index) },
           given: plan?.hosts[index]?.given ?? [],
         }),
     )
+    this.observers = this.hosts.filter(each => each.observes)
+    this.#handover = handsOver ? new Handover(this.world, this.network, memory, this.observers) : undefined
     this.story = new Story(this.hosts, this.ledger, scenario.faultsMs + scenario.healMs / 6)
     this.#rehearsal =
       plan &&
@@ -329,13 +342,23 @@ export class SimFleet {
     if (this.violations.length >= toldMax) return
     this.#trace(event)
     if (event.kind === 'spoke') this.ledger.say(hex(event.pair[1]), event.status)
+    if (event.kind === 'spoke' && event.host instanceof SimHost) this.#handover?.said(event.host, event.pair)
     this.marks.event(event)
     this.story.event(event, this.world.nowMs)
     this.#rehearsal?.event(event)
-    for (const [name, checker] of this.#checkers) {
+    for (const [name, checker] of this.#lookersAt(event.kind)) {
       const wrong = checker.event(event, this.#scene)
       if (wrong !== undefined) this.#violated(name, 'host' in event ? event.host.name : undefined, wrong)
     }
+  }
+
+  #lookersAt(kind: SimEvent['kind']): readonly (readonly [string, Checker])[] {
+    let lookers = this.#lookers.get(kind)
+    if (lookers === undefined) {
+      lookers = [...this.#checkers].filter(([, { of }]) => of === undefined || of.includes(kind))
+      this.#lookers.set(kind, lookers)
+    }
+    return lookers
   }
 
   /** What the trace hash is made of: decisions that bind, not every message. */
@@ -400,6 +423,19 @@ export class SimFleet {
     if (this.violations.some(each => !liveness.has(each.checker))) return 'safety'
     return this.violations.length > 0 || pending.length > 0 ? 'liveness' : 'ok'
   }
+}
+
+/** Hosts that keep whole boards and run whole engines: all of them up to a size, then a few of the core. */
+function observersOf({ hosts, core }: Scenario): ReadonlySet<number> {
+  if (hosts <= wholeMax) return new Set(Array.from({ length: hosts }, (_, at) => at))
+  const every = Math.max(1, core.length / observersMax)
+  return new Set(core.filter((_, at) => Math.floor(at / every) !== Math.floor((at - 1) / every)))
+}
+
+/** Whom a host is told of when it joins: three of the core; not the same for all in a fleet that is too large for that. */
+function seedsOf({ hosts, core }: Scenario, index: number): readonly number[] {
+  if (hosts <= wholeMax) return core.slice(0, 3)
+  return [0, 1, 2].map(each => core[(index * 3 + each) % core.length]!)
 }
 
 function rosteredOf(seed: number, at: number, plan: Plan | undefined): Rostered {

@@ -1,11 +1,12 @@
 // One host of a simulated fleet: a disk that survives, a clock, and lives of the real agent on them, one after another. Knows
 // how to start, kill and hang it; what happens to it when is strike.ts's.
 import type { Carrier, PeerId } from '../gossip/carrier.ts'
+import { limits } from '../gossip/limits.ts'
 import type { StatusPair } from '../gossip/message.ts'
 import type { LogEntry } from '../node/log.ts'
 import type { Log } from '../node/os-log.ts'
 import type { Peer } from '../node/peer.ts'
-import { hex, utf8 } from '../signing/bytes.ts'
+import { equal, hex, utf8 } from '../signing/bytes.ts'
 import { publicKeyOf, sha256 } from '../signing/crypto.ts'
 import type { FleetId } from '../signing/entry.ts'
 import { peerIdOf } from '../signing/keys.ts'
@@ -14,7 +15,7 @@ import { Machine, stateFolder } from './ailments.ts'
 import type { Wires } from './carrier.ts'
 import { SimClock } from './clock.ts'
 import { type DiskCopy, SimDisk } from './disk.ts'
-import type { SimEngine } from './engine.ts'
+import type { Side } from './engine.ts'
 import type { SimEvent, Watched } from './events.ts'
 import { simDurable, simRepository } from './files.ts'
 import { type Filter, filtered } from './hostile.ts'
@@ -37,6 +38,8 @@ export interface HostWorld {
   readonly memory: Memory
   readonly fleet: FleetId
   readonly emit: (event: SimEvent) => void
+  /** Statuses are handed to observers, instead of spread. */
+  readonly handsOver: boolean
   /** An exception of our own code. */
   readonly crashed: (where: string, error: unknown) => void
   /** How a release does not work on the host of that index. */
@@ -52,6 +55,10 @@ export interface HostOptions {
   readonly core: boolean
   /** Files that its machine has before fleet comes. */
   readonly given?: readonly string[]
+  /** Keeps the whole board. */
+  readonly observes: boolean
+  /** Runs the whole engine. */
+  readonly whole: boolean
 }
 
 export class SimHost implements Watched {
@@ -61,6 +68,8 @@ export class SimHost implements Watched {
   readonly self: PeerId
   readonly address: string
   readonly core: boolean
+  readonly observes: boolean
+  readonly whole: boolean
   readonly clock: SimClock
   readonly disk: SimDisk
   readonly machine: Machine
@@ -84,9 +93,10 @@ export class SimHost implements Watched {
   readonly #options: HostOptions
   #life: Life | undefined
   #process: Process | undefined
-  #side: SimEngine | undefined
+  #side: Side | undefined
   #bootedMs = 0
   #boots = 0
+  #told: StatusPair | undefined
   /** Wanted: it is to run. A start that failed is tried again only then. */
   #on = false
 
@@ -97,6 +107,8 @@ export class SimHost implements Watched {
     this.index = index
     this.name = rostered.name
     this.core = core
+    this.observes = options.observes
+    this.whole = options.whole
     this.address = rostered.addresses[0] ?? `${rostered.name}:4747`
     const key = publicKeyOf(options.seed)
     this.key = hex(key)
@@ -251,6 +263,7 @@ export class SimHost implements Watched {
     const process = new Process({
       ...{ world, network, memory, life, fleet, self: this.self, name: this.name, address: this.address },
       ...{ seeds: this.#options.seeds, clock: this.clock, key: this.#options.seed, role: 'host' },
+      statuses: this.#world.handsOver ? (this.observes ? 'kept' : 'own') : 'spread',
       store: simStore(life),
       durable: simDurable(life, stateFolder),
       repository: () => simRepository(life, `${stateFolder}/repo.git`, this.clock),
@@ -269,6 +282,7 @@ export class SimHost implements Watched {
       observe: (input, effects) => {
         if (!life.alive) return
         emit({ kind: 'decided', host: this, input, effects })
+        if (this.#world.handsOver) this.#listen(life)
       },
       log: (...words) => {
         if (life.alive) this.log(...words)
@@ -294,7 +308,7 @@ export class SimHost implements Watched {
     }
   }
 
-  #runner(side: SimEngine, life: Life) {
+  #runner(side: Side, life: Life) {
     const { emit } = this.#world
     return {
       run: async (entry: LogEntry) => {
@@ -306,6 +320,23 @@ export class SimHost implements Watched {
         return report
       },
     }
+  }
+
+  /** Where statuses do not leave by the carrier: those of its own are handed over (handover.ts). */
+  #listen(life: Life): void {
+    const row = this.peer?.reporter.board.row(this.key)
+    if (row === undefined || row.pair === this.#told) return
+    this.#told = row.pair
+    // One from its store was said in an earlier life.
+    if (this.past.some(([body]) => equal(body, row.pair[0]))) return
+    const { world, emit } = this.#world
+    // As on the way to neighbours: with the next batch, and after its number is durable.
+    world.after(limits.statusBatchMs, async () => {
+      await this.peer?.driver.settled()
+      if (!life.alive) return
+      this.remember(row.pair)
+      emit({ kind: 'spoke', host: this, status: row.status, pair: row.pair })
+    })
   }
 
   /** A failure of the world (it has a code) ends the agent, and systemd starts it again; all else is a bug of ours. */

@@ -194,14 +194,13 @@ export function filtered(
     if (message.t !== 'statuses') return
     for (const pair of message.statuses) {
       const read = host.memory.readStatus(pair)
-      if (isRefusal(read) || Buffer.compare(read.status.host, ownKey) !== 0) continue
+      if (isRefusal(read) || read.by !== host.key) continue
       const name = hex(pair[1].subarray(0, 12))
       if (host.told.has(name)) continue
       host.told.add(name)
       spoke(read.status, pair)
     }
   }
-  const ownKey = unhex(host.key, 32)!
   const through = (bytes: Uint8Array): Uint8Array | undefined => {
     const decoded = host.memory.codec.decode(bytes)
     if (decoded.t === 'malformed') return bytes
@@ -225,6 +224,7 @@ export function filtered(
     },
     peers: () => carrier.peers(),
     learn: (peer, addresses) => carrier.learn(peer, addresses),
+    enrol: roster => carrier.enrol(roster),
     addresses: () => carrier.addresses(),
     book: () => carrier.book(),
     recheck: () => carrier.recheck(),

@@ -203,9 +203,10 @@ class LiveFleet {
     this.#hosts = roster.map(
       (rostered, index) =>
         new SimHost(
-          { ...here, fleet, emit, breaks: () => undefined },
+          { ...here, fleet, emit, breaks: () => undefined, handsOver: false },
           {
             ...{ index, rostered, seed: seedOf(seed, rostered.name), core: index < hosts - 1 },
+            ...{ observes: true, whole: true },
             seeds: shuffled(hosts, met)
               .slice(0, 3)
               .map(at => roster[at]!.name),

@@ -60,11 +60,13 @@ export class World implements Time {
 
   /** Numbers in [0, 1): one stream per seed, entity and purpose, so that a new use of chance disturbs no other. */
   chance(entity: string, purpose: string): () => number {
-    let state = stateOf(this.seed, `${entity}\0${purpose}`)
-    return () => {
-      state = (state + 0x9e3779b9) >>> 0
-      return mix(state) / 2 ** 32
-    }
+    return this.chances(entity)(purpose)
+  }
+
+  /** The same for many purposes of one entity. */
+  chances(entity: string): (purpose: string) => () => number {
+    const begin = stateOf(this.seed, `${entity}\0`)
+    return purpose => stream(textState(begin, purpose))
   }
 
   /** To be called by whoever settles a promise, or calls code that may: it gets its turn before the next event. */
@@ -134,9 +136,21 @@ export class World implements Time {
 
 /** Where a stream of chance begins. */
 export function stateOf(seed: number, text: string): number {
-  let state = seed >>> 0
+  return textState(seed >>> 0, text)
+}
+
+function textState(begin: number, text: string): number {
+  let state = begin
   for (let at = 0; at < text.length; at++) state = mix(state ^ text.codePointAt(at)!)
   return state
+}
+
+function stream(begin: number): () => number {
+  let state = begin
+  return () => {
+    state = (state + 0x9e3779b9) >>> 0
+    return mix(state) / 2 ** 32
+  }
 }
 
 /** A bijection of 32 bits in which every input bit moves about half of the output's. */

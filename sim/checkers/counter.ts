@@ -5,6 +5,7 @@ import type { Checker } from '../events.ts'
 export function counter(): Checker {
   const last = new Map<string, number>()
   return {
+    of: ['spoke'],
     event(event) {
       if (event.kind !== 'spoke' || !event.host.honest || event.host.cloned) return undefined
       const of = `${event.host.name} ${event.host.disks}`
