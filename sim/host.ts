@@ -92,7 +92,7 @@ export class SimHost implements Watched {
   readonly #world: HostWorld
   readonly #options: HostOptions
   #life: Life | undefined
-  #process: Process | undefined
+  #running: Process | undefined
   #side: Side | undefined
   #bootedMs = 0
   #boots = 0
@@ -149,13 +149,13 @@ export class SimHost implements Watched {
   }
 
   hang(): void {
-    this.#process?.hang()
+    this.#running?.hang()
     this.#world.network.freeze(this.address)
   }
 
   goOn(): void {
     this.#world.network.thaw(this.address)
-    this.#process?.goOn()
+    this.#running?.goOn()
   }
 
   readonly breaks = (entry: LogEntry): Breakage | undefined => this.#world.breaks(entry, this.index)
@@ -256,11 +256,26 @@ export class SimHost implements Watched {
   }
 
   async #begin(): Promise<void> {
-    const { world, network, memory, fleet, emit } = this.#world
     const life = new Life(this.disk, () => this.#fell())
     this.#life = life
     if (this.#bootedMs === 0) this.#boot()
-    const process = new Process({
+    try {
+      const process = this.#process(life)
+      this.#running = process
+      const peer = await process.start()
+      if (!life.alive) return
+      this.peer = peer
+      this.#side?.host.begin()
+      this.#world.emit({ kind: 'started', host: this })
+    } catch (error) {
+      if (life.alive) this.#failed(error)
+    }
+  }
+
+  /** Opens what lies on the disk: throws what the disk says. */
+  #process(life: Life): Process {
+    const { world, network, memory, fleet, emit } = this.#world
+    return new Process({
       ...{ world, network, memory, life, fleet, self: this.self, name: this.name, address: this.address },
       ...{ seeds: this.#options.seeds, clock: this.clock, key: this.#options.seed, role: 'host' },
       statuses: this.#world.handsOver ? (this.observes ? 'kept' : 'own') : 'spread',
@@ -296,16 +311,6 @@ export class SimHost implements Watched {
         return { inForce, dirty, paused, runner: this.#runner(side, life), close: () => side.close() }
       },
     })
-    this.#process = process
-    try {
-      const peer = await process.start()
-      if (!life.alive) return
-      this.peer = peer
-      this.#side?.host.begin()
-      emit({ kind: 'started', host: this })
-    } catch (error) {
-      if (life.alive) this.#failed(error)
-    }
   }
 
   #runner(side: Side, life: Life) {
@@ -369,7 +374,7 @@ export class SimHost implements Watched {
     this.#life = undefined
     this.peer = undefined
     this.#side = undefined
-    this.#process = undefined
+    this.#running = undefined
     if (how === 'power') network.cut(this.address)
     // The kernel closes what a dead process had open.
     else void this.carrier?.stop()
