@@ -52,7 +52,7 @@ export interface LiveResult {
 const lookMs = 50
 const startsMs = 60
 /** ms that a laptop stays until a few hosts hold what it brought. */
-const stayMs = 20_000
+const stayMs = 120_000
 /** Hosts that are killed and start again while the second release spreads: one in so many, at least one. */
 const restartsOneIn = 12
 /** What the hostile host does. Not a flood: all hosts share a processor here, which is to be had by a flood of its neighbours. */
