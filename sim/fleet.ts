@@ -161,10 +161,14 @@ export class SimFleet {
   }
 
   /** Publishes a release near a host; tries again until somebody is there or the run is over. */
-  async publish(person: Person, wish: Partial<Wish>, near: number): Promise<Published | undefined> {
+  async publish(
+    person: Person,
+    wish: Partial<Wish> & { readonly isLarge?: boolean },
+    near: number,
+  ): Promise<Published | undefined> {
     const number = ++this.#number
     const { chance } = { chance: this.world.chance(`release ${number}`, 'files') }
-    const bytes = chance() < 0.3 ? 40_000 + chance() * 400_000 : 100 + chance() * 4_000
+    const bytes = chance() < (wish.isLarge ? 1 : 0.3) ? 40_000 + chance() * 400_000 : 100 + chance() * 4_000
     const files = wish.files ?? roleFiles(number, chance, Math.round(bytes))
     const asked: Wish = { subject: `release number ${number}`, terms, ...wish, files }
     this.#publishing++
@@ -212,7 +216,11 @@ export class SimFleet {
     // Forks within forks are ended one after the other, as operators see them.
     for (let tries = 0; tries < forksMax && world.nowMs < endMs && this.violations.length === 0; tries++) {
       let last: Published | undefined
-      void this.publish('anna', { ...wish, forks: this.#forks() }, near).then(done => {
+      const lost = this.#lostSide()
+      // In every other world its pack is too large to travel inside: it is fetched from whoever holds it.
+      const isLarge = scenario.seed % 2 === 0
+      const asked = { isLarge, ...wish, ...(lost && { drops: lost.id }) }
+      void this.publish('anna', asked, lost?.near ?? near).then(done => {
         last = done
       })
       while (last === undefined && world.nowMs < endMs && this.violations.length === 0)
@@ -225,11 +233,25 @@ export class SimFleet {
     }
   }
 
-  /** What hosts of the core show of forks that freeze them. */
-  #forks() {
-    return this.hosts
-      .filter(each => each.core && each.peer?.entries.frozen() === true)
-      .flatMap(each => each.peer?.entries.forks() ?? [])
+  /**
+   * Of the oldest fork that a host of the core shows: the sibling that operators agree to drop, and a host that is not on its
+   * side. A trust entry loses against a release: who is beside it could not check what follows it.
+   */
+  #lostSide(): { readonly id: string; readonly near: number } | undefined {
+    const core = this.hosts.filter(each => each.core && each.peer !== undefined)
+    const forks = core.flatMap(each => (each.peer?.entries.frozen() ? each.peer.entries.forks() : []))
+    const [oldest] = [...forks].sort((a, b) => a.sequence - b.sequence)
+    if (oldest === undefined) return undefined
+    const rank = (id: string) => (this.ledger.byId(id)?.kind === 'trust' ? `0 ${id}` : `1 ${id}`)
+    const sides = [oldest.ours, oldest.theirs].sort((a, b) => (rank(a) < rank(b) ? -1 : 1))
+    for (const id of sides) {
+      const near = core.find(each => {
+        const held = each.peer?.entries.idAt(oldest.sequence)
+        return held !== id && sides.some(side => side === held)
+      })
+      if (near !== undefined) return { id, near: near.index }
+    }
+    return undefined
   }
 
   #isOfCore(fault: Fault): boolean {
@@ -243,7 +265,8 @@ export class SimFleet {
     const undo = strike(fault, this.#struck)
     if (undo === undefined) return
     this.#open.set(fault, undo)
-    if (fault.untilMs !== undefined)
+    // What lasts to the end of the phase is for #heal to end: outside the core it goes on.
+    if (fault.untilMs !== undefined && fault.untilMs < this.scenario.faultsMs)
       this.world.after(fault.untilMs - this.world.nowMs, () => {
         if (!this.#open.delete(fault)) return
         this.world.trace(`end of ${fault.kind} ${fault.hosts.join(',')}`)
@@ -262,6 +285,9 @@ export class SimFleet {
         return
       case 'expired':
         await this.publish('bert', { subject: label, expired: true }, near())
+        return
+      case 'wrongContent':
+        await this.publish('bert', { subject: label, untrue: true }, near())
         return
       case 'fork':
         await Promise.all(

@@ -180,6 +180,12 @@ export class SimHost implements Watched {
     this.disk.restore(copy)
   }
 
+  /** The store of its log is an older copy of itself, and the floor beside it is gone; the other floor is as it was. */
+  putBackLog({ rows }: DiskCopy): void {
+    this.disk.restore({ ...this.disk.snapshot(), rows })
+    this.disk.find(stateFolder)?.entries.delete('log')
+  }
+
   /** A second machine runs with this one's key and a copy of its disk; answers with what switches it off for good. */
   double(): () => void {
     const { rostered } = this.#options
@@ -239,7 +245,7 @@ export class SimHost implements Watched {
 
   async #begin(): Promise<void> {
     const { world, network, memory, fleet, emit } = this.#world
-    const life = new Life(this.disk, () => this.#died('kill'))
+    const life = new Life(this.disk, () => this.#fell())
     this.#life = life
     if (this.#bootedMs === 0) this.#boot()
     const process = new Process({
@@ -316,7 +322,16 @@ export class SimHost implements Watched {
     if (on) this.start(againMs)
   }
 
-  #over(how: 'kill' | 'power' | 'exit'): void {
+  /** In the middle of a run the agent is killed, or the power fails: then what was not flushed is lost. */
+  #fell(): void {
+    const { world } = this.#world
+    const on = this.#on
+    const isPower = world.chance(this.name, `fall ${world.nowMs}`)() < 0.5
+    this.#over(isPower ? 'power' : 'kill', isPower)
+    if (on) this.start(isPower ? bootMs : againMs)
+  }
+
+  #over(how: 'kill' | 'power' | 'exit', losesUnflushed = this.losesUnflushed): void {
     const { network, emit, world } = this.#world
     if (this.#life === undefined) return
     this.#life.end()
@@ -329,7 +344,7 @@ export class SimHost implements Watched {
     else void this.carrier?.stop()
     this.carrier = undefined
     if (how === 'power') {
-      this.disk.crash(this.losesUnflushed ? world.chance(this.name, `crash ${world.nowMs}`) : () => 1)
+      this.disk.crash(losesUnflushed ? world.chance(this.name, `crash ${world.nowMs}`) : () => 1)
       this.#bootedMs = 0
     }
     emit({ kind: 'ended', host: this, how })

@@ -13,6 +13,8 @@ export interface Signed {
   readonly atMs: number
   readonly commit?: string
   readonly content?: string
+  /** The content is not that of the commit. */
+  readonly untrue?: true
   /** Meant to be started by hosts: not expired from the beginning, with a pack that can be taken. */
   readonly sound: boolean
   /** Hosts on which it does not work, by index, and how. */
