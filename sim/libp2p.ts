@@ -2,6 +2,7 @@
 // replayed; it shows that what the simulated network promises is what the real one keeps. The transport is handed in.
 import { libp2pCarrier } from '../gossip/libp2p.ts'
 import type { TransportFactory } from '../gossip/libp2p-node.ts'
+import { systemTimers } from '../node/os.ts'
 import type { RolloutTerms } from '../node/release.ts'
 import { hex } from '../signing/bytes.ts'
 import { memoiseVerification, publicKeyOf } from '../signing/crypto.ts'
@@ -52,7 +53,7 @@ export interface LiveResult {
 const lookMs = 50
 const startsMs = 60
 /** ms that a laptop stays until a few hosts hold what it brought. */
-const stayMs = 20_000
+const stayMs = 120_000
 /** Hosts that are killed and start again while the second release spreads: one in so many, at least one. */
 const restartsOneIn = 12
 /** What the hostile host does. Not a flood: all hosts share a processor here, which is to be had by a flood of its neighbours. */
@@ -71,7 +72,7 @@ const terms: RolloutTerms = {
 /** Real time; what is still to come ends with `stop`. */
 class LiveTime implements Time {
   readonly #beganMs = performance.now()
-  readonly #timers = new Set<NodeJS.Timeout>()
+  readonly #timers = new Set<() => void>()
   readonly #dice: World
   #over = false
 
@@ -85,14 +86,14 @@ class LiveTime implements Time {
 
   after(ms: number, action: () => void): () => void {
     if (this.#over) return () => {}
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer)
+    const cancel = systemTimers.after(Math.max(0, ms), () => {
+      this.#timers.delete(cancel)
       action()
-    }, ms)
-    this.#timers.add(timer)
+    })
+    this.#timers.add(cancel)
     return () => {
-      clearTimeout(timer)
-      this.#timers.delete(timer)
+      cancel()
+      this.#timers.delete(cancel)
     }
   }
 
@@ -114,7 +115,7 @@ class LiveTime implements Time {
 
   stop(): void {
     this.#over = true
-    for (const timer of this.#timers) clearTimeout(timer)
+    for (const cancel of this.#timers) cancel()
     this.#timers.clear()
   }
 }
