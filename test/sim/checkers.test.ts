@@ -199,6 +199,11 @@ test('counter: upwards; not twice, unless the disk is another', () => {
   expect(stage.with({ disks: 1 }).hear({ kind: 'spoke', ...statusOf(2) })).toBeUndefined()
   expect(stage.with({ disks: 0 }).hear({ kind: 'spoke', ...statusOf(1001) })).toBe('says 1001 after 1001')
   expect(says(3)).toBe('says 3 after 1001')
+  const made = (n: number) => {
+    const peer = { reporter: { board: { row: () => statusOf(n) } } } as unknown as Peer
+    return stage.with({ peer }).decided()
+  }
+  expect([made(3), made(4), made(2)]).toEqual([undefined, undefined, 'says 2 after 3'])
 })
 
 test('merge: boards go up; not back, unless the host has started anew', () => {

@@ -90,7 +90,7 @@ export const mutants: readonly Mutant[] = [
     find: '} else if (intent.first && comeBack(',
     replace: "} else if (intent.first && intent.kind !== 'put' && comeBack(",
     why: 'an undo leaves the files that a run had written',
-    seed: 160,
+    seed: 8,
   },
   {
     name: 'what a crash cut short stays',
@@ -99,7 +99,7 @@ export const mutants: readonly Mutant[] = [
     find: 'recover: () =>',
     replace: 'recover: async () => ({ leftBehind: [], dirty: [] }),\n    recoverNever: () =>',
     why: 'an open run is not taken back at the start',
-    seed: 184,
+    seed: 186,
   },
   {
     name: 'intents are not flushed',
@@ -246,6 +246,6 @@ export const mutants: readonly Mutant[] = [
     find: 'return nowMs - job.progressMs >= limits.packStallMs ? leave(job, nowMs) : []',
     replace: 'return []',
     why: 'a peer that answers nothing is waited for without end',
-    seed: 1,
+    seed: 188,
   },
 ]
