@@ -29,6 +29,12 @@ export interface Contact {
   readonly seenMs: number
 }
 
+/** Hosts that there are, and where they may be; one object for all who know the same. */
+export interface Directory {
+  readonly hosts: readonly { readonly peer: string; readonly addresses: readonly string[] }[]
+  readonly byPeer: ReadonlyMap<string, { readonly addresses: readonly string[] }>
+}
+
 /** All are called one at a time, never from inside a call of the carrier, and must not throw. */
 export interface Handlers {
   /** Hellos are exchanged and the peer is admitted. */
@@ -69,8 +75,10 @@ export interface Carrier {
   send(peer: PeerId, bytes: Uint8Array): Promise<boolean>
   /** Peers that are up. */
   peers(): PeerId[]
-  /** Hints where a peer may be: roster, peer exchange. No addresses: the peer exists; look for it. */
+  /** Hints where a peer may be: peer exchange, a join. No addresses: the peer exists; look for it. */
   learn(peer: PeerId, addresses: readonly string[]): void
+  /** The same of every host of the roster; replaces the roster before. */
+  enrol(roster: Directory): void
   /** Own addresses, loopback only when there is no other; none before `start`. */
   addresses(): string[]
   /** The address book, for peer exchange. */

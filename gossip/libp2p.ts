@@ -11,7 +11,7 @@ import { concat } from '../signing/bytes.ts'
 import { publicKeyOf } from '../signing/crypto.ts'
 import { defaultPort, fromMultiaddr, isLoopback, peerIn, toMultiaddr } from './address.ts'
 import { Bucket } from './bucket.ts'
-import type { Carrier, Contact, Handlers, PeerId } from './carrier.ts'
+import type { Carrier, Contact, Directory, Handlers, PeerId } from './carrier.ts'
 import { GossipError } from './errors.ts'
 import { isAlive } from './libp2p-alive.ts'
 import { answer, greet, helloProtocol } from './libp2p-hello.ts'
@@ -184,6 +184,19 @@ class Libp2pCarrier implements Carrier {
   learn(peer: PeerId, addresses: readonly string[]): void {
     const good = addresses.map(toMultiaddr).filter(each => each !== undefined)
     this.#feed({ kind: 'learn', peer, addresses: good.map(fromMultiaddr) })
+  }
+
+  enrol({ hosts }: Directory): void {
+    const good = hosts.map(({ peer, addresses }) => ({
+      peer,
+      addresses: addresses
+        .map(toMultiaddr)
+        .flatMap(each => (each === undefined ? [] : [fromMultiaddr(each)])),
+    }))
+    this.#feed({
+      kind: 'roster',
+      roster: { hosts: good, byPeer: new Map(good.map(each => [each.peer, each])) },
+    })
   }
 
   addresses(): string[] {

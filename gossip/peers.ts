@@ -2,12 +2,14 @@
 // candidate, decides when to dial, search and hang up. Does not know whether a peer is admitted: failures say so.
 
 import { neighbourhood } from './address.ts'
-import type { Contact, PeerId } from './carrier.ts'
+import type { Contact, Directory, PeerId } from './carrier.ts'
 import { limits } from './limits.ts'
 
 export type PeersInput =
   /** A hint from roster, exchange, mDNS, DHT or the stored book. No addresses: the peer exists; search for it. */
   | { kind: 'learn'; peer: PeerId; addresses: readonly string[] }
+  /** The same of all hosts of the roster, in place of the roster before. */
+  | { kind: 'roster'; roster: Directory }
   /** `addresses`: where it was reached and what it says of itself, best first. */
   | { kind: 'up'; peer: PeerId; addresses: readonly string[] }
   | { kind: 'down'; peer: PeerId }
@@ -73,6 +75,8 @@ interface Turn {
 const steadyMs = 10_000
 /** Least ms between two `bookChanged`. */
 const bookMs = 5_000
+/** Hosts of the roster that are considered at a time, by lot, of those that nothing was heard of yet. */
+const lots = 48
 /** Failures of every address after which a peer is searched for as if it had none. */
 const hopeless = 3
 
@@ -80,7 +84,9 @@ export class Peers {
   readonly #self: PeerId
   readonly #searches: boolean
   readonly #random: () => number
+  /** Who was up, dialled or told of. Of the rest of the roster nothing is kept: a large fleet is mostly that. */
   readonly #known = new Map<PeerId, Known>()
+  #roster: Directory = { hosts: [], byPeer: new Map() }
   readonly #up = new Set<Known>()
   readonly #seeds: Seed[]
   /** Addresses being dialled, with the peer meant. */
@@ -106,7 +112,10 @@ export class Peers {
   handle(input: PeersInput, nowMs: number): PeersEffect[] {
     switch (input.kind) {
       case 'learn':
-        this.#learn(input.peer, input.addresses)
+        this.#hear(input.peer, input.addresses)
+        break
+      case 'roster':
+        this.#roster = input.roster
         break
       case 'up':
         this.#rise(input.peer, input.addresses, nowMs)
@@ -146,12 +155,24 @@ export class Peers {
     return known.upSinceMs === undefined ? known.seenMs : nowMs
   }
 
+  /** Hearsay says nothing new of a host that the roster knows so, too. */
+  #hear(peer: PeerId, addresses: readonly string[]): void {
+    const rostered = this.#known.has(peer) ? undefined : this.#roster.byPeer.get(peer)?.addresses
+    if (rostered === undefined || !addresses.every(each => rostered.includes(each)))
+      this.#learn(peer, addresses)
+  }
+
   #learn(peer: PeerId, addresses: readonly string[]): Known | undefined {
     if (peer === this.#self) return undefined
     const known = this.#known.get(peer) ?? this.#enter(peer)
+    if (known) this.#note(known, addresses)
+    return known
+  }
+
+  #note(known: Known, addresses: readonly string[]): void {
     for (const address of addresses) {
       if (address.length > limits.addressChars) continue
-      if (!known || known.places.some(place => place.address === address)) continue
+      if (known.places.some(place => place.address === address)) continue
       if (known.places.length >= limits.addressesPerPeer) {
         const worst = known.places.reduce((a, b) => (b.failures >= a.failures ? b : a))
         if (worst.failures === 0) continue
@@ -159,7 +180,6 @@ export class Peers {
       }
       known.places.push({ address, failures: 0, notBeforeMs: 0 })
     }
-    return known
   }
 
   /** Room for a newcomer is made by forgetting one that was never up; those that were are worth more. */
@@ -171,6 +191,7 @@ export class Peers {
     }
     const known: Known = { peer, places: [], seenMs: 0, search: { failures: 0, notBeforeMs: 0 } }
     this.#known.set(peer, known)
+    this.#note(known, this.#roster.byPeer.get(peer)?.addresses ?? [])
     return known
   }
 
@@ -278,6 +299,7 @@ export class Peers {
       if (choice.kind === 'dial') {
         // Two peers may claim one address.
         if (this.#dialling.has(choice.address)) continue
+        if (choice.peer !== undefined) this.#learn(choice.peer, [choice.address])
         this.#dialling.set(choice.address, choice.peer)
       } else {
         if (nowMs < this.#searchAtMs) {
@@ -285,7 +307,7 @@ export class Peers {
           continue
         }
         this.#searchAtMs = nowMs + limits.searchMs
-        const { search } = this.#known.get(choice.peer)!
+        const { search } = this.#learn(choice.peer, [])!
         search.failures += 1
         search.notBeforeMs = nowMs + this.#pause(search.failures + 3)
         later.push(search.notBeforeMs)
@@ -347,6 +369,24 @@ export class Peers {
         offer({ kind: 'dial', address: place.address, peer }, place.failures, bonus)
       } else for (const { notBeforeMs } of places) if (notBeforeMs > nowMs) later.push(notBeforeMs)
     }
+    for (const { peer, addresses } of this.#untried()) {
+      const address = addresses.find(each => each.length <= limits.addressChars && !this.#dialling.has(each))
+      if (address !== undefined) {
+        const bonus = reached.has(neighbourhood(address)) ? 0 : 1
+        offer({ kind: 'dial', address, peer }, 0, bonus)
+      } else if (this.#searches && !isAlone && addresses.length === 0) offer({ kind: 'find', peer }, 0, 0)
+    }
     return found.sort((a, b) => a.cost - b.cost).map(each => each.choice)
+  }
+
+  /** Some hosts of the roster that nothing is known of; all of them where they are few. */
+  *#untried(): Iterable<{ readonly peer: PeerId; readonly addresses: readonly string[] }> {
+    const { hosts } = this.#roster
+    const few = hosts.length <= lots
+    for (let at = 0; at < Math.min(hosts.length, lots); at++) {
+      const host = hosts[few ? at : Math.floor(this.#random() * hosts.length)]!
+      const peer = host.peer as PeerId
+      if (peer !== this.#self && !this.#known.has(peer)) yield { peer, addresses: host.addresses }
+    }
   }
 }

@@ -30,6 +30,9 @@ export interface Holdings {
   peersToShare(): readonly (readonly [string, readonly string[]])[]
 }
 
+/** The root that a peer names that exchanges no board. */
+export const noBoard = new Uint8Array(32)
+
 export type SpreadInput =
   | { readonly kind: 'up'; readonly peer: PeerId }
   | { readonly kind: 'down'; readonly peer: PeerId }
@@ -97,7 +100,7 @@ export function createSpread(holdings: Holdings, random: () => number, nowMs: nu
     else if (id !== undefined && !same(id, theirId)) sends.push(send(from, { t: 'want', after: their - 1 }))
     if (!same(theirs.orders, holdings.ordersRoot())) sends.push(send(from, { t: 'want-orders' }))
     // Both sides see the difference; the one that answers opens, so that digests cross only once.
-    if (theirs.answer && !same(theirs.board, holdings.boardRoot()))
+    if (theirs.answer && boardsDiffer(theirs.board, holdings.boardRoot()))
       sends.push(send(from, { t: 'digest', have: holdings.have(), answer: false }))
     return sends
   }
@@ -206,6 +209,10 @@ export function createSpread(holdings: Holdings, random: () => number, nowMs: nu
       [...neighbours].filter(([, each]) => (each.heads?.held ?? 0) >= sequence).map(([peer]) => peer),
     headsOf: peer => neighbours.get(peer)?.heads,
   }
+}
+
+function boardsDiffer(theirs: Uint8Array, ours: Uint8Array): boolean {
+  return !same(theirs, ours) && !same(theirs, noBoard) && !same(ours, noBoard)
 }
 
 function same(a: Uint8Array, b: Uint8Array): boolean {

@@ -3,7 +3,7 @@
 import type { PeerId, Verdict } from '../gossip/carrier.ts'
 import { limits } from '../gossip/limits.ts'
 import { type Codec, type Hello, type Malformed, type Message, plainCodec } from '../gossip/message.ts'
-import { createSpread, type Holdings, type SpreadInput } from '../gossip/spread.ts'
+import { createSpread, type Holdings, noBoard, type SpreadInput } from '../gossip/spread.ts'
 import { hex, unhex } from '../signing/bytes.ts'
 import type { Admissions } from './admission.ts'
 import type { LogLevel } from './config.ts'
@@ -13,12 +13,20 @@ import type { Reporter } from './report.ts'
 import { type Decision, decide } from './rollout.ts'
 import { Supply, type SupplyEffect } from './supply.ts'
 
+/**
+ * What becomes of statuses. `spread`: kept, and passed on to all. In large simulations nobody passes any on, and only some
+ * are `kept`; of the others' boards each has its `own` line.
+ */
+export type Statuses = 'spread' | 'kept' | 'own'
+
 export interface AgentOptions {
   readonly log: EntryLog
   readonly reporter: Reporter
   readonly random: () => number
   /** `host` applies releases and reports; `operator` only takes part in the log, from a laptop. */
   readonly role: 'host' | 'operator'
+  /** Default: `spread`. */
+  readonly statuses?: Statuses
   /** Id of the entry in force, from the host's journal. */
   readonly inForce: string | undefined
   readonly paused?: { readonly untilMs: number; readonly reason: string } | undefined
@@ -49,6 +57,8 @@ export class Agent {
   readonly #codec: Codec
   readonly #failed: Set<string>
   readonly #heard = new Set<PeerId>()
+  /** Statuses are passed on. */
+  readonly #spreads: boolean
   #inForce: string | undefined
   /** What the machine's clock shows beyond the steady one. */
   #aheadMs = 0
@@ -61,6 +71,7 @@ export class Agent {
 
   constructor(options: AgentOptions, nowMs: number) {
     this.#options = options
+    this.#spreads = (options.statuses ?? 'spread') === 'spread'
     this.#codec = options.codec ?? plainCodec
     this.#log = options.log
     this.#reporter = options.reporter
@@ -77,15 +88,22 @@ export class Agent {
   handle(input: Input, nowMs: number, wallMs = nowMs): Effect[] {
     this.#aheadMs = wallMs - nowMs
     const effects = this.#take(input, nowMs)
-    effects.push(...this.#pursue(nowMs), ...this.#report(nowMs))
+    if (this.#options.role === 'operator') return effects
+    this.#pursue(effects, nowMs)
+    this.#report(effects, nowMs)
     return effects
   }
 
   /** When `tick` is wanted next. */
   wakeMs(): number {
-    const times = [this.#spread.wakeMs(), this.#reporter.wakeMs(), this.#supply.wakeMs()]
-    if (this.#decision?.kind === 'hold') times.push(this.#decision.untilMs)
-    return Math.min(...times.filter(each => each !== undefined))
+    const never = Number.POSITIVE_INFINITY
+    const held = this.#decision?.kind === 'hold' ? this.#decision.untilMs : undefined
+    return Math.min(
+      this.#spread.wakeMs(),
+      this.#reporter.wakeMs() ?? never,
+      this.#supply.wakeMs() ?? never,
+      held ?? never,
+    )
   }
 
   hello(): Uint8Array {
@@ -209,7 +227,8 @@ export class Agent {
           const taken = this.#reporter.take(pair, nowMs)
           if (taken.kind === 'new') {
             effects.push({ kind: 'board', host: taken.host, pair })
-            effects.push(...this.#tell({ kind: 'status', host: taken.host, from }, nowMs))
+            // A status is only noted: it goes out with the next batch.
+            if (this.#spreads) this.#spread.handle({ kind: 'status', host: taken.host, from }, nowMs)
           }
           if (taken.kind === 'twins')
             effects.push(log('warn', 'two statuses under one counter', { host: taken.host }))
@@ -287,7 +306,7 @@ export class Agent {
         if (entry.kind === 'trust') {
           this.#reporter.rosterChanged()
           this.#options.admissions.forget()
-          effects.push({ kind: 'recheck' }, ...this.#roster())
+          effects.push({ kind: 'recheck' }, { kind: 'enrol', roster: this.#log.directory() })
         }
         this.#announcer = from
         if (entry.kind === 'release') this.#retry = undefined
@@ -327,10 +346,6 @@ export class Agent {
       case 'known':
         return []
     }
-  }
-
-  #roster(): Effect[] {
-    return this.#log.roster().map(host => ({ kind: 'learn', peer: host.peer, addresses: host.addresses }))
   }
 
   #installed(input: Extract<Input, { kind: 'installed' }>, nowMs: number): Effect[] {
@@ -373,10 +388,8 @@ export class Agent {
   }
 
   /** Goes after the newest release: get its pack, then run it when every gate is open. */
-  #pursue(nowMs: number): Effect[] {
-    if (this.#options.role === 'operator') return []
+  #pursue(effects: Effect[], nowMs: number): void {
     const target = this.#log.release()
-    const effects: Effect[] = []
     if (target !== undefined && this.#log.refusalOf(target.id) === undefined)
       effects.push(...this.#supplied(this.#supply.seek(target, this.#announcer, nowMs)))
     const before = this.#decision?.kind === 'hold' ? this.#decision.gate : undefined
@@ -391,7 +404,6 @@ export class Agent {
       const { gate, reason } = decision
       effects.push(log('debug', 'held', { gate, reason, sequence: target?.sequence }))
     }
-    return effects
   }
 
   #decide(target: ReleaseEntry | undefined, nowMs: number): Decision {
@@ -416,6 +428,7 @@ export class Agent {
 
   /** Peers to hear still, all of them where the fleet has fewer. One is heard when all that it holds is here too. */
   #peersToHear(): number {
+    if (this.#options.peersToHear === 0) return 0
     const wanted = Math.min(this.#options.peersToHear, this.#log.roster().length - 1)
     const head = this.#log.head()?.sequence ?? 0
     const heard = [...this.#heard].filter(peer => (this.headOf(peer) ?? 0) <= head)
@@ -429,8 +442,7 @@ export class Agent {
   }
 
   /** Says what has changed of this host, if it is time. */
-  #report(nowMs: number): Effect[] {
-    if (this.#options.role === 'operator') return []
+  #report(effects: Effect[], nowMs: number): void {
     const flags: string[] = []
     const target = this.#log.release()
     if (this.#log.frozen()) flags.push('FORK')
@@ -439,9 +451,9 @@ export class Agent {
     const hold = target && this.#log.hold(target.id, this.#inForce === undefined, nowMs + this.#aheadMs)
     if (hold?.code === 'LANGUAGE_TOO_NEW') flags.push('NEEDS_AGENT')
     const said = this.#reporter.speak(flags, nowMs, nowMs + this.#aheadMs)
-    if (said === undefined) return []
-    const effects: Effect[] = said.reserve === undefined ? [] : [{ kind: 'reserve', counter: said.reserve }]
-    return [...effects, ...this.#tell({ kind: 'status', host: said.host }, nowMs)]
+    if (said === undefined) return
+    if (said.reserve !== undefined) effects.push({ kind: 'reserve', counter: said.reserve })
+    if (this.#spreads) this.#spread.handle({ kind: 'status', host: said.host }, nowMs)
   }
 
   #tell(input: SpreadInput | Extract<Input, { kind: 'up' | 'down' | 'tick' }>, nowMs: number): Effect[] {
@@ -468,7 +480,7 @@ export class Agent {
       after: sequence => this.#log.after(sequence),
       ordersRoot: () => noId,
       orders: () => [],
-      boardRoot: () => board.root(),
+      boardRoot: () => (this.#spreads ? board.root() : noBoard),
       have: () => board.have(),
       newer: than => board.newer(than),
       lacks: list => board.lacks(list),

@@ -72,6 +72,8 @@ export class Driver {
   #pumping = false
   #stopped = false
   #cancelTick: () => void = () => {}
+  /** What the tick is set for. */
+  #wakeMs: number | undefined
   readonly #rows = new Map<string, StatusPair>()
   #cancelRows: (() => void) | undefined
   #idle: (() => void)[] = []
@@ -161,10 +163,17 @@ export class Driver {
   }
 
   #arm(): void {
-    this.#cancelTick()
     if (this.#stopped) return
-    const ms = this.#ports.agent.wakeMs() - this.#ports.clock.steady()
-    this.#cancelTick = this.#ports.timers.after(Math.max(ms, tickMs), () => this.feed({ kind: 'tick' }))
+    const wakeMs = this.#ports.agent.wakeMs()
+    // Most decisions leave it as it was.
+    if (wakeMs === this.#wakeMs) return
+    this.#cancelTick()
+    this.#wakeMs = wakeMs
+    const ms = Math.max(wakeMs - this.#ports.clock.steady(), tickMs)
+    this.#cancelTick = this.#ports.timers.after(ms, () => {
+      this.#wakeMs = undefined
+      this.feed({ kind: 'tick' })
+    })
   }
 
   async #pump(): Promise<void> {
@@ -239,6 +248,9 @@ export class Driver {
         return
       case 'recheck':
         carrier.recheck()
+        return
+      case 'enrol':
+        carrier.enrol(effect.roster)
         return
       case 'learn':
         if (effect.peer !== carrier.self) carrier.learn(effect.peer as PeerId, effect.addresses)

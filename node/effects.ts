@@ -1,5 +1,5 @@
 // What the agent's core takes and what it wants done: the whole of its contact with the world. driver.ts performs it.
-import type { PeerId, Verdict } from '../gossip/carrier.ts'
+import type { Directory, PeerId, Verdict } from '../gossip/carrier.ts'
 import type { StatusPair, WantPack } from '../gossip/message.ts'
 import type { Point } from '../signing/chain.ts'
 import type { LogLevel } from './config.ts'
@@ -55,6 +55,8 @@ export type Effect =
   | { readonly kind: 'apply'; readonly entry: LogEntry }
   /** Who may connect has changed. */
   | { readonly kind: 'recheck' }
+  /** The hosts that there are have changed. */
+  | { readonly kind: 'enrol'; readonly roster: Directory }
   | { readonly kind: 'learn'; readonly peer: string; readonly addresses: readonly string[] }
   | {
       readonly kind: 'log'

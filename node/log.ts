@@ -1,15 +1,23 @@
 // Core: the operator log of this host. signing/chain.ts decides what may follow; here lies what the agent needs of it:
 // the bytes to pass on, whom the roster names, which release is the newest, what was refused and why.
+import type { Directory } from '../gossip/carrier.ts'
 import { limits } from '../gossip/limits.ts'
 import { equal, hex, unhex } from '../signing/bytes.ts'
-import { type Chain, createChain, type Fork, type Point, type TrustVersion } from '../signing/chain.ts'
+import {
+  type Chain,
+  type Reading as ChainReading,
+  createChain,
+  type Fork,
+  type Point,
+  plainReading as plainChainReading,
+  type TrustVersion,
+} from '../signing/chain.ts'
 import { sha256 } from '../signing/crypto.ts'
 import {
   decodeEnvelope,
   type EntryId,
   type FleetId,
   type Opened,
-  openEntry,
   type PackRef,
   type Release,
 } from '../signing/entry.ts'
@@ -87,24 +95,67 @@ export interface RefusedEntry extends Refusal {
 /** Refused entries remembered to be shown; anybody can make more. */
 const refusedMax = 32
 
+/** How an entry's bytes are read. */
+export interface Reading extends ChainReading {
+  readonly decodeEnvelope: typeof decodeEnvelope
+}
+
+export const plainReading: Reading = { ...plainChainReading, decodeEnvelope }
+
+/** What is held, in the orders it is asked for in. */
+interface Lists {
+  /** Ascending. */
+  readonly entries: readonly LogEntry[]
+  /** Newest first. */
+  readonly releases: readonly ReleaseEntry[]
+  readonly byId: ReadonlyMap<string, LogEntry>
+}
+
 /** A host of the roster, as the network sees it. */
 export interface Rostered extends Host {
   readonly peer: string
+}
+
+interface Roster {
+  readonly hosts: readonly Rostered[]
+  readonly byPeer: ReadonlyMap<string, Rostered>
+  /** By key in hex. */
+  readonly byKey: ReadonlyMap<string, Rostered>
+}
+
+/** Of each roster that is in use, once: in the simulator thousands of hosts hold the same. */
+const rosters = new WeakMap<readonly Host[], Roster>()
+
+function indexed(roster: readonly Host[]): Roster {
+  let found = rosters.get(roster)
+  if (found === undefined) {
+    const hosts = roster.map(host => ({ ...host, peer: peerIdOf(host.key) as string }))
+    found = {
+      hosts,
+      byPeer: new Map(hosts.map(host => [host.peer, host])),
+      byKey: new Map(hosts.map(host => [hex(host.key), host])),
+    }
+    rosters.set(roster, found)
+  }
+  return found
 }
 
 export class EntryLog {
   /** 32 bytes. */
   readonly fleet: Uint8Array
   readonly #chain: Chain
+  readonly #reading: Reading
   readonly #entries = new Map<number, LogEntry>()
   readonly #forks = new Map<string, LogEntry>()
   readonly #refused = new Map<string, RefusedEntry>()
   /** Accepted releases that cannot be taken, by id. Apart from what was refused, which anybody can fill with forgeries. */
   readonly #condemned = new Map<string, Refusal>()
-  /** Every key (hex) that was ever on a roster accepted here. */
-  readonly #seen = new Set<string>()
+  /** By key (hex): the rosters that were accepted here. */
+  readonly #seen: ReadonlyMap<string, unknown>[] = []
   readonly #alsoAdmitted: ReadonlySet<string>
-  #roster = new Map<string, Rostered>()
+  #roster: Roster = indexed([])
+  /** Made again when the entries have changed: asked for at every decision. */
+  #lists: Lists | undefined
 
   /**
    * `floor`: the newest entry ever accepted, else the checkpoint of the join string. `alsoAdmitted`: keys (hex) that count as
@@ -115,16 +166,19 @@ export class EntryLog {
     readonly language: number
     readonly floor?: Point
     readonly alsoAdmitted?: ReadonlySet<string>
+    /** Default: `plainReading`. */
+    readonly reading?: Reading | undefined
   }) {
-    const { fleet, language, floor } = options
+    const { fleet, language, floor, reading = plainReading } = options
+    this.#reading = reading
     this.fleet = unhex(fleet, 32) ?? new Uint8Array(32)
-    this.#chain = createChain({ fleet, language, ...(floor && { floor }) })
+    this.#chain = createChain({ fleet, language, reading, ...(floor && { floor }) })
     this.#alsoAdmitted = options.alsoAdmitted ?? new Set()
   }
 
   /** `gap`: the sender says that releases between are left out. `kept`: from this host's own store, checked before. */
   take(bytes: Uint8Array, { gap, kept = false }: { readonly gap: boolean; readonly kept?: boolean }): Taken {
-    const envelope = decodeEnvelope(bytes)
+    const envelope = this.#reading.decodeEnvelope(bytes)
     if (isRefusal(envelope))
       return { kind: 'refused', code: envelope.code, detail: envelope.detail, hostile: true }
     const verdict = this.#chain.accept(envelope, { gap, kept })
@@ -134,6 +188,7 @@ export class EntryLog {
         for (const [sequence, { id }] of this.#entries)
           if (verdict.dropped.includes(id as EntryId)) this.#entries.delete(sequence)
         this.#entries.set(entry.sequence, entry)
+        this.#lists = undefined
         // A copy with a false signature has the same id, and may have come first.
         this.#refused.delete(entry.id)
         if (entry.kind === 'trust') this.#readRoster()
@@ -146,7 +201,7 @@ export class EntryLog {
       case 'missing-parent':
         return { kind: 'ahead', sequence: verdict.sequence }
       case 'fork': {
-        const opened = openEntry(envelope.tag)
+        const opened = this.#reading.openEntry(envelope.tag)
         if (isRefusal(opened)) return { kind: 'known' }
         const entry = this.#entryOf(opened, bytes)
         this.#forks.set(entry.id, entry)
@@ -156,7 +211,7 @@ export class EntryLog {
       }
       case 'refused': {
         const { code, detail } = verdict
-        const opened = openEntry(envelope.tag)
+        const opened = this.#reading.openEntry(envelope.tag)
         if (isRefusal(opened)) return { kind: 'refused', code, detail, hostile: blames(code) }
         const { sequence, id, kind, subject, issuedMs } = this.#entryOf(opened, bytes)
         this.#remember({ sequence, id, kind, subject, issuedMs, code, detail })
@@ -175,6 +230,9 @@ export class EntryLog {
 
   refused(): readonly RefusedEntry[] {
     return [...this.#refused.values()]
+  }
+  get hasRefused(): boolean {
+    return this.#refused.size > 0
   }
   /** Why an accepted release cannot be taken. */
   refusalOf(id: string): Refusal | undefined {
@@ -208,15 +266,12 @@ export class EntryLog {
 
   /** The newest release of our branch. */
   release(): ReleaseEntry | undefined {
-    return this.releases(1)[0]
+    return this.#listed().releases[0]
   }
 
   /** The newest releases, newest first. */
   releases(count: number): ReleaseEntry[] {
-    return this.entries()
-      .filter((each): each is ReleaseEntry => each.release !== undefined)
-      .slice(-count)
-      .reverse()
+    return this.#listed().releases.slice(0, count)
   }
 
   /** The operator's commit behind a release, when the entry says it and is still held. */
@@ -225,12 +280,12 @@ export class EntryLog {
   }
 
   /** Ascending. */
-  entries(): LogEntry[] {
-    return [...this.#entries.values()].sort((a, b) => a.sequence - b.sequence)
+  entries(): readonly LogEntry[] {
+    return this.#listed().entries
   }
 
   byId(id: string): LogEntry | undefined {
-    return this.entries().find(each => each.id === id)
+    return this.#listed().byId.get(id)
   }
 
   /** Entries above a sequence, ascending, as bytes; `whole` false when some between are not held here. */
@@ -250,18 +305,22 @@ export class EntryLog {
   }
 
   roster(): readonly Rostered[] {
-    return [...this.#roster.values()]
+    return this.#roster.hosts
+  }
+  /** The same for the network. */
+  directory(): Directory {
+    return this.#roster
   }
   /** By key in hex. */
   host(key: string): Rostered | undefined {
-    return this.#roster.get(key)
+    return this.#roster.byKey.get(key)
   }
 
   /** What the newest roster says of a key (hex). */
   standing(key: string): 'rostered' | 'withdrawn' | 'unknown' | 'no-roster' {
-    if (this.#roster.has(key) || this.#alsoAdmitted.has(key)) return 'rostered'
+    if (this.#roster.byKey.has(key) || this.#alsoAdmitted.has(key)) return 'rostered'
     if (this.#chain.trust() === undefined) return 'no-roster'
-    return this.#seen.has(key) ? 'withdrawn' : 'unknown'
+    return this.#seen.some(each => each.has(key)) ? 'withdrawn' : 'unknown'
   }
 
   digestOf(pack: Uint8Array): string {
@@ -269,9 +328,9 @@ export class EntryLog {
   }
 
   #readRoster(): void {
-    const hosts = this.#chain.trust()?.roster ?? []
-    this.#roster = new Map(hosts.map(host => [hex(host.key), { ...host, peer: peerIdOf(host.key) }]))
-    for (const key of this.#roster.keys()) this.#seen.add(key)
+    this.#roster = indexed(this.#chain.trust()?.roster ?? [])
+    const { byKey } = this.#roster
+    if (this.#seen.at(-1) !== byKey) this.#seen.push(byKey)
   }
 
   #remember(refused: RefusedEntry): void {
@@ -287,11 +346,20 @@ export class EntryLog {
     for (const { sequence, id } of releases.slice(0, -limits.releasesKept)) {
       this.#entries.delete(sequence)
       this.#condemned.delete(id)
+      this.#lists = undefined
     }
   }
 
+  #listed(): Lists {
+    if (this.#lists !== undefined) return this.#lists
+    const entries = [...this.#entries.values()].sort((a, b) => a.sequence - b.sequence)
+    const releases = entries.filter((each): each is ReleaseEntry => each.release !== undefined).reverse()
+    this.#lists = { entries, releases, byId: new Map(entries.map(each => [each.id, each])) }
+    return this.#lists
+  }
+
   #entryOf({ entry, id, signature }: Opened, envelope: Uint8Array): LogEntry {
-    const read = decodeEnvelope(envelope)
+    const read = this.#reading.decodeEnvelope(envelope)
     const { tag, trust, pack } = isRefusal(read) ? { tag: envelope } : read
     const version =
       entry.kind === 'trust' && entry.sequence === 1 ? this.#chain.trust() : this.#trustOf(entry)

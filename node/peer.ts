@@ -3,10 +3,10 @@
 import type { Carrier, Contact, PeerId } from '../gossip/carrier.ts'
 import { limits } from '../gossip/limits.ts'
 import type { Codec } from '../gossip/message.ts'
-import { hex, text, unhex } from '../signing/bytes.ts'
+import { equal, hex, text, unhex } from '../signing/bytes.ts'
 import { decode } from '../signing/cbor.ts'
 import type { Point } from '../signing/chain.ts'
-import { publicKeyOf } from '../signing/crypto.ts'
+import { publicKeyOf, signing } from '../signing/crypto.ts'
 import { openDelegation } from '../signing/delegation.ts'
 import type { FleetId } from '../signing/entry.ts'
 import { isRefusal } from '../signing/errors.ts'
@@ -14,10 +14,10 @@ import { higherFloor, readFloor } from '../signing/floor.ts'
 import { peerKey } from '../signing/keys.ts'
 import { readStatus, type Status, signStatus } from '../signing/status.ts'
 import { Admissions } from './admission.ts'
-import { Agent } from './agent.ts'
+import { Agent, type Statuses } from './agent.ts'
 import { language, version } from './config.ts'
 import { Driver, type DriverPorts, decodeBook, files, keys, type Runner } from './driver.ts'
-import { EntryLog } from './log.ts'
+import { EntryLog, type Reading } from './log.ts'
 import type { Log } from './os-log.ts'
 import type { Clock, Durable, Repository, Store, Timers } from './ports.ts'
 import { Reporter } from './report.ts'
@@ -46,6 +46,7 @@ export interface PeerPorts {
   /** Default: the plain ones. */
   readonly codec?: Codec
   readonly readStatus?: typeof readStatus
+  readonly reading?: Reading
 }
 
 export interface PeerOptions {
@@ -55,6 +56,8 @@ export interface PeerOptions {
   /** Ed25519 seed: the host's key, or a laptop's session key. */
   readonly key: Uint8Array
   readonly role: 'host' | 'operator'
+  /** Default: `spread`. */
+  readonly statuses?: Statuses
   readonly delegation?: Uint8Array
   /** Keys (hex) to let in besides the roster's. */
   readonly alsoAdmitted?: ReadonlySet<string>
@@ -103,34 +106,37 @@ const peersToHear = 3
 /** Restores, builds and starts to listen. Errors: LISTEN_FAILED, and those of the ports. */
 export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise<Peer> {
   const { clock, durable, log, random, repository, store } = ports
-  const { fleet, role } = options
+  const { fleet, role, statuses = 'spread' } = options
   const floor = await findFloor(durable, options.checkpoint, log)
   const entries = new EntryLog({
     fleet,
     language,
     ...(floor.point && { floor: floor.point }),
     ...(options.alsoAdmitted && { alsoAdmitted: options.alsoAdmitted }),
+    reading: ports.reading,
   })
   const restored = await restore(entries, store, options.first ?? [], log)
 
   const key = publicKeyOf(options.key)
   const host = hex(key)
+  const sign = signing(options.key)
   const { boot, readStatus: open = readStatus } = ports
   const board = new Board({
     open: pair => {
       const signed = open(pair)
-      return isRefusal(signed) || hex(signed.status.fleet) !== fleet ? undefined : signed.status
+      return isRefusal(signed) || !equal(signed.status.fleet, entries.fleet) ? undefined : signed
     },
-    rostered: each => entries.host(each) !== undefined,
+    rostered: each => (statuses !== 'own' || each === host) && entries.host(each) !== undefined,
   })
   const reporter = new Reporter({
     board,
     counter: new Counter(await readNumber(durable, files.counter)),
     host,
     facts: () => factsOf(entries, ports.uptime()),
+    refused: () => entries.hasRefused,
     make: rest => {
       const status = { fleet: entries.fleet, host: key, boot, agent: version, ...rest }
-      const { body, signature } = signStatus(status, options.key)
+      const { body, signature } = signStatus(status, sign)
       return [body, signature]
     },
     idOf: id => pointOf(entries.byId(id)),
@@ -139,7 +145,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     random,
   })
   for (const [, value] of await store.range({ from: 'board/', before: 'board0', limit: limits.hosts })) {
-    const signed = readStatus(decode(value))
+    const signed = open(decode(value))
     // By the reporter, which must speak above what this host has said, also when the counter's file was damaged.
     if (!isRefusal(signed)) reporter.take([signed.body, signed.signature], clock.steady())
   }
@@ -176,6 +182,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
       reporter,
       random,
       role,
+      statuses,
       inForce: side?.inForce?.entry,
       paused: side?.paused,
       failed: await readLines(durable, files.failed),
@@ -215,8 +222,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     fatal: ports.fatal,
     observe: ports.observe,
   })
-  for (const each of entries.roster())
-    if (each.peer !== carrier.self) carrier.learn(each.peer as PeerId, each.addresses)
+  carrier.enrol(entries.directory())
   await driver.retag(entries.entries())
   await driver.start()
   const running = driver

@@ -30,6 +30,8 @@ export interface ReporterPorts {
   /** This host's key in hex. */
   readonly host: string
   readonly facts: (nowMs: number) => StatusFacts
+  /** Whether the facts would name a refused entry: asked at every decision. */
+  readonly refused: () => boolean
   /** Fills in fleet, host, boot id and agent version, and signs. */
   readonly make: (body: Omit<Status, 'fleet' | 'host' | 'boot' | 'agent'>) => StatusPair
   readonly idOf: (entry: string) => Place | undefined
@@ -158,10 +160,11 @@ export class Reporter {
       this.#soakUntilMs = undefined
       this.#changed = true
     }
-    const all = [...flags, ...(this.cloned ? ['CLONED'] : []), ...(this.#dirty ? ['DIRTY'] : [])]
-    const facts = this.#ports.facts(nowMs)
-    if (facts.refused !== undefined) all.push('REFUSED')
-    const spelled = all.sort().join(' ')
+    const all = [...flags]
+    if (this.cloned) all.push('CLONED')
+    if (this.#dirty) all.push('DIRTY')
+    if (this.#ports.refused()) all.push('REFUSED')
+    const spelled = all.length === 0 ? '' : all.sort().join(' ')
     if (spelled !== this.#flags) {
       this.#flags = spelled
       this.#changed = true
@@ -175,7 +178,7 @@ export class Reporter {
     const pair = this.#ports.make({
       n,
       at: Math.max(0, Math.round(wallMs)),
-      ...facts,
+      ...this.#ports.facts(nowMs),
       ...(entry !== undefined &&
         this.#state !== undefined && { entry, attempt: this.#attempt, state: this.#state }),
       ...(this.#why !== undefined && { why: this.#why.slice(0, whyMax) }),
@@ -191,9 +194,10 @@ export class Reporter {
   }
 
   wakeMs(): number | undefined {
-    const times = [this.#heartbeatMs]
-    if (this.#changed) times.push(this.#spokeMs + quietMs)
-    if (this.#soakUntilMs !== undefined && this.#steps.notKept === 0) times.push(this.#soakUntilMs)
-    return this.#ports.rostered() ? Math.max(0, Math.min(...times)) : undefined
+    if (!this.#ports.rostered()) return undefined
+    let atMs = this.#heartbeatMs
+    if (this.#changed) atMs = Math.min(atMs, this.#spokeMs + quietMs)
+    if (this.#soakUntilMs !== undefined && this.#steps.notKept === 0) atMs = Math.min(atMs, this.#soakUntilMs)
+    return Math.max(0, atMs)
   }
 }

@@ -4,7 +4,7 @@
 import { limits } from '../gossip/limits.ts'
 import type { StatusPair } from '../gossip/message.ts'
 import { compare, hex } from '../signing/bytes.ts'
-import { boardRoot, type Status } from '../signing/status.ts'
+import { boardRoot, type SignedStatus, type Status } from '../signing/status.ts'
 
 /** One host's line of the board. */
 export interface Row {
@@ -27,15 +27,18 @@ export type Taken =
   /** Malformed, badly signed, or of another fleet. */
   | { readonly kind: 'bad' }
 
+/** A status that is good, and whose it is: the key in hex. */
+export type Said = Pick<SignedStatus, 'status' | 'by'>
+
 export class Board {
   readonly #rows = new Map<string, Row>()
-  readonly #open: (pair: StatusPair) => Status | undefined
+  readonly #open: (pair: StatusPair) => Said | undefined
   readonly #rostered: (host: string) => boolean
   #root: Uint8Array | undefined
 
   /** `open` checks form, fleet and signature; `rostered` takes a host key in hex. */
   constructor(ports: {
-    readonly open: (pair: StatusPair) => Status | undefined
+    readonly open: (pair: StatusPair) => Said | undefined
     readonly rostered: (host: string) => boolean
   }) {
     this.#open = ports.open
@@ -43,13 +46,14 @@ export class Board {
   }
 
   take(pair: StatusPair, nowMs: number): Taken {
-    const status = this.#open(pair)
-    if (status === undefined) return { kind: 'bad' }
-    const host = hex(status.host)
+    const said = this.#open(pair)
+    if (said === undefined) return { kind: 'bad' }
+    const { status, by: host } = said
     if (!this.#rostered(host)) return { kind: 'stranger' }
     const row = this.#rows.get(host)
     if (row !== undefined && status.n <= row.status.n) {
-      if (status.n < row.status.n || compare(pair[0], row.pair[0]) === 0) return { kind: 'old', host }
+      if (status.n < row.status.n || pair[0] === row.pair[0] || compare(pair[0], row.pair[0]) === 0)
+        return { kind: 'old', host }
       this.#rows.set(host, { ...row, twins: true })
       return { kind: 'twins', host, status }
     }
@@ -90,9 +94,9 @@ export class Board {
 
   newer(than: readonly (readonly [Uint8Array, number])[]): StatusPair[] {
     const known = new Map(than.map(([host, n]) => [hex(host), n]))
-    return this.rows()
-      .filter(({ status }) => status.n > (known.get(hex(status.host)) ?? 0))
-      .map(row => row.pair)
+    return [...this.#rows]
+      .filter(([host, { status }]) => status.n > (known.get(host) ?? 0))
+      .map(([, row]) => row.pair)
   }
 
   lacks(list: readonly (readonly [Uint8Array, number])[]): boolean {

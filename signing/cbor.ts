@@ -1,7 +1,8 @@
 // CBOR as the fleet writes and reads it: the core deterministic encoding (RFC 8949 section 4.2.1) and no other.
 // What the values mean, and how large they may be, is left to the formats.
-import { decode as read, rfc8949EncodeOptions, encode as write } from 'cborg'
+import { decode as read } from 'cborg'
 import { equal } from './bytes.ts'
+import { writeCbor } from './cbor-write.ts'
 
 export type Cbor = null | boolean | number | string | Uint8Array | readonly Cbor[] | CborMap
 /** Decoded maps have no prototype: an absent key is undefined whatever its name. */
@@ -18,7 +19,7 @@ export type CborSource =
 
 /** The one encoding of a value. Numbers are integers within ±2^53. */
 export function encode(value: CborSource): Uint8Array {
-  return new Uint8Array(write(value, { ...rfc8949EncodeOptions, ignoreUndefinedProperties: true }))
+  return writeCbor(value)
 }
 
 /**
@@ -30,7 +31,7 @@ export function decode(bytes: Uint8Array): Cbor | undefined {
   try {
     const value: unknown = read(bytes, strict)
     // Whatever the reader let pass (bad UTF-8, 1.0, order of keys) comes out differently here.
-    if (!equal(write(value, rfc8949EncodeOptions), bytes)) return undefined
+    if (!equal(writeCbor(value), bytes)) return undefined
     return plain(value)
   } catch {
     return undefined // cborg throws on bad bytes, and the stack overflows on absurd nesting

@@ -63,7 +63,18 @@ export interface ChainOptions {
   readonly language: number
   /** Newest entry ever accepted, else the checkpoint of the join string: nothing starts before the log is there again. */
   readonly floor?: Point
+  /** Default: `plainReading`. */
+  readonly reading?: Reading
 }
+
+/** How bytes are read, by themselves: what they say, before it is asked whether that may follow. */
+export interface Reading {
+  readonly openEntry: typeof openEntry
+  /** The trust version that an entry makes, if the files beside it are the ones it names and can be read. */
+  readonly trustVersion: (opened: Opened, files: TrustFiles | undefined) => TrustVersion | Refusal
+}
+
+export const plainReading: Reading = { openEntry, trustVersion }
 
 export interface Chain {
   /**
@@ -109,7 +120,7 @@ interface Held {
   readonly signer: Operator
 }
 
-export function createChain({ fleet, language, floor }: ChainOptions): Chain {
+export function createChain({ fleet, language, floor, reading = plainReading }: ChainOptions): Chain {
   const ids = new Map<number, EntryId>(floor && [[floor.sequence, floor.id]])
   const held = new Map<EntryId, Held>()
   const versions: TrustVersion[] = [] // ascending
@@ -124,11 +135,19 @@ export function createChain({ fleet, language, floor }: ChainOptions): Chain {
   /** The never list in force; undefined when the release that says it was left out. */
   let never: readonly ContentDigest[] | undefined = []
 
+  /** Asked for at every decision about a release, and the same each time. */
+  const expiries = new WeakMap<Release, number>()
+  const expiresMs = (release: Release): number => {
+    let ms = expiries.get(release)
+    if (ms === undefined) expiries.set(release, (ms = timeMs(release.expires)))
+    return ms
+  }
+
   const newest = () => versions.at(-1)
   const trustBefore = (sequence: number) => versions.findLast(each => each.sequence < sequence)
 
   function accept(envelope: Envelope, { gap = false, kept = false } = {}): Verdict {
-    const opened = openEntry(envelope.tag)
+    const opened = reading.openEntry(envelope.tag)
     if (isRefusal(opened)) return opened
     const { id, entry } = opened
     if (held.has(id) || forks.has(id) || forgotten.has(id)) return { kind: 'known', id }
@@ -146,7 +165,10 @@ export function createChain({ fleet, language, floor }: ChainOptions): Chain {
     const { signature, payload } = opened
     const keysIn = (operators: readonly Operator[]) =>
       signerKeys(signature, envelope.cosigs, payload, operators, 'git')
-    const next = entry.kind === 'trust' ? readNextTrust(opened, envelope.trust, trust, keysIn) : undefined
+    const next =
+      entry.kind === 'trust'
+        ? checkNextTrust(opened, reading.trustVersion(opened, envelope.trust), trust, keysIn)
+        : undefined
     if (next && isRefusal(next)) return next
     const lacking =
       entry.drops === undefined ? undefined : checkThreshold(trust, keysIn(trust.operators), 'git')
@@ -170,7 +192,7 @@ export function createChain({ fleet, language, floor }: ChainOptions): Chain {
   function acceptGenesis(opened: Opened, { cosigs, trust: files }: Envelope, both: boolean): Verdict {
     if (opened.id !== (fleet as string))
       return refused('WRONG_FLEET', `found a genesis with the id ${opened.id}; expected ${fleet}`)
-    const trust = checkTrustFiles(opened, files)
+    const trust = reading.trustVersion(opened, files)
     if (isRefusal(trust)) return trust
     const signer = signerOf(opened.signature, opened.payload, trust.operators, 'git', both)
     if (isRefusal(signer)) return signer
@@ -343,12 +365,12 @@ export function createChain({ fleet, language, floor }: ChainOptions): Chain {
     if (entry.language > language)
       return refused('LANGUAGE_TOO_NEW', `found ${entry.language}; expected at most ${language}`)
     if (never?.includes(entry.content)) return refused('NEVER', `content ${entry.content}`)
-    const until = Math.max(timeMs(entry.expires), freshUntil ?? 0)
+    const until = Math.max(expiresMs(entry), freshUntil ?? 0)
     return !opened && now >= until ? refused('EXPIRED', `at ${entry.expires}`) : undefined
   }
 
   function frozen(): boolean {
-    return listForks().some(counts)
+    return forks.size > 0 && listForks().some(counts)
   }
 
   /** Whether the other signer of a fork is still an operator. */
@@ -425,8 +447,7 @@ function describe({ sequence, ours, theirs, signers }: Fork): string {
   return `entry ${sequence} is ${ours} by ${signers.ours || 'an earlier signer'} and ${theirs} by ${signers.theirs}`
 }
 
-/** The trust version that an entry makes, if the files beside it are the ones it names and can be read. */
-function checkTrustFiles(opened: Opened, files: TrustFiles | undefined): TrustVersion | Refusal {
+function trustVersion(opened: Opened, files: TrustFiles | undefined): TrustVersion | Refusal {
   const { entry, id } = opened
   if (!files || entry.kind !== 'trust')
     return refused('TRUST_MISMATCH', 'found none; expected hosts, operators, policy')
@@ -446,13 +467,12 @@ function checkTrustFiles(opened: Opened, files: TrustFiles | undefined): TrustVe
 }
 
 /** The version that follows `old`, signed by the threshold of both. */
-function readNextTrust(
+function checkNextTrust(
   opened: Opened<Entry>,
-  files: TrustFiles | undefined,
+  next: TrustVersion | Refusal,
   old: TrustVersion,
   keysIn: (operators: readonly Operator[]) => ReadonlySet<string>,
 ): TrustVersion | Refusal {
-  const next = checkTrustFiles(opened, files)
   if (isRefusal(next)) return next
   const keys = keysIn([...old.operators, ...next.operators])
   const removes = 'removes' in opened.entry ? opened.entry.removes : undefined

@@ -62,7 +62,18 @@ export function publicKeyOf(seed: Uint8Array): Uint8Array {
 
 /** The Ed25519 signature (64 bytes) of a message by a seed (32 bytes). */
 export function sign(seed: Uint8Array, message: Uint8Array): Uint8Array {
-  return new Uint8Array(platformSign(null, message, privateKey(seed)))
+  return signing(seed)(message)
+}
+
+/** The same for many messages: making the key ready costs more than a signature. */
+export function signing(seed: Uint8Array): (message: Uint8Array) => Uint8Array {
+  const key = privateKey(seed)
+  const own = memo && publicKeyOf(seed)
+  return message => {
+    const signature = new Uint8Array(platformSign(null, message, key))
+    if (own !== undefined) memo?.note(own, message, signature)
+    return signature
+  }
 }
 
 /**
@@ -104,15 +115,29 @@ class Memo {
     check: (key: Uint8Array, message: Uint8Array, signature: Uint8Array, both: boolean) => boolean,
   ): boolean {
     this.asked++
-    const name = `${both}${String.fromCharCode(...signature)}`
+    const name = nameOf(signature, both)
     const known = this.#known.get(name)
     if (known !== undefined && compare(known.key, key) === 0 && compare(known.message, message) === 0)
       return known.good
     const good = check(key, message, signature, both)
-    if (this.#known.size >= memoMax) this.#known.clear()
-    this.#known.set(name, { key: key.slice(), message: message.slice(), good })
+    this.#keep(name, key, message, good)
     return good
   }
+
+  /** It was made by its key here: it is good. */
+  note(key: Uint8Array, message: Uint8Array, signature: Uint8Array): void {
+    this.#keep(nameOf(signature, false), key, message, true)
+  }
+
+  #keep(name: string, key: Uint8Array, message: Uint8Array, good: boolean): void {
+    if (this.#known.size >= memoMax) this.#known.clear()
+    this.#known.set(name, { key: key.slice(), message: message.slice(), good })
+  }
+}
+
+function nameOf(signature: Uint8Array, both: boolean): string {
+  const bytes = Buffer.from(signature.buffer, signature.byteOffset, signature.byteLength)
+  return `${both}${bytes.toString('latin1')}`
 }
 
 /** Answers remembered: about 400 bytes each. */

@@ -1,6 +1,6 @@
 // Statuses: what a host says of itself, signed by its key. Encodes, decodes, verifies one; which one counts is decided by
 // the board and the rollout.
-import { concat, uint64, utf8 } from './bytes.ts'
+import { concat, hex, uint64, utf8 } from './bytes.ts'
 import {
   type Cbor,
   type CborMap,
@@ -11,7 +11,7 @@ import {
   isList,
   isNumber,
 } from './cbor.ts'
-import { sha256, sign, verifyStrict } from './crypto.ts'
+import { sha256, signing, verifyStrict } from './crypto.ts'
 import { type Refusal, refused } from './errors.ts'
 
 /** Evidence merges by maximum, in this order up to FAILED (DESIGN section 7); WAIT is no evidence. */
@@ -52,6 +52,8 @@ export interface Status {
 /** A status as it travels. */
 export interface SignedStatus {
   readonly status: Status
+  /** Whose it is: the key in hex. */
+  readonly by: string
   /** The signed bytes as received: they may hold keys that this version does not know. */
   readonly body: Uint8Array
   readonly signature: Uint8Array
@@ -63,11 +65,12 @@ const agentBytesMax = 32
 const flagsMax = 32
 const domain = utf8('fleet/status/1')
 
-/** Encodes and signs by the seed of the host's key. The caller keeps `why` and `flags` within bounds. */
-export function signStatus(status: Status, seed: Uint8Array): SignedStatus {
+/** Encodes and signs by the seed of the host's key, or what was made of it. The caller keeps `why` and `flags` within bounds. */
+export function signStatus(status: Status, by: Uint8Array | ReturnType<typeof signing>): SignedStatus {
   const { state, ...rest } = status
   const body = encode({ v: 1, ...rest, state: state && states.indexOf(state) })
-  return { status, body, signature: sign(seed, concat(domain, body)) }
+  const sign = by instanceof Uint8Array ? signing(by) : by
+  return { status, by: hex(status.host), body, signature: sign(concat(domain, body)) }
 }
 
 /** The CBOR array that travels, alone or inside a message. */
@@ -92,7 +95,7 @@ export function readStatus(item: Cbor | undefined): SignedStatus | Refusal {
   const status = known(map)
   if (!verifyStrict(status.host, concat(domain, body), signature))
     return refused('SIGNATURE_BAD', 'of a status')
-  return { status, body, signature }
+  return { status, by: hex(status.host), body, signature }
 }
 
 /** SHA-256 over host key and counter of every status held, sorted by host key: equal boards, equal roots. */

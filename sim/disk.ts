@@ -7,7 +7,11 @@ import type { ResourceId, State } from '../node/host/resource.ts'
 export class DiskError extends Error {
   readonly code: string
   constructor(code: string, path = '') {
+    // Nobody reads where it was thrown, and there are hundreds of thousands.
+    const { stackTraceLimit } = Error
+    Error.stackTraceLimit = 0
     super(`${code}: ${path || 'on a simulated disk'}`)
+    Error.stackTraceLimit = stackTraceLimit
     this.code = code
   }
 }

@@ -16,6 +16,8 @@ export interface DrawOptions {
   readonly hosts?: number
   /** Classes that may strike; default: all. */
   readonly classes?: readonly FaultClass[]
+  /** ms of the first phase; default: drawn. */
+  readonly faultsMs?: number
   /** Every class that may strike does. */
   readonly everything?: boolean
 }
@@ -47,7 +49,8 @@ export function drawScenario(seed: number, options: DrawOptions = {}): Scenario 
   const pick = <T>(items: readonly T[]): T => items[Math.floor(chance() * items.length)]!
 
   const hosts = options.hosts ?? Math.round(3 + 47 * chance() ** 2)
-  const faultsMs = Math.round(between(4 * minute, 12 * minute))
+  const drawnMs = Math.round(between(4 * minute, 12 * minute))
+  const faultsMs = options.faultsMs ?? drawnMs
   const classes = (options.classes ?? faultClasses).filter(
     () => chance() < 0.55 || options.everything === true,
   )
@@ -167,7 +170,7 @@ function amountOf(kind: FaultKind, between: (least: number, most: number) => num
   }
 }
 
-function shuffled(count: number, chance: () => number): number[] {
+export function shuffled(count: number, chance: () => number): number[] {
   const out = Array.from({ length: count }, (_, at) => at)
   for (let i = count - 1; i > 0; i--) {
     const j = Math.floor(chance() * (i + 1))

@@ -62,14 +62,19 @@ export interface SimEngineOptions {
   readonly command?: (argv: readonly string[]) => Command | undefined
 }
 
-export interface SimEngine extends HostSide {
-  readonly host: RunningHost
+/** What a simulated host has besides its peer: a whole engine, or a machine in brief (brief.ts). */
+export interface Side extends HostSide {
+  readonly host: Pick<RunningHost, 'begin' | 'audit' | 'retry'>
   /** Somebody writes a file in place, or removes it (undefined); who listens hears of it. False: the disk would not. */
   edit(path: string, bytes: Uint8Array | undefined): boolean
-  /** Somebody changes a resource. */
-  set(id: ResourceId, state: State | null): void
   /** Spoils a managed file for good, until `disk.faults.immutable` is cleared; answers which. */
   spoil(): string | undefined
+}
+
+export interface SimEngine extends Side {
+  readonly host: RunningHost
+  /** Somebody changes a resource. */
+  set(id: ResourceId, state: State | null): void
 }
 
 /** Of a small virtual machine. */

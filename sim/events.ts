@@ -25,6 +25,8 @@ export interface Watched {
   readonly cloned: boolean
   /** Healed for good in the second phase. */
   readonly core: boolean
+  /** Keeps the whole board, not only its own line. */
+  readonly observes: boolean
   /** What is in force on its machine, and whether its targets are exactly as that says; undefined: not to be told now. */
   readonly state: () =>
     | { readonly inForce: string | undefined; readonly differs: string | undefined }
@@ -71,6 +73,8 @@ export interface Scene {
 
 /** One promise. New for each run; it keeps what it needs to remember. */
 export interface Checker {
+  /** Kinds of events that it looks at; default: all. */
+  readonly of?: readonly SimEvent['kind'][]
   /** What is wrong now, in words; undefined: nothing. */
   event(event: SimEvent, scene: Scene): string | undefined
   /** At the end of the run. */

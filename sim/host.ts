@@ -1,28 +1,30 @@
 // One host of a simulated fleet: a disk that survives, a clock, and lives of the real agent on them, one after another. Knows
 // how to start, kill and hang it; what happens to it when is strike.ts's.
 import type { Carrier, PeerId } from '../gossip/carrier.ts'
+import { limits } from '../gossip/limits.ts'
 import type { StatusPair } from '../gossip/message.ts'
 import type { LogEntry } from '../node/log.ts'
 import type { Log } from '../node/os-log.ts'
 import type { Peer } from '../node/peer.ts'
-import { hex, utf8 } from '../signing/bytes.ts'
+import { equal, hex, utf8 } from '../signing/bytes.ts'
 import { publicKeyOf, sha256 } from '../signing/crypto.ts'
 import type { FleetId } from '../signing/entry.ts'
 import { peerIdOf } from '../signing/keys.ts'
 import type { Host as Rostered } from '../signing/roster.ts'
 import { Machine, stateFolder } from './ailments.ts'
-import type { Network } from './carrier.ts'
+import type { Wires } from './carrier.ts'
 import { SimClock } from './clock.ts'
 import { type DiskCopy, SimDisk } from './disk.ts'
-import type { SimEngine } from './engine.ts'
+import type { Side } from './engine.ts'
 import type { SimEvent, Watched } from './events.ts'
 import { simDurable, simRepository } from './files.ts'
 import { type Filter, filtered } from './hostile.ts'
 import { Killed, Life } from './life.ts'
 import type { Memory } from './memory.ts'
+import type { Breakage } from './plan.ts'
 import { Process } from './process.ts'
 import { simStore } from './store.ts'
-import type { World } from './world.ts'
+import type { Time } from './world.ts'
 
 /** ms until systemd starts an agent again that ended by itself, and until a machine is up again after a power cut. */
 const againMs = 2_000
@@ -31,13 +33,17 @@ const bootMs = 20_000
 const pastMax = 50
 
 export interface HostWorld {
-  readonly world: World
-  readonly network: Network
+  readonly world: Time
+  readonly network: Wires
   readonly memory: Memory
   readonly fleet: FleetId
   readonly emit: (event: SimEvent) => void
+  /** Statuses are handed to observers, instead of spread. */
+  readonly handsOver: boolean
   /** An exception of our own code. */
   readonly crashed: (where: string, error: unknown) => void
+  /** How a release does not work on the host of that index. */
+  readonly breaks: (entry: LogEntry, index: number) => Breakage | undefined
 }
 
 export interface HostOptions {
@@ -47,6 +53,12 @@ export interface HostOptions {
   /** Asked first, besides the roster. */
   readonly seeds: readonly string[]
   readonly core: boolean
+  /** Files that its machine has before fleet comes. */
+  readonly given?: readonly string[]
+  /** Keeps the whole board. */
+  readonly observes: boolean
+  /** Runs the whole engine. */
+  readonly whole: boolean
 }
 
 export class SimHost implements Watched {
@@ -56,9 +68,12 @@ export class SimHost implements Watched {
   readonly self: PeerId
   readonly address: string
   readonly core: boolean
+  readonly observes: boolean
+  readonly whole: boolean
   readonly clock: SimClock
   readonly disk: SimDisk
   readonly machine: Machine
+  readonly given: readonly string[]
   honest = true
   cloned = false
   disks = 0
@@ -77,10 +92,11 @@ export class SimHost implements Watched {
   readonly #world: HostWorld
   readonly #options: HostOptions
   #life: Life | undefined
-  #process: Process | undefined
-  #side: SimEngine | undefined
+  #running: Process | undefined
+  #side: Side | undefined
   #bootedMs = 0
   #boots = 0
+  #told: StatusPair | undefined
   /** Wanted: it is to run. A start that failed is tried again only then. */
   #on = false
 
@@ -91,12 +107,15 @@ export class SimHost implements Watched {
     this.index = index
     this.name = rostered.name
     this.core = core
+    this.observes = options.observes
+    this.whole = options.whole
     this.address = rostered.addresses[0] ?? `${rostered.name}:4747`
     const key = publicKeyOf(options.seed)
     this.key = hex(key)
     this.self = peerIdOf(key) as string as PeerId
     this.clock = new SimClock(world.world)
     this.disk = new SimDisk(() => this.clock.now(), world.world.chance(this.name, 'disk'))
+    this.given = options.given ?? []
     this.machine = new Machine(world.world, this)
   }
 
@@ -130,14 +149,16 @@ export class SimHost implements Watched {
   }
 
   hang(): void {
-    this.#process?.hang()
+    this.#running?.hang()
     this.#world.network.freeze(this.address)
   }
 
   goOn(): void {
     this.#world.network.thaw(this.address)
-    this.#process?.goOn()
+    this.#running?.goOn()
   }
+
+  readonly breaks = (entry: LogEntry): Breakage | undefined => this.#world.breaks(entry, this.index)
 
   /** An operator at this host says: fleet apply --agent. */
   retry(): void {
@@ -235,13 +256,29 @@ export class SimHost implements Watched {
   }
 
   async #begin(): Promise<void> {
-    const { world, network, memory, fleet, emit } = this.#world
     const life = new Life(this.disk, () => this.#fell())
     this.#life = life
     if (this.#bootedMs === 0) this.#boot()
-    const process = new Process({
+    try {
+      const process = this.#process(life)
+      this.#running = process
+      const peer = await process.start()
+      if (!life.alive) return
+      this.peer = peer
+      this.#side?.host.begin()
+      this.#world.emit({ kind: 'started', host: this })
+    } catch (error) {
+      if (life.alive) this.#failed(error)
+    }
+  }
+
+  /** Opens what lies on the disk: throws what the disk says. */
+  #process(life: Life): Process {
+    const { world, network, memory, fleet, emit } = this.#world
+    return new Process({
       ...{ world, network, memory, life, fleet, self: this.self, name: this.name, address: this.address },
       ...{ seeds: this.#options.seeds, clock: this.clock, key: this.#options.seed, role: 'host' },
+      statuses: this.#world.handsOver ? (this.observes ? 'kept' : 'own') : 'spread',
       store: simStore(life),
       durable: simDurable(life, stateFolder),
       repository: () => simRepository(life, `${stateFolder}/repo.git`, this.clock),
@@ -260,6 +297,7 @@ export class SimHost implements Watched {
       observe: (input, effects) => {
         if (!life.alive) return
         emit({ kind: 'decided', host: this, input, effects })
+        if (this.#world.handsOver) this.#listen(life)
       },
       log: (...words) => {
         if (life.alive) this.log(...words)
@@ -273,29 +311,37 @@ export class SimHost implements Watched {
         return { inForce, dirty, paused, runner: this.#runner(side, life), close: () => side.close() }
       },
     })
-    this.#process = process
-    try {
-      const peer = await process.start()
-      if (!life.alive) return
-      this.peer = peer
-      this.#side?.host.begin()
-      emit({ kind: 'started', host: this })
-    } catch (error) {
-      if (life.alive) this.#failed(error)
-    }
   }
 
-  #runner(side: SimEngine, life: Life) {
+  #runner(side: Side, life: Life) {
     const { emit } = this.#world
     return {
       run: async (entry: LogEntry) => {
         emit({ kind: 'run', host: this, entry })
         const report = await side.runner.run(entry)
         if (!life.alive) return new Promise<never>(() => {})
+        this.machine.ran(report.kind)
         emit({ kind: 'ran', host: this, entry, report })
         return report
       },
     }
+  }
+
+  /** Where statuses do not leave by the carrier: those of its own are handed over (handover.ts). */
+  #listen(life: Life): void {
+    const row = this.peer?.reporter.board.row(this.key)
+    if (row === undefined || row.pair === this.#told) return
+    this.#told = row.pair
+    // One from its store was said in an earlier life.
+    if (this.past.some(([body]) => equal(body, row.pair[0]))) return
+    const { world, emit } = this.#world
+    // As on the way to neighbours: with the next batch, and after its number is durable.
+    world.after(limits.statusBatchMs, async () => {
+      await this.peer?.driver.settled()
+      if (!life.alive) return
+      this.remember(row.pair)
+      emit({ kind: 'spoke', host: this, status: row.status, pair: row.pair })
+    })
   }
 
   /** A failure of the world (it has a code) ends the agent, and systemd starts it again; all else is a bug of ours. */
@@ -328,7 +374,7 @@ export class SimHost implements Watched {
     this.#life = undefined
     this.peer = undefined
     this.#side = undefined
-    this.#process = undefined
+    this.#running = undefined
     if (how === 'power') network.cut(this.address)
     // The kernel closes what a dead process had open.
     else void this.carrier?.stop()

@@ -9,7 +9,7 @@ import { joinSigned, seedSigner, signSshsig, splitSigned } from '../signing/sshs
 import { readStatus, type State, type Status, signStatus } from '../signing/status.ts'
 import type { Fault } from './faults.ts'
 import type { SimHost } from './host.ts'
-import type { World } from './world.ts'
+import type { Time } from './world.ts'
 
 /** ms between two deeds of a hostile host that does not only wait for others. */
 const deedMs = 3_000
@@ -19,7 +19,7 @@ const floodMax = 200
 const burst = 32
 
 /** The host turns hostile now; answers with what makes it good again. It counts as hostile for the rest of the run. */
-export function hostile(fault: Fault, host: SimHost, { world }: { readonly world: World }): () => void {
+export function hostile(fault: Fault, host: SimHost, { world }: { readonly world: Time }): () => void {
   host.honest = false
   let on = true
   const chance = world.chance(host.name, `hostile ${fault.kind} ${fault.atMs}`)
@@ -194,14 +194,13 @@ export function filtered(
     if (message.t !== 'statuses') return
     for (const pair of message.statuses) {
       const read = host.memory.readStatus(pair)
-      if (isRefusal(read) || Buffer.compare(read.status.host, ownKey) !== 0) continue
+      if (isRefusal(read) || read.by !== host.key) continue
       const name = hex(pair[1].subarray(0, 12))
       if (host.told.has(name)) continue
       host.told.add(name)
       spoke(read.status, pair)
     }
   }
-  const ownKey = unhex(host.key, 32)!
   const through = (bytes: Uint8Array): Uint8Array | undefined => {
     const decoded = host.memory.codec.decode(bytes)
     if (decoded.t === 'malformed') return bytes
@@ -225,6 +224,7 @@ export function filtered(
     },
     peers: () => carrier.peers(),
     learn: (peer, addresses) => carrier.learn(peer, addresses),
+    enrol: roster => carrier.enrol(roster),
     addresses: () => carrier.addresses(),
     book: () => carrier.book(),
     recheck: () => carrier.recheck(),

@@ -28,15 +28,21 @@ interface Active {
   /** Empty: all. */
   readonly struck: ReadonlySet<PeerId>
   cut: Cut | undefined
-  /** Begins the names of its streams. */
+  /** The names of its streams: of gossip, and of direct messages. */
   readonly name: string
+  readonly streamName: string
   ended: boolean
 }
 
 /** One direction between two hosts. */
 interface Way {
+  readonly from: PeerId
+  readonly to: PeerId
   readonly baseMs: number
+  readonly chances: (purpose: string) => () => number
   readonly coins: Map<string, () => number>
+  /** Of the jitter, which every send throws for. */
+  jitter: (() => number) | undefined
   /** When the line has sent all it was given (rate). */
   freeMs: number
   /** Of each burst: until when it is silent or speaks. */
@@ -72,6 +78,8 @@ export class Links {
   readonly #everyone: PeerId[] = []
   readonly #active: Active[] = []
   readonly #frozen = new Set<PeerId>()
+  /** Ways that hold something back. */
+  readonly #holding = new Set<Way>()
 
   constructor(world: World, { latency = latencies.site, jitter = 0.1 }: LinksOptions = {}) {
     this.#world = world
@@ -88,7 +96,7 @@ export class Links {
   begin(fault: Fault, peers: readonly PeerId[] = []): void {
     const struck = peers.length > 0 ? new Set(peers) : all
     const name = `${fault.kind} ${fault.atMs} ${peers.join(',')}`
-    const active: Active = { fault, struck, cut: undefined, name, ended: false }
+    const active: Active = { fault, struck, cut: undefined, name, streamName: `${name} stream`, ended: false }
     active.cut =
       fault.kind === 'swizzle' ? this.#swizzle(active, peers) : cutOf(fault.kind, peers, this.#everyone)
     this.#active.push(active)
@@ -151,10 +159,11 @@ export class Links {
   /** ms of one way, once. */
   ms(from: PeerId, to: PeerId): number {
     const way = this.#way(from, to)
-    let ms = way.baseMs * (1 + this.#jitter * this.#coin(way, from, to, 'jitter')())
+    way.jitter ??= way.chances('jitter')
+    let ms = way.baseMs * (1 + this.#jitter * way.jitter())
     for (const active of this.#active)
       if (active.fault.mode === 'slow' && active.cut?.(from, to))
-        ms *= between(slowdown, this.#coin(way, from, to, active.name)())
+        ms *= between(slowdown, this.#coin(way, active.name)())
     return ms
   }
 
@@ -169,7 +178,7 @@ export class Links {
       if (!this.#strikes(active, from, to)) continue
       const { fault, name } = active
       const amount = fault.amount ?? 0
-      const coin = this.#coin(way, from, to, name)
+      const coin = this.#coin(way, name)
       switch (fault.kind) {
         case 'loss':
           isLost ||= coin() < amount
@@ -209,9 +218,9 @@ export class Links {
     let breaks = false
     for (const active of this.#active) {
       if (!this.#strikes(active, from, to)) continue
-      const { fault, name } = active
+      const { fault, streamName } = active
       const amount = fault.amount ?? 0
-      const coin = this.#coin(way, from, to, `${name} stream`)
+      const coin = this.#coin(way, streamName)
       const isJam = fault.mode === 'jam'
       if (fault.kind === 'loss' || isJam) {
         const loss = isJam ? jamLoss : amount
@@ -232,7 +241,7 @@ export class Links {
       active =>
         active.fault.kind === 'breaks' &&
         this.#strikes(active, from, to) &&
-        this.#coin(this.#way(from, to), from, to, active.name)() < (active.fault.amount ?? 0),
+        this.#coin(this.#way(from, to), active.name)() < (active.fault.amount ?? 0),
     )
   }
 
@@ -247,6 +256,7 @@ export class Links {
     else if (!isGossip || way.heldBytes + bytes <= limits.gossipQueueBytes) {
       way.heldBytes += bytes
       way.held.push({ go, bytes, isGossip })
+      this.#holding.add(way)
     }
   }
 
@@ -255,18 +265,18 @@ export class Links {
   }
 
   #change(peers: ReadonlySet<PeerId> | undefined): void {
-    for (const [from, ways] of this.#ways)
-      for (const [to, way] of ways)
-        if (way.held.length > 0 && !this.#waits(from, to, false)) this.#release(from, to, way)
+    for (const way of this.#holding) if (!this.#waits(way.from, way.to, false)) this.#release(way)
     this.changed(peers)
   }
 
   /** As TCP does: soon after, when it tries again. */
-  #release(from: PeerId, to: PeerId, way: Way): void {
-    const ms = retryMs * (1 + 4 * this.#coin(way, from, to, 'release')())
+  #release(way: Way): void {
+    const { from, to } = way
+    const ms = retryMs * (1 + 4 * this.#coin(way, 'release')())
     this.#world.after(ms, () => {
       for (;;) {
         const [first] = way.held
+        if (first === undefined) this.#holding.delete(way)
         if (first === undefined || this.#waits(from, to, first.isGossip)) return
         way.held.shift()
         way.heldBytes -= first.bytes
@@ -314,12 +324,17 @@ export class Links {
   /** ms until a burst of silence is over; 0: there is none. */
   #silentUntil(way: Way, { name, fault }: Active, coin: () => number): number {
     const nowMs = this.#world.nowMs
+    const meanMs = fault.amount ?? 0
     let burst = way.bursts.get(name)
-    if (!burst) way.bursts.set(name, (burst = { isSilent: true, untilMs: fault.atMs }))
+    if (!burst) way.bursts.set(name, (burst = { isSilent: true, untilMs: Number.NEGATIVE_INFINITY }))
+    // Silence and talk forget how long they have lasted: after a long while any of them may be on.
+    if (burst.untilMs < nowMs - 10 * (1 + burstTalk) * (1 + meanMs)) {
+      burst.isSilent = coin() < burstTalk / (1 + burstTalk)
+      burst.untilMs = nowMs
+    }
     while (burst.untilMs <= nowMs) {
       burst.isSilent = !burst.isSilent
-      const meanMs = (fault.amount ?? 0) * (burst.isSilent ? 1 : burstTalk)
-      burst.untilMs += 1 - meanMs * Math.log(1 - coin())
+      burst.untilMs += 1 - meanMs * (burst.isSilent ? 1 : burstTalk) * Math.log(1 - coin())
     }
     return burst.isSilent ? burst.untilMs - nowMs : 0
   }
@@ -331,9 +346,9 @@ export class Links {
     return way.freeMs - nowMs
   }
 
-  #coin(way: Way, from: PeerId, to: PeerId, purpose: string): () => number {
+  #coin(way: Way, purpose: string): () => number {
     let coin = way.coins.get(purpose)
-    if (!coin) way.coins.set(purpose, (coin = this.#world.chance(`${from} ${to}`, purpose)))
+    if (!coin) way.coins.set(purpose, (coin = way.chances(purpose)))
     return coin
   }
 
@@ -344,7 +359,9 @@ export class Links {
     if (!way) {
       const { seed } = this.#world
       const ms = baseMs(this.#latency, seed, stateOf(0, from), stateOf(0, to))
-      way = { baseMs: ms, coins: new Map(), freeMs: 0, bursts: new Map(), held: [], heldBytes: 0 }
+      const chances = this.#world.chances(`${from} ${to}`)
+      const coins = { chances, coins: new Map(), jitter: undefined }
+      way = { from, to, baseMs: ms, ...coins, freeMs: 0, bursts: new Map(), held: [], heldBytes: 0 }
       ways.set(to, way)
     }
     return way

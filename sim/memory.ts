@@ -1,17 +1,24 @@
 // What a simulation need not work out twice: what bytes say, and whether a status is good. The answers are those of the real
-// functions; only bytes that are the very same object are known again, so whatever was changed on the way is read anew.
+// functions; only bytes that are the very same, byte for byte, are known again, so whatever was changed on the way is read anew.
 import { type Codec, type Malformed, type Message, plainCodec } from '../gossip/message.ts'
+import { plainReading, type Reading } from '../node/log.ts'
+import { equal } from '../signing/bytes.ts'
 import { isBytes, isList } from '../signing/cbor.ts'
+import type { TrustVersion } from '../signing/chain.ts'
+import { decodeEnvelope, type Opened } from '../signing/entry.ts'
+import type { Refusal } from '../signing/errors.ts'
 import { readStatus } from '../signing/status.ts'
+import type { TrustFiles } from '../signing/trust.ts'
 
 export interface Memory {
   readonly codec: Codec
   readonly readStatus: typeof readStatus
+  readonly reading: Reading
 }
 
 export function memory(): Memory {
   const messages = new WeakMap<Uint8Array, Message | Malformed>()
-  const statuses = new WeakMap<Uint8Array, { signature: Uint8Array; answer: ReturnType<typeof readStatus> }>()
+  const trust = new WeakMap<TrustFiles, { opened: Opened; answer: TrustVersion | Refusal }>()
   return {
     codec: {
       encode: message => {
@@ -27,17 +34,69 @@ export function memory(): Memory {
         return message
       },
     },
-    readStatus: item => {
-      const [body, signature] = isList(item) ? item : []
-      if (!isBytes(body) || !isBytes(signature)) return readStatus(item)
-      const known = statuses.get(body)
-      if (known?.signature === signature) return known.answer
-      const answer = readStatus(item)
-      statuses.set(body, { signature, answer })
-      return answer
+    readStatus: rememberedStatus(),
+    reading: {
+      decodeEnvelope: remembered(decodeEnvelope),
+      openEntry: remembered(plainReading.openEntry),
+      trustVersion: (opened, files) => {
+        const known = files && trust.get(files)
+        if (known?.opened === opened) return known.answer
+        const answer = plainReading.trustVersion(opened, files)
+        if (files !== undefined) trust.set(files, { opened, answer })
+        return answer
+      },
     },
   }
 }
 
+/** Bytes by their object, else by what they are: those that a host has kept on its disk come back as others. */
+function remembered<T>(read: (bytes: Uint8Array) => T): (bytes: Uint8Array) => T {
+  const byObject = new WeakMap<Uint8Array, T>()
+  const byContent = new Map<string, { readonly bytes: Uint8Array; readonly answer: T }>()
+  return bytes => {
+    const known = byObject.get(bytes)
+    if (known !== undefined) return known
+    const name = nameOf(bytes)
+    let found = byContent.get(name)
+    if (found === undefined || !equal(found.bytes, bytes)) {
+      found = { bytes: bytes.slice(), answer: read(bytes) }
+      byContent.set(name, found)
+    }
+    byObject.set(bytes, found.answer)
+    return found.answer
+  }
+}
+
+function rememberedStatus(): typeof readStatus {
+  interface Known {
+    readonly body: Uint8Array
+    readonly signature: Uint8Array
+    readonly answer: ReturnType<typeof readStatus>
+  }
+  const byObject = new WeakMap<Uint8Array, Known>()
+  const byContent = new Map<string, Known>()
+  return item => {
+    const [body, signature] = isList(item) ? item : []
+    if (!isBytes(body) || !isBytes(signature) || (item as readonly unknown[]).length !== 2)
+      return readStatus(item)
+    const known = byObject.get(body)
+    if (known?.signature === signature) return known.answer
+    const name = nameOf(signature)
+    let found = byContent.get(name)
+    if (found === undefined || !equal(found.signature, signature) || !equal(found.body, body)) {
+      found = { body: body.slice(), signature: signature.slice(), answer: readStatus(item) }
+      byContent.set(name, found)
+    }
+    byObject.set(body, { body, signature, answer: found.answer })
+    return found.answer
+  }
+}
+
+/** Enough of them to find them again; whether they are the same is compared. */
+function nameOf(bytes: Uint8Array): string {
+  const end = bytes.subarray(-32)
+  return `${bytes.length} ${Buffer.from(end.buffer, end.byteOffset, end.byteLength).toString('latin1')}`
+}
+
 /** Everything anew, as on real hosts. */
-export const noMemory: Memory = { codec: plainCodec, readStatus }
+export const noMemory: Memory = { codec: plainCodec, readStatus, reading: plainReading }

@@ -1,7 +1,6 @@
 // The operators of a simulated fleet: two people with keys, who make trust and releases as `fleet publish` does
 // (node/release.ts), on laptops that join as peers, hand over, and leave. What they sign stands in the ledger.
 
-import type { EntryLog } from '../node/log.ts'
 import type { SourceFile } from '../node/publish.ts'
 import type { RolloutTerms, Words } from '../node/release.ts'
 import {
@@ -12,7 +11,6 @@ import {
   taggerOf,
 } from '../node/release.ts'
 import { hex, utf8 } from '../signing/bytes.ts'
-import type { Fork } from '../signing/chain.ts'
 import { publicKeyOf, sha256 } from '../signing/crypto.ts'
 import { sealDelegation, writeDelegation } from '../signing/delegation.ts'
 import { encodeEnvelope, entryIdOf, type FleetId, sealEntry, writePayload } from '../signing/entry.ts'
@@ -49,12 +47,13 @@ export interface Wish {
   readonly terms: RolloutTerms
   /** Expired before anybody hears of it. */
   readonly expired?: boolean
-  /** Forks that hosts show: the oldest of them that the laptop's log has a side of is ended. */
-  readonly forks?: readonly Fork[]
+  /** Id of a sibling that ends. */
+  readonly drops?: string
   /** The content that is signed is not that of the files. */
   readonly untrue?: boolean
   /** Content digests put on the never list. */
   readonly never?: readonly string[]
+  readonly breaks?: Signed['breaks']
 }
 
 export interface Published {
@@ -104,9 +103,7 @@ export class Operators {
       const { entries, repository } = laptop.peer
       const nowMs = this.#nowMs()
       const common = { log: entries, signer: this.#signers[person], author: authorOf(person), nowMs }
-      const { files, terms, never = [] } = wish
-      const forks = [...entries.forks(), ...(wish.forks ?? [])].sort((a, b) => a.sequence - b.sequence)
-      const drops = wish.forks && forks.map(each => loserOf(each, entries)).find(each => each !== undefined)
+      const { files, terms, drops, never = [], breaks } = wish
       const subject = drops === undefined ? wish.subject : 'end of a fork'
       const asked = {
         ...{ files, subject, words: '', source: undefined, never, allow: [], drops },
@@ -128,7 +125,11 @@ export class Operators {
       const signed = wish.untrue ? hex(sha256(utf8(content))) : content
       const release = { ...made.release, content: signed }
       const entry = makeReleaseEntry(common, asked, { ...made, release }, delta)
-      const more = { commit, content: signed, ...(wish.untrue && { untrue: true as const }) }
+      const more = {
+        ...{ commit, content: signed },
+        ...(wish.untrue && { untrue: true as const }),
+        ...(breaks && { breaks }),
+      }
       this.#sign(entry, 'release', subject, more, !wish.expired && !wish.untrue)
       laptop.submit(entry, { pack: made.digest, release: made.release })
       return { sequence: entry.sequence, id: entry.id, content, frozen: entries.frozen() }
@@ -215,7 +216,7 @@ export class Operators {
     { sequence, id, envelope }: MadeEntry,
     kind: 'trust' | 'release',
     subject: string,
-    more: Pick<Signed, 'commit' | 'content' | 'untrue'>,
+    more: Partial<Pick<Signed, 'commit' | 'content' | 'untrue' | 'breaks'>>,
     sound: boolean,
   ): void {
     const atMs = this.#world.world.nowMs
@@ -233,12 +234,6 @@ export class Operators {
   #nowMs(): number {
     return epochMs + this.#world.world.nowMs
   }
-}
-
-/** The sibling that is not of this log. */
-function loserOf({ sequence, ours, theirs }: Fork, entries: EntryLog): string | undefined {
-  const id = entries.idAt(sequence)
-  return id === ours ? theirs : id === theirs ? ours : undefined
 }
 
 const authorOf = (person: Person) => ({ name: person, email: `${person}@example.org` })

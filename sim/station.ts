@@ -1,7 +1,7 @@
 // One host's end of the simulated network: a Carrier with the real peer manager and the real standings. Direct messages
 // come in order until the connection breaks; that a neighbour is dead is found out as on a real line, late.
 
-import type { Carrier, Contact, Handlers, PeerId, Verdict } from '../gossip/carrier.ts'
+import type { Carrier, Contact, Directory, Handlers, PeerId, Verdict } from '../gossip/carrier.ts'
 import { GossipError } from '../gossip/errors.ts'
 import { limits } from '../gossip/limits.ts'
 import { Peers, type PeersEffect, type PeersInput } from '../gossip/peers.ts'
@@ -114,6 +114,10 @@ export class Station implements Carrier {
 
   learn(peer: PeerId, addresses: readonly string[]): void {
     this.#feed({ kind: 'learn', peer, addresses })
+  }
+
+  enrol(roster: Directory): void {
+    this.#feed({ kind: 'roster', roster })
   }
 
   addresses(): string[] {

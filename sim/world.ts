@@ -3,12 +3,24 @@
 import { createHash } from 'node:crypto'
 import { Calendar } from './calendar.ts'
 
+/** Time and chance, as whoever lives in a world needs them. World has virtual ones, libp2p.ts real ones. */
+export interface Time {
+  /** ms since the world began. */
+  readonly nowMs: number
+  /** Runs `action` after `ms`; answers with how to cancel it. */
+  after(ms: number, action: () => void): () => void
+  /** Numbers in [0, 1). */
+  chance(entity: string, purpose: string): () => number
+  /** To be called by whoever settles a promise, or calls code that may. */
+  unsettled(): void
+}
+
 /** Events after which promises get a turn although nobody asked for one: what they wait for must not pile up. */
 const eventsPerTurn = 1_000
 /** Characters of trace that are gathered before they are hashed. */
 const traceChars = 64 * 1024
 
-export class World {
+export class World implements Time {
   readonly seed: number
   readonly #calendar = new Calendar()
   /** Of each slot; undefined once cancelled. */
@@ -48,11 +60,13 @@ export class World {
 
   /** Numbers in [0, 1): one stream per seed, entity and purpose, so that a new use of chance disturbs no other. */
   chance(entity: string, purpose: string): () => number {
-    let state = stateOf(this.seed, `${entity}\0${purpose}`)
-    return () => {
-      state = (state + 0x9e3779b9) >>> 0
-      return mix(state) / 2 ** 32
-    }
+    return this.chances(entity)(purpose)
+  }
+
+  /** The same for many purposes of one entity. */
+  chances(entity: string): (purpose: string) => () => number {
+    const begin = stateOf(this.seed, `${entity}\0`)
+    return purpose => stream(textState(begin, purpose))
   }
 
   /** To be called by whoever settles a promise, or calls code that may: it gets its turn before the next event. */
@@ -122,9 +136,21 @@ export class World {
 
 /** Where a stream of chance begins. */
 export function stateOf(seed: number, text: string): number {
-  let state = seed >>> 0
+  return textState(seed >>> 0, text)
+}
+
+function textState(begin: number, text: string): number {
+  let state = begin
   for (let at = 0; at < text.length; at++) state = mix(state ^ text.codePointAt(at)!)
   return state
+}
+
+function stream(begin: number): () => number {
+  let state = begin
+  return () => {
+    state = (state + 0x9e3779b9) >>> 0
+    return mix(state) / 2 ** 32
+  }
 }
 
 /** A bijection of 32 bits in which every input bit moves about half of the output's. */

@@ -9,22 +9,22 @@ export interface Queues {
 /** `seen` gathers the largest of each for the report. */
 export function bounded(seen: Queues['largest'] = new Map()): Checker {
   return {
+    of: ['decided'],
     event(event) {
       if (event.kind !== 'decided' || event.host.peer === undefined) return undefined
       const { driver, reporter, entries, carrier } = event.host.peer
-      const queues: Record<string, readonly [now: number, most: number]> = {
-        ...driver.queues(),
-        board: [reporter.board.size, limits.hosts],
-        refused: [entries.refused().length, 32],
-        forks: [entries.forks().length, 16],
-        connections: [carrier.peers().length, limits.connectionsHard],
-      }
-      for (const [name, [now, most]] of Object.entries(queues)) {
+      const look = (name: string, now: number, most: number): string | undefined => {
         const before = seen.get(name)
         if (before === undefined || now > before[0]) seen.set(name, [now, most])
-        if (now > most) return `its queue '${name}' holds ${now}; expected at most ${most}`
+        return now > most ? `its queue '${name}' holds ${now}; expected at most ${most}` : undefined
       }
-      return undefined
+      let wrong: string | undefined
+      for (const [name, [now, most]] of Object.entries(driver.queues())) wrong ??= look(name, now, most)
+      wrong ??= look('board', reporter.board.size, limits.hosts)
+      wrong ??= look('refused', entries.refused().length, 32)
+      wrong ??= look('forks', entries.forks().length, 16)
+      wrong ??= look('connections', carrier.peers().length, limits.connectionsHard)
+      return wrong
     },
   }
 }

@@ -3,6 +3,7 @@ import type { Checker, Scene, Watched } from '../events.ts'
 
 export function converges(): Checker {
   return {
+    of: [],
     event: () => undefined,
     pending: scene => scene.hosts.filter(each => each.core).flatMap(host => waitsFor(host, scene)),
   }
@@ -23,6 +24,7 @@ function waitsFor(host: Watched, { hosts, ledger }: Scene): string[] {
       `${name} does not have release ${release.sequence} in force: ${decision?.kind === 'hold' ? `${decision.gate}, ${decision.reason}` : decision?.kind}`,
     ]
   if (peer.reporter.state !== 'HEALTHY') return [`${name} says ${peer.reporter.state}`]
+  if (!host.observes) return []
   const blind = hosts
     .filter(each => each.core && each !== host && each.peer !== undefined)
     .filter(each => {

@@ -18,6 +18,7 @@ export function fetchEnds(): Checker {
   const honest = new Set<string>()
   let healed = false
   return {
+    of: ['healed', 'decided'],
     event(event, { nowMs, hosts }) {
       if (event.kind === 'healed') healed = true
       if (!healed || event.kind !== 'decided' || event.input.kind !== 'tick' || !event.host.core)

@@ -9,6 +9,7 @@ export function journalConsistent(): Checker {
     return `${when}, ${state.inForce?.slice(0, 8) ?? 'nothing'} is in force by its journal, but ${state.differs}`
   }
   return {
+    of: ['started', 'ran'],
     event(event) {
       if (event.kind === 'started') return look(event.host, 'after a start')
       if (event.kind === 'ran') return look(event.host, 'after a run')

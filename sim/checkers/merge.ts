@@ -4,7 +4,6 @@ import type { StatusPair } from '../../gossip/message.ts'
 import { Board } from '../../node/status.ts'
 import { hex } from '../../signing/bytes.ts'
 import { isRefusal } from '../../signing/errors.ts'
-import { readStatus } from '../../signing/status.ts'
 import type { Checker, Scene } from '../events.ts'
 
 /** Statuses kept for the shuffles at the end; the newest take the place of the oldest. */
@@ -12,11 +11,12 @@ const keptMax = 2_000
 
 export function merge(): Checker {
   const said: StatusPair[] = []
-  const rows = new Map<string, number>()
+  /** Host -> whose row -> its counter. */
+  const boards = new Map<string, Map<string, number>>()
   return {
+    of: ['started', 'spoke', 'decided'],
     event(event) {
-      if (event.kind === 'started')
-        for (const key of rows.keys()) if (key.startsWith(`${event.host.name} `)) rows.delete(key)
+      if (event.kind === 'started') boards.delete(event.host.name)
       if (event.kind === 'spoke' && !event.host.cloned) {
         said.push(event.pair)
         if (said.length > keptMax) said.shift()
@@ -26,9 +26,10 @@ export function merge(): Checker {
         if (effect.kind !== 'board') continue
         const row = event.host.peer?.reporter.board.row(effect.host)
         if (row === undefined) continue
-        const of = `${event.host.name} ${effect.host}`
-        const before = rows.get(of) ?? 0
-        rows.set(of, row.status.n)
+        const rows = boards.get(event.host.name) ?? new Map<string, number>()
+        boards.set(event.host.name, rows)
+        const before = rows.get(effect.host) ?? 0
+        rows.set(effect.host, row.status.n)
         if (row.status.n < before)
           return `its board goes from ${before} back to ${row.status.n} for ${effect.host.slice(0, 8)}`
       }
@@ -46,8 +47,8 @@ export function merge(): Checker {
 function rootOf(said: readonly StatusPair[], scene: Scene, shuffle: number): string {
   const board = new Board({
     open: pair => {
-      const read = readStatus(pair)
-      return isRefusal(read) ? undefined : read.status
+      const read = scene.memory.readStatus(pair)
+      return isRefusal(read) ? undefined : read
     },
     rostered: () => true,
   })

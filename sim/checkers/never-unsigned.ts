@@ -3,6 +3,7 @@ import type { Checker } from '../events.ts'
 
 export function neverUnsigned(): Checker {
   return {
+    of: ['run', 'decided'],
     event(event, { ledger }) {
       if (event.kind === 'run') {
         const { id, release } = event.entry

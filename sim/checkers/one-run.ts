@@ -4,6 +4,7 @@ import type { Checker } from '../events.ts'
 export function oneRun(): Checker {
   const running = new Map<string, number>()
   return {
+    of: ['ended', 'ran', 'run'],
     event(event) {
       if (event.kind === 'ended') running.delete(event.host.name)
       if (event.kind === 'ran') running.delete(event.host.name)

@@ -3,6 +3,7 @@ import type { Checker } from '../events.ts'
 
 export function quarantined(): Checker {
   return {
+    of: ['decided'],
     event(event, { ledger }) {
       if (event.kind !== 'decided' || event.input.kind !== 'installed') return undefined
       const { entry, result } = event.input

@@ -37,6 +37,7 @@ export function relaysValid(): Checker {
     return undefined
   }
   return {
+    of: ['decided'],
     event(event, scene) {
       if (event.kind !== 'decided' || !event.host.honest) return undefined
       const { input, effects } = event

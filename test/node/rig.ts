@@ -123,7 +123,7 @@ export class Rig {
     const board = new Board({
       open: pair => {
         const signed = readStatus(pair)
-        return isRefusal(signed) ? undefined : signed.status
+        return isRefusal(signed) ? undefined : signed
       },
       rostered: key => host.log.host(key) !== undefined,
     })
@@ -131,6 +131,7 @@ export class Rig {
       board,
       counter: new Counter(disk.counter),
       host: host.key,
+      refused: () => host.log.hasRefused,
       facts: () => {
         const head = host.log.head()
         const refused = host.log.refused().at(-1)

@@ -1,4 +1,5 @@
 // CBOR: what is written comes back, and only the deterministic encoding is read.
+import { rfc8949EncodeOptions, encode as write } from 'cborg'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { unhex, utf8 } from '../../signing/bytes.ts'
@@ -19,6 +20,7 @@ test('every value comes back', () => {
   fc.assert(
     fc.property(value, each => {
       const bytes = encode(each as never)
+      expect(bytes).toEqual(new Uint8Array(write(each, rfc8949EncodeOptions)))
       const back = decode(bytes)
       expect(back).not.toBeUndefined()
       expect(encode(back!)).toEqual(bytes)

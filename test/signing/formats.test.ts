@@ -16,6 +16,7 @@ import {
   type FleetId,
   openEntry,
 } from '../../signing/entry.ts'
+import { isRefusal } from '../../signing/errors.ts'
 import type { Time } from '../../signing/fields.ts'
 import { readFloor, writeFloor } from '../../signing/floor.ts'
 import { readJoin, writeJoin } from '../../signing/join.ts'
@@ -97,6 +98,12 @@ const seal = (order: Order) => {
   return sealOrder(payload, signSshsig(anna, 'fleet', payload))
 }
 const delegation = writeDelegation({ fleet, session: cleo.key, issued: common.issued, until })
+/** What travels of it, and what that says. */
+function readKeptStatus(bytes: Uint8Array) {
+  const said = readStatus(decode(bytes))
+  return isRefusal(said) ? said : { status: said.status, body: said.body, signature: said.signature }
+}
+
 const status = signStatus(
   {
     fleet: Uint8Array.from(Buffer.from(fleet, 'hex')),
@@ -158,7 +165,7 @@ const formats: Record<string, Format> = {
     made: sealDelegation(delegation, signSshsig(anna, 'fleet', delegation)),
     read: bytes => openDelegation(bytes, { fleet, operators, now: 0 }),
   },
-  'status.cbor': { made: encode(statusItem(status)), read: bytes => readStatus(decode(bytes)) },
+  'status.cbor': { made: encode(statusItem(status)), read: readKeptStatus },
   join: {
     made: utf8(
       writeJoin({

@@ -28,7 +28,16 @@ class Stage {
   constructor(checker: string, peer: object | undefined = undefined) {
     this.#checker = checkers(new Map()).get(checker)!
     this.host = {
-      ...{ name: 'h1', index: 0, key: hex(key), honest: true, disks: 0, cloned: false, core: true },
+      ...{
+        name: 'h1',
+        index: 0,
+        key: hex(key),
+        honest: true,
+        disks: 0,
+        cloned: false,
+        core: true,
+        observes: true,
+      },
       peer: peer as Peer | undefined,
       state: () => undefined,
     }
