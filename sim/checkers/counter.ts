@@ -13,7 +13,7 @@ export function counter(): Checker {
     return `says ${n} after ${before.n}`
   }
   return {
-    of: ['spoke'],
+    of: ['spoke', 'decided'],
     event(event) {
       if ((event.kind !== 'decided' && event.kind !== 'spoke') || !event.host.honest || event.host.cloned)
         return undefined

@@ -118,6 +118,7 @@ describe('above-floor', () => {
   test('upwards, and anew on a new disk', () => {
     const stage = new Stage('above-floor')
     expect([stage.decided(keep(2)), stage.decided(keep(3)), stage.run(3)]).toEqual(Array(3).fill(undefined))
+    stage.hear({ kind: 'ended', how: 'power' })
     expect(stage.with({ disks: 1 }).run(2)).toBeUndefined()
   })
   test('below what it accepted, unless it ended before that was on the disk', () => {
