@@ -118,6 +118,7 @@ describe('above-floor', () => {
   test('upwards, and anew on a new disk', () => {
     const stage = new Stage('above-floor')
     expect([stage.decided(keep(2)), stage.decided(keep(3)), stage.run(3)]).toEqual(Array(3).fill(undefined))
+    stage.hear({ kind: 'ended', how: 'power' })
     expect(stage.with({ disks: 1 }).run(2)).toBeUndefined()
   })
   test('below what it accepted, unless it ended before that was on the disk', () => {
@@ -208,6 +209,11 @@ test('counter: upwards; not twice, unless the disk is another', () => {
   expect(stage.with({ disks: 1 }).hear({ kind: 'spoke', ...statusOf(2) })).toBeUndefined()
   expect(stage.with({ disks: 0 }).hear({ kind: 'spoke', ...statusOf(1001) })).toBe('says 1001 after 1001')
   expect(says(3)).toBe('says 3 after 1001')
+  const made = (n: number) => {
+    const peer = { reporter: { board: { row: () => statusOf(n) } } } as unknown as Peer
+    return stage.with({ peer }).decided()
+  }
+  expect([made(3), made(4), made(2)]).toEqual([undefined, undefined, 'says 2 after 3'])
 })
 
 test('merge: boards go up; not back, unless the host has started anew', () => {

@@ -34,7 +34,9 @@ describe('is noticed:', () => {
   for (const mutant of mutants) {
     const { name, checker, why, seed } = mutant
     test(`${name} (${checker}: ${why})`, { timeout: timeoutMs }, async () => {
-      const caught = await hunt({ sources, sound }, mutant, isSearch ? bySize(seedsMax) : [seed])
+      const caught = isSearch
+        ? await hunt({ sources, sound }, mutant, bySize(seedsMax))
+        : await hunt({ sources }, mutant, [seed])
       if (isSearch) console.log(`${checker}: ${name}: seed ${caught?.seed ?? 'none'}, known ${seed}`)
       expect(
         caught?.said,

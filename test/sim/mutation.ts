@@ -93,9 +93,9 @@ export interface Caught {
   readonly said: string
 }
 
-/** The first of the seeds that tells a mutant from the sound build. */
+/** The first of the seeds that tells a mutant from the sound build; without that, whose checker speaks. */
 export async function hunt(
-  { sources, sound }: { readonly sources: Sources; readonly sound: Runs },
+  { sources, sound }: { readonly sources: Sources; readonly sound?: Runs | undefined },
   mutant: Mutant,
   seeds: readonly number[],
   seen: (seed: number, outcome: Outcome | undefined) => void = () => {},
@@ -107,7 +107,7 @@ export async function hunt(
       const outcome = await broken.run(seed)
       seen(seed, outcome)
       const said = accusation(outcome, mutant.checker)
-      if (said === undefined || accusation(await sound.run(seed), mutant.checker) !== undefined) continue
+      if (said === undefined || accusation(await sound?.run(seed), mutant.checker) !== undefined) continue
       return { seed, said }
     }
     return undefined
