@@ -36,6 +36,24 @@ export async function checkPack(
 ): Promise<Checked | Refused> {
   const scanned = await files.scan(path)
   if (scanned.kind === 'refused') return scanned
+  const known = verdicts.get(scanned)
+  if (known?.commit === commit && known.base === base?.objects) return known.verdict
+  const verdict = judge(scanned, commit, base)
+  verdicts.set(scanned, { commit, base: base?.objects, verdict })
+  return verdict
+}
+
+/** The newest of each scan: a pack is checked more than once, and in the simulator by thousands of hosts. */
+const verdicts = new WeakMap<
+  ScannedPack,
+  {
+    readonly commit: string
+    readonly base: KnownPack['objects'] | undefined
+    readonly verdict: Checked | Refused
+  }
+>()
+
+function judge(scanned: ScannedPack, commit: string, base: KnownPack | undefined): Checked | Refused {
   const walk = walkRelease(commit, oid => scanned.objects.get(oid) ?? base?.objects.get(oid))
   if (walk.kind === 'refused') return walk
   for (const [oid, { type }] of scanned.objects) {

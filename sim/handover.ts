@@ -3,6 +3,7 @@
 import type { PeerId } from '../gossip/carrier.ts'
 import { limits } from '../gossip/limits.ts'
 import type { Message, StatusPair } from '../gossip/message.ts'
+import { isRefusal } from '../signing/errors.ts'
 import type { Network } from './carrier.ts'
 import type { SimHost } from './host.ts'
 import type { Memory } from './memory.ts'
@@ -46,13 +47,25 @@ export class Handover {
       if (!links.answers(host.self, observer.self)) continue
       waiting.delete(host)
       statuses.push(pair)
+      this.#remind(host, pair, observer)
     }
     if (statuses.length === 0) return
     const bytes = this.#memory.codec.encode({ t: 'statuses', statuses })
     this.#world.unsettled()
     driver.feed({ kind: 'message', from: handover, bytes, gossip: false })
   }
+
+  /** A host that has lost its counter hears from others what it once said, and speaks above it. */
+  #remind(host: SimHost, [, signature]: StatusPair, observer: SimHost): void {
+    const row = observer.peer?.reporter.board.row(host.key)
+    const last = host.past.at(-1)
+    if (row === undefined || last?.[1] !== signature) return
+    const said = this.#memory.readStatus(last)
+    if (isRefusal(said) || said.status.n > row.status.n) return
+    const bytes = this.#memory.codec.encode({ t: 'statuses', statuses: [row.pair] })
+    host.peer?.driver.feed({ kind: 'message', from: observer.self, bytes, gossip: false })
+  }
 }
 
-/** Whom observers have them from, by their log. */
+/** Whom they have them from, by their log. */
 const handover = 'handover' as PeerId

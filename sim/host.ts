@@ -279,7 +279,7 @@ export class SimHost implements Watched {
       ...{ world, network, memory, life, fleet, self: this.self, name: this.name, address: this.address },
       ...{ seeds: this.#options.seeds, clock: this.clock, key: this.#options.seed, role: 'host' },
       statuses: this.#world.handsOver ? (this.observes ? 'kept' : 'own') : 'spread',
-      store: simStore(life),
+      store: simStore(life, true),
       durable: simDurable(life, stateFolder),
       repository: () => simRepository(life, `${stateFolder}/repo.git`, this.clock),
       checkpoint: { sequence: 1, id: fleet as string as never },

@@ -50,6 +50,8 @@ interface Way {
   /** Held back, in order. */
   readonly held: { readonly go: () => void; readonly bytes: number; readonly isGossip: boolean }[]
   heldBytes: number
+  /** It is about to try again. */
+  isReleasing: boolean
 }
 
 /** ms of TCP's first retransmission (RFC 6298 has 1 s, Linux 200 ms), doubled each time, and the longest stretch. */
@@ -95,7 +97,8 @@ export class Links {
   /** A fault of the classes `network` and `partition` begins; `peers`: the hosts it names, none for all. */
   begin(fault: Fault, peers: readonly PeerId[] = []): void {
     const struck = peers.length > 0 ? new Set(peers) : all
-    const name = `${fault.kind} ${fault.atMs} ${peers.join(',')}`
+    // Short: each way makes streams of it.
+    const name = `${fault.kind} ${fault.atMs} ${stateOf(0, peers.join(',')).toString(36)}`
     const active: Active = { fault, struck, cut: undefined, name, streamName: `${name} stream`, ended: false }
     active.cut =
       fault.kind === 'swizzle' ? this.#swizzle(active, peers) : cutOf(fault.kind, peers, this.#everyone)
@@ -120,8 +123,7 @@ export class Links {
   }
 
   thaw(peer: PeerId): void {
-    this.#frozen.delete(peer)
-    this.#change(new Set([peer]))
+    if (this.#frozen.delete(peer)) this.#change(new Set([peer]))
   }
 
   isFrozen(peer: PeerId): boolean {
@@ -265,15 +267,18 @@ export class Links {
   }
 
   #change(peers: ReadonlySet<PeerId> | undefined): void {
-    for (const way of this.#holding) if (!this.#waits(way.from, way.to, false)) this.#release(way)
+    for (const way of this.#holding)
+      if (!way.isReleasing && !this.#waits(way.from, way.to, false)) this.#release(way)
     this.changed(peers)
   }
 
   /** As TCP does: soon after, when it tries again. */
   #release(way: Way): void {
     const { from, to } = way
+    way.isReleasing = true
     const ms = retryMs * (1 + 4 * this.#coin(way, 'release')())
     this.#world.after(ms, () => {
+      way.isReleasing = false
       for (;;) {
         const [first] = way.held
         if (first === undefined) this.#holding.delete(way)
@@ -361,7 +366,17 @@ export class Links {
       const ms = baseMs(this.#latency, seed, stateOf(0, from), stateOf(0, to))
       const chances = this.#world.chances(`${from} ${to}`)
       const coins = { chances, coins: new Map(), jitter: undefined }
-      way = { from, to, baseMs: ms, ...coins, freeMs: 0, bursts: new Map(), held: [], heldBytes: 0 }
+      way = {
+        from,
+        to,
+        baseMs: ms,
+        ...coins,
+        freeMs: 0,
+        bursts: new Map(),
+        held: [],
+        heldBytes: 0,
+        isReleasing: false,
+      }
       ways.set(to, way)
     }
     return way

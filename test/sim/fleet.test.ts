@@ -1,0 +1,33 @@
+// Whole fleets of real agents: one seed is one story, however often and wherever it is told; and what large ones leave out.
+import { execFileSync } from 'node:child_process'
+import { expect, test } from 'vitest'
+import { drawScenario } from '../../sim/draw.ts'
+import { simulate } from '../../sim/main.ts'
+
+const story = async (seed: number, hosts: number) => {
+  const scenario = drawScenario(seed, { hosts })
+  const { traceHash, events, ending } = await simulate(scenario)
+  return { traceHash, events, ending }
+}
+
+test.each([1, 2, 3])('seed %i tells the same story twice in one process', async seed => {
+  expect(await story(seed, 7)).toEqual(await story(seed, 7))
+})
+
+test('and in another process', async () => {
+  const base = new URL('../../sim/', import.meta.url)
+  const script = `
+    const base = '${base}'
+    const [{ drawScenario }, { simulate }] = await Promise.all(['draw', 'main'].map(each => import(base + each + '.ts')))
+    const { traceHash } = await simulate(drawScenario(4, { hosts: 6 }))
+    console.log(traceHash)`
+  const other = execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
+  expect(other.trim()).toBe((await story(4, 6)).traceHash)
+})
+
+test('above a size only some hosts keep boards and run whole engines, and the fleet converges', async () => {
+  const scenario = drawScenario(5, { hosts: 230, classes: [] })
+  const report = await simulate({ ...scenario, faultsMs: 120_000, releases: [{ atMs: 20_000, at: 0 }] })
+  expect(report).toMatchObject({ ending: 'ok', violations: [], pending: [], observers: 50, engines: 50 })
+  expect(report.releases.at(-1)).toMatchObject({ inForce: 230 })
+}, 60_000)
