@@ -10,6 +10,7 @@ import type { Progress } from './bar.ts'
 import { type Answer, CliError, exits, type Io } from './command.ts'
 import { count } from './render.ts'
 import { againFor, type OneAsk } from './sim-options.ts'
+import type { Planned } from './sim-plan.ts'
 
 /** Runs of a shrinking: a drawn scenario takes about a hundred; what takes more is not going to be small. */
 const shrinkRunsMax = 400
@@ -19,15 +20,24 @@ export interface Parts extends Simulator {
   htmlReport(report: Report): string
 }
 
-export async function simulateOne(ask: OneAsk, parts: Parts, progress: Progress, io: Io): Promise<Answer> {
-  const scenario = ask.replay === undefined ? drawn(parts, ask.seed, ask.terms) : readFile(ask.replay, io)
-  const again = ask.replay === undefined ? againFor(ask.seed, ask.terms) : replayCommand(ask.replay, ask)
+export async function simulateOne(
+  ask: OneAsk,
+  parts: Parts,
+  progress: Progress,
+  io: Io,
+  planned?: Planned,
+): Promise<Answer> {
+  const scenario =
+    planned?.scenario ??
+    (ask.replay === undefined ? drawn(parts, ask.seed, ask.terms) : readFile(ask.replay, io))
+  const again =
+    ask.replay === undefined ? againFor(ask.seed, ask.terms, ask.repository) : replayCommand(ask.replay, ask)
   // Before the run: whoever ends it, or waits, knows which one it was.
   if (ask.isRandom) io.progress(again)
   if (ask.write !== undefined) writeFileSync(resolve(io.cwd, ask.write), writeScenario(scenario))
   let report: Report
   try {
-    report = { ...(await run(ask, scenario, parts, progress.show)), again }
+    report = { ...(await run(ask, scenario, parts, progress.show, planned)), again }
   } catch (error) {
     if (!(error instanceof Error)) throw error
     throw new CliError(`the simulator broke: ${error.stack}`, { exit: exitCodes.crash, hint: again })
@@ -70,8 +80,10 @@ function run(
   scenario: Scenario,
   parts: Parts,
   onProgress: (share: number, line: string) => void,
+  planned?: Planned,
 ): Promise<Report> {
-  const once = () => parts.simulate(scenario, { realCrypto: terms.realCrypto === true, onProgress })
+  const plan = planned && { plan: planned.plan }
+  const once = () => parts.simulate(scenario, { realCrypto: terms.realCrypto === true, onProgress, ...plan })
   return terms.twice ? twice(once) : once()
 }
 

@@ -12,10 +12,21 @@ export interface OneAsk {
   /** The seed was not given. */
   readonly isRandom: boolean
   readonly terms: Terms
+  /** An operator's own fleet, instead of a made-up one. */
+  readonly repository?: RepositoryAsk
   readonly replay?: string
   readonly write?: string
   readonly shrink?: string
   readonly html?: string
+}
+
+export interface RepositoryAsk {
+  /** As typed. */
+  readonly folder: string
+  /** Undefined: the files as they are now. */
+  readonly rev?: string
+  /** Part of the hosts that the last release breaks, in basis points; undefined: none of its releases does. */
+  readonly breaks?: number
 }
 
 export interface CampaignAsk {
@@ -34,6 +45,7 @@ export interface CampaignAsk {
 const notWith: Readonly<Record<string, readonly string[]>> = {
   replay: ['seed', 'seeds', 'hosts', 'faults', 'write'],
   seeds: ['seed', 'write', 'shrink', 'html'],
+  repo: ['replay', 'seeds', 'write', 'shrink'],
 }
 
 /** Ten times what 50 hosts take at worst, on a machine that has other work, too. */
@@ -45,6 +57,7 @@ export function readAsk(options: Options): OneAsk | CampaignAsk {
       if (options[other] !== undefined)
         throw new CliError(`--${name} and --${other} do not go together`, { exit: exits.badInput })
   const terms = readTerms(options)
+  const repository = readRepository(options)
   const seeds = textOption(options, 'seeds')
   const jobs = numberOption(options, 'jobs', 1, 256)
   const patience = numberOption(options, 'patience', 1, 86_400)
@@ -76,6 +89,7 @@ export function readAsk(options: Options): OneAsk | CampaignAsk {
     seed: seed ?? randomInt(2 ** 32),
     isRandom: seed === undefined && options['replay'] === undefined,
     terms,
+    ...(repository && { repository }),
     ...texts,
   }
 }
@@ -89,6 +103,28 @@ function readTerms(options: Options): Terms {
     ...(options['realCrypto'] === true && { realCrypto: true }),
     ...(options['checkDeterminism'] === true && { twice: true }),
   }
+}
+
+function readRepository(options: Options): RepositoryAsk | undefined {
+  const folder = textOption(options, 'repo')
+  const rev = textOption(options, 'rev')
+  const part = textOption(options, 'break')
+  if (folder === undefined) {
+    for (const name of ['rev', 'break'])
+      if (options[name] !== undefined)
+        throw new CliError(`--${name} is for a repository`, {
+          exit: exits.badInput,
+          hint: 'fleet sim --repo . --break 3%',
+        })
+    return undefined
+  }
+  const match = part === undefined ? undefined : /^([0-9]{1,3}(?:\.[0-9]{1,2})?)%$/.exec(part)
+  const breaks = match === undefined ? undefined : Math.round(Number(match?.[1]) * 100)
+  if (breaks !== undefined && !(breaks > 0 && breaks <= 10_000))
+    throw new CliError(`--break: found '${part}', expected a part of the hosts such as 3% or 0.5%`, {
+      exit: exits.badInput,
+    })
+  return { folder, ...(rev !== undefined && { rev }), ...(breaks !== undefined && { breaks }) }
 }
 
 /** Undefined: the dice of the seed choose. In the order of the list, whatever was typed. */
@@ -120,7 +156,11 @@ function readRange(text: string): { readonly first: number; readonly last: numbe
 }
 
 /** The command that runs a seed with these terms again. */
-export function againFor(seed: number, { hosts, classes, realCrypto, twice }: Terms): string {
+export function againFor(
+  seed: number,
+  { hosts, classes, realCrypto, twice }: Terms,
+  repository?: RepositoryAsk,
+): string {
   const faults =
     classes === undefined
       ? undefined
@@ -131,6 +171,9 @@ export function againFor(seed: number, { hosts, classes, realCrypto, twice }: Te
           : classes.join(',')
   return [
     `fleet sim --seed ${seed}`,
+    repository && `--repo ${quoted(repository.folder)}`,
+    repository?.rev !== undefined && `--rev ${quoted(repository.rev)}`,
+    repository?.breaks !== undefined && `--break ${repository.breaks / 100}%`,
     hosts !== undefined && `--hosts ${hosts}`,
     faults !== undefined && `--faults ${faults}`,
     realCrypto && '--real-crypto',
@@ -139,3 +182,7 @@ export function againFor(seed: number, { hosts, classes, realCrypto, twice }: Te
     .filter(Boolean)
     .join(' ')
 }
+
+/** As a shell reads it. */
+const quoted = (text: string) =>
+  /^[A-Za-z0-9_@%+=:,./~^-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`

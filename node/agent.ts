@@ -186,6 +186,7 @@ export class Agent {
         return [log('info', 'unpaused', { ...(input.path !== undefined && { path: input.path }) })]
       case 'retry':
         this.#retry = undefined
+        this.#reporter.lookedAfter()
         this.#failed.clear()
         return [{ kind: 'remember', failed: [] }]
       case 'tick':

@@ -102,6 +102,12 @@ export class Reporter {
     return taken
   }
 
+  /** An operator has looked after what an undo could not put back. */
+  lookedAfter(): void {
+    this.#dirty = false
+    this.#changed = true
+  }
+
   changed(): void {
     this.#changed = true
   }

@@ -2,15 +2,18 @@
 // is what its journal says. The machine itself is engine.ts's.
 import { createHash } from 'node:crypto'
 import type { Probing } from '../node/host/system.ts'
+import type { LogEntry } from '../node/log.ts'
 import type { Log } from '../node/os-log.ts'
 import type { HostPorts } from '../node/peer.ts'
 import type { Clock } from '../node/ports.ts'
+import type { RunReport } from '../node/report.ts'
 import { openBriefMachine } from './brief.ts'
 import type { Node, SimDisk } from './disk.ts'
 import { openSimEngine, type Side, type Trial } from './engine.ts'
 import type { Watched } from './events.ts'
 import type { Life } from './life.ts'
-import type { World } from './world.ts'
+import type { Breakage } from './plan.ts'
+import type { Time } from './world.ts'
 
 /** The agent's folder on a host. */
 export const stateFolder = '/var/lib/fleet'
@@ -23,6 +26,10 @@ export interface Patient {
   readonly disk: SimDisk
   readonly slowMs: number
   readonly log: Log
+  /** Files that are there before fleet comes, besides those of any Debian. */
+  readonly given: readonly string[]
+  /** How a release does not work here. */
+  readonly breaks: (entry: LogEntry) => Breakage | undefined
   /** Its engine is a whole one. */
   readonly whole: boolean
 }
@@ -51,7 +58,7 @@ const actsMax = 12
 const changesMax = 120
 
 export class Machine {
-  readonly #world: World
+  readonly #world: Time
   readonly #host: Patient
   readonly #troubles = new Set<Trouble>()
   readonly #chance: () => number
@@ -59,8 +66,10 @@ export class Machine {
   /** Entry in force ('' before any) -> what the targets looked like when it came into force. */
   readonly #looks = new Map<string, string>()
   #edited = false
+  /** A run, or what it brought, whose checks fail. */
+  #bad: string | undefined
 
-  constructor(world: World, host: Patient) {
+  constructor(world: Time, host: Patient) {
     this.#world = world
     this.#host = host
     this.#chance = world.chance(host.name, 'ailments')
@@ -70,7 +79,7 @@ export class Machine {
     const { name, key, clock } = this.#host
     if (!this.#host.whole) {
       const common = { world: this.#world, life, name, state: stateFolder, runMs, probe: this.#probe }
-      const outcomes = { slowMs: () => this.#host.slowMs, trial: () => this.#trial() }
+      const outcomes = { slowMs: () => this.#host.slowMs, trial: (entry: LogEntry) => this.#trial(entry) }
       this.#engine = await openBriefMachine({ ...common, ...outcomes }, ports)
       return this.#engine
     }
@@ -80,10 +89,10 @@ export class Machine {
         now: () => clock.now(),
         log: (level, event, data) => this.#host.log(level, event, data),
         slowMs: () => this.#host.slowMs,
-        trial: () => {
+        trial: entry => {
           // A run puts in order what somebody edited.
           this.#edited = false
-          return this.#trial()
+          return this.#trial(entry)
         },
         probe: this.#probe,
       },
@@ -96,7 +105,7 @@ export class Machine {
 
   /** What there is on any Debian before fleet comes. */
   #furnish(engine: Side): void {
-    const { disk, name } = this.#host
+    const { disk, name, given } = this.#host
     const files = {
       '/etc/hosts': `127.0.0.1 localhost\n127.0.1.1 ${name}\n`,
       '/etc/issue': 'Debian\n',
@@ -104,8 +113,10 @@ export class Machine {
     }
     const missing = engine.inForce === undefined && disk.find('/etc/hosts') === undefined
     if (!missing) return
-    for (const [path, text] of Object.entries(files)) engine.edit(path, new TextEncoder().encode(text))
-    disk.flush([])
+    for (const path of given) makeFolders(disk, path)
+    const texts = { ...Object.fromEntries(given.map(path => [path, ''])), ...files }
+    for (const [path, text] of Object.entries(texts)) engine.edit(path, new TextEncoder().encode(text))
+    disk.flush()
   }
 
   /** Begins; answers with what ends it. */
@@ -152,7 +163,15 @@ export class Machine {
     return { inForce, differs }
   }
 
-  #trial(): Trial | undefined {
+  /** The run of a release is over, and this is what it came to. */
+  ran(kind: RunReport['kind']): void {
+    if (kind !== 'applied') this.#bad = undefined
+  }
+
+  #trial(entry: LogEntry): Trial | undefined {
+    const breakage = this.#host.breaks(entry)
+    this.#bad = breakage === 'check' ? entry.id : undefined
+    if (breakage === 'step') return { kind: 'fails', at: 0 }
     const all = [...this.#troubles]
     if (all.some(each => each.kills)) return { kind: 'kills', at: Math.floor(this.#chance() * changesMax) }
     if (all.some(each => each.fails)) return { kind: 'fails', at: Math.floor(this.#chance() * actsMax) }
@@ -163,10 +182,21 @@ export class Machine {
   }
 
   readonly #probe: Probing = async () => {
+    if (this.#bad !== undefined) return sick
     for (const each of this.#troubles) each.cutsOff?.()
-    return [...this.#troubles].some(each => each.sick || each.cutsOff)
-      ? 'found status 500; expected 200'
-      : undefined
+    return [...this.#troubles].some(each => each.sick || each.cutsOff) ? sick : undefined
+  }
+}
+
+/** What a check finds that fails. */
+const sick = 'found status 500; expected 200'
+
+function makeFolders(disk: SimDisk, path: string): void {
+  let at = disk.root
+  for (const name of path.split('/').slice(1, -1)) {
+    const next = at.entries.get(name) ?? disk.add(at, name, 'directory', { mode: 0o755, uid: 0, gid: 0 })
+    if (next.kind !== 'directory') return
+    at = next
   }
 }
 

@@ -16,10 +16,22 @@ export interface NetworkOptions extends LinksOptions {
 
 export interface SimOptions {
   readonly self: PeerId
+  /** Its Ed25519 seed; nothing in memory is encrypted by it. */
+  readonly key?: Uint8Array
   /** `host:port`, this host's own. */
   readonly address: string
   readonly seeds?: readonly string[]
   readonly book?: readonly Contact[]
+}
+
+/** What the machines of a fleet are connected by. */
+export interface Wires {
+  carrier(options: SimOptions): Carrier | Promise<Carrier>
+  /** All processes of the machine at that address hang, and go on. */
+  freeze(address: string): void
+  thaw(address: string): void
+  /** Power is cut there. */
+  cut(address: string): void
 }
 
 /** What a host has sent and taken, restarts included. Gossip counts in all of them. */
@@ -36,7 +48,7 @@ export interface Traffic {
 const idBytes = 34
 const rpcBytes = 16
 
-export class Network implements RouterPort {
+export class Network implements RouterPort, Wires {
   readonly world: World
   readonly links: Links
   readonly routers: Routers

@@ -16,6 +16,8 @@ export interface DrawOptions {
   readonly hosts?: number
   /** Classes that may strike; default: all. */
   readonly classes?: readonly FaultClass[]
+  /** ms of the first phase; default: drawn. */
+  readonly faultsMs?: number
   /** Every class that may strike does. */
   readonly everything?: boolean
 }
@@ -47,7 +49,8 @@ export function drawScenario(seed: number, options: DrawOptions = {}): Scenario 
   const pick = <T>(items: readonly T[]): T => items[Math.floor(chance() * items.length)]!
 
   const hosts = options.hosts ?? Math.round(3 + 47 * chance() ** 2)
-  const faultsMs = Math.round(between(4 * minute, 12 * minute))
+  const drawnMs = Math.round(between(4 * minute, 12 * minute))
+  const faultsMs = options.faultsMs ?? drawnMs
   const classes = (options.classes ?? faultClasses).filter(
     () => chance() < 0.55 || options.everything === true,
   )
@@ -67,13 +70,23 @@ export function drawScenario(seed: number, options: DrawOptions = {}): Scenario 
     )
     for (let at = 0; at < count; at++) faults.push(draw(pick(kinds)))
   }
-  faults.sort((a, b) => a.atMs - b.atMs || (a.kind < b.kind ? -1 : 1))
-
   const releases = Array.from({ length: whole(1, 4) }, (_, at) => ({
     atMs: at === 0 ? 20 * second : Math.round(between(minute, faultsMs - minute)),
     at: pick(core),
   })).sort((a, b) => a.atMs - b.atMs)
-  return { format: 1, seed, hosts, faultsMs, healMs: 30 * minute, releases, core, faults }
+  const scenario = { format: 1, seed, hosts, faultsMs, healMs: 30 * minute, releases, core } as const
+  const inOrder = (a: Fault, b: Fault) => a.atMs - b.atMs || (a.kind < b.kind ? -1 : 1)
+  return { ...scenario, faults: faults.map(atRelease).sort(inOrder) }
+
+  /** What a release does to a host matters only if there is one: it begins just before the next, or before the last. */
+  function atRelease(fault: Fault): Fault {
+    const { kind, atMs, untilMs } = fault
+    if (faultKinds[kind].class !== 'apply' || untilMs === undefined) return fault
+    const release = releases.find(each => each.atMs > atMs) ?? releases.at(-1)!
+    const fromMs = release.atMs - second
+    const lasting = Math.max(minute, untilMs - atMs)
+    return { ...fault, atMs: fromMs, untilMs: Math.min(faultsMs, fromMs + lasting) }
+  }
 
   function draw(kind: FaultKind): Fault {
     const spec = faultKinds[kind]
@@ -81,11 +94,15 @@ export function drawScenario(seed: number, options: DrawOptions = {}): Scenario 
     const lasting = Math.round(Math.min(faultsMs - atMs, between(2 * second, 4 * minute)))
     const modes = 'modes' in spec ? spec.modes : undefined
     const amount = amountOf(kind, between)
+    const hosts = struckBy(kind)
+    // Whoever lies and is not healed never stops: that is what the healed ones must live with.
+    const isLie = spec.class === 'hostile' || spec.class === 'content'
+    const isForGood = kind === 'absent' || (isLie && hosts.every(at => !inCore.has(at)))
     return {
       kind,
       atMs: kind === 'absent' ? 0 : atMs,
-      ...(spec.lasts && { untilMs: kind === 'absent' ? faultsMs : atMs + lasting }),
-      hosts: struckBy(kind),
+      ...(spec.lasts && { untilMs: isForGood ? faultsMs : atMs + lasting }),
+      hosts,
       ...(amount !== undefined && { amount }),
       ...(modes !== undefined && { mode: pick(modes) }),
     }
@@ -98,7 +115,7 @@ export function drawScenario(seed: number, options: DrawOptions = {}): Scenario 
       shuffled(hosts, chance)
         .slice(0, Math.max(1, Math.min(hosts - 1, whole(least, Math.max(least, most)))))
         .sort((a, b) => a - b)
-    if (each === 'operator' || kind === 'hugePack' || kind === 'expired') return []
+    if (each === 'operator' || kind === 'hugePack' || kind === 'expired' || kind === 'wrongContent') return []
     if (kind === 'isolate' || kind === 'bridge') return some(1, 1)
     if (kind === 'halves') return some(Math.floor(hosts / 2), Math.ceil(hosts / 2))
     if (kind === 'minority') return some(1, Math.floor(hosts / 3))
@@ -106,7 +123,7 @@ export function drawScenario(seed: number, options: DrawOptions = {}): Scenario 
     if (each === 'network') return chance() < 0.5 ? [] : some(1, Math.ceil(hosts / 3))
     if (kind === 'storm' || kind === 'breaksRole') return some(Math.ceil(hosts / 3), hosts - 1)
     // Their lies may go on for ever: they are no part of what must converge.
-    if (each === 'hostile') return outside.length > 0 ? [pick(outside)] : some(1, 1)
+    if (each === 'hostile' || each === 'content') return outside.length > 0 ? [pick(outside)] : some(1, 1)
     return some(1, Math.ceil(hosts / 10))
   }
 }
@@ -153,7 +170,7 @@ function amountOf(kind: FaultKind, between: (least: number, most: number) => num
   }
 }
 
-function shuffled(count: number, chance: () => number): number[] {
+export function shuffled(count: number, chance: () => number): number[] {
   const out = Array.from({ length: count }, (_, at) => at)
   for (let i = count - 1; i > 0; i--) {
     const j = Math.floor(chance() * (i + 1))

@@ -1,11 +1,14 @@
 // A simulated fleet, run by a script: builds world, hosts and operators, lets the faults happen, heals the core for good, and
 // waits until it has converged. What is promised is in checkers/; what is told of it is story.ts's.
+import { limits } from '../gossip/limits.ts'
+import type { LogEntry } from '../node/log.ts'
 import type { RolloutTerms } from '../node/release.ts'
 import { hex } from '../signing/bytes.ts'
 import { publicKeyOf } from '../signing/crypto.ts'
 import type { Host as Rostered } from '../signing/roster.ts'
 import { Network } from './carrier.ts'
 import { checkers, liveness } from './checkers/index.ts'
+import { shuffled } from './draw.ts'
 import type { Checker, Scene, SimEvent } from './events.ts'
 import type { Fault, FaultKind, Scenario } from './faults.ts'
 import { Handover } from './handover.ts'
@@ -14,6 +17,8 @@ import { Ledger } from './ledger.ts'
 import { Marks } from './marks.ts'
 import { type Memory, noMemory } from './memory.ts'
 import { Operators, type Person, type Published, people, seedOf, type Wish } from './operators.ts'
+import type { Plan } from './plan.ts'
+import { Rehearsal } from './rehearsal.ts'
 import type { Violation } from './report.ts'
 import { roleFiles } from './role.ts'
 import { Story } from './story.ts'
@@ -25,6 +30,8 @@ const stayMs = 60_000
 const tryAgainMs = 30_000
 /** Roles, by index: what a release breaks for one of them must not look broken to the others. */
 const roles = ['web', 'db', 'cache'] as const
+/** Entries that an operator publishes to end all forks. */
+const forksMax = 8
 /** Above so many hosts, so many keep whole boards and run whole engines (docs/simulator.md). */
 const wholeMax = 200
 const observersMax = 50
@@ -61,17 +68,20 @@ export class SimFleet {
   readonly #handover: Handover | undefined
   /** What ends the faults that last. */
   readonly #open = new Map<Fault, () => void>()
+  readonly #rehearsal: Rehearsal | undefined
   #number = 0
   #over = false
+  #healed = false
   #publishing = 0
 
-  constructor(scenario: Scenario, memory: Memory = noMemory) {
+  /** With a plan, its hosts and releases instead of made-up ones; the scenario is then one of drawRehearsal. */
+  constructor(scenario: Scenario, memory: Memory = noMemory, plan?: Plan) {
     this.scenario = scenario
     const { seed } = scenario
     this.world = new World(seed)
     this.network = new Network(this.world)
     const core = new Set(scenario.core)
-    const roster = Array.from({ length: scenario.hosts }, (_, at) => rosteredOf(seed, at))
+    const roster = Array.from({ length: scenario.hosts }, (_, at) => rosteredOf(seed, at, plan))
     const crashed = (where: string, error: unknown) => this.#crashed(where, error)
     this.operators = new Operators(
       seed,
@@ -81,20 +91,36 @@ export class SimFleet {
     )
     const { fleet } = this.operators.genesis
     const emit = (event: SimEvent) => this.#emit(event)
+    const breaks = ({ id }: LogEntry, index: number) => this.ledger.byId(id)?.breaks?.get(index)
     const chosen = observersOf(scenario)
     const handsOver = chosen.size < scenario.hosts
-    const here = { world: this.world, network: this.network, memory, fleet, emit, crashed, handsOver }
+    const here = {
+      ...{ world: this.world, network: this.network, memory, fleet, emit, crashed, breaks, handsOver },
+    }
+    // The hosts of a plan stand for a fleet that knows itself: nobody is asked by all.
+    const met = this.world.chance('fleet', 'met')
+    const seeds = (index: number) =>
+      plan === undefined ? seedsOf(scenario, index) : shuffled(roster.length, met).slice(0, 3)
     this.hosts = roster.map(
       (rostered, index) =>
         new SimHost(here, {
           ...{ index, rostered, core: core.has(index), seed: seedOf(seed, rostered.name) },
-          seeds: seedsOf(scenario, index).map(at => roster[at]!.addresses[0]!),
+          seeds: seeds(index).map(at => roster[at]!.addresses[0]!),
           ...{ observes: chosen.has(index), whole: chosen.has(index) },
+          given: plan?.hosts[index]?.given ?? [],
         }),
     )
     this.observers = this.hosts.filter(each => each.observes)
     this.#handover = handsOver ? new Handover(this.world, this.network, memory, this.observers) : undefined
     this.story = new Story(this.hosts, this.ledger, scenario.faultsMs + scenario.healMs / 6)
+    this.#rehearsal =
+      plan &&
+      new Rehearsal(plan, {
+        world: this.world,
+        hosts: this.hosts,
+        publish: (wish, near) => this.publish('anna', wish, near),
+        wait: ms => this.#wait(ms),
+      })
     this.#checkers = checkers(this.queues)
     this.#scene = {
       nowMs: () => this.world.nowMs,
@@ -122,9 +148,12 @@ export class SimFleet {
     for (const fault of faults) world.after(fault.atMs, () => this.#begin(fault))
     for (const { atMs, at } of releases) world.after(atMs, () => void this.publish('anna', {}, at))
     this.#sample()
-    for (let ms = 0; ms < faultsMs && this.violations.length === 0; ms += 5_000) {
-      await world.run(Math.min(faultsMs, ms + 5_000))
-      progress((0.8 * world.nowMs) / faultsMs, 'faults')
+    const rehearsal = this.#rehearsal
+    rehearsal?.play().catch(error => this.#crashed('the rehearsal', error))
+    const isOver = () => (rehearsal === undefined ? world.nowMs >= faultsMs : rehearsal.over)
+    while (!isOver() && this.violations.length === 0) {
+      await world.run(rehearsal ? world.nowMs + 5_000 : Math.min(faultsMs, world.nowMs + 5_000))
+      progress(0.8 * Math.min(1, world.nowMs / faultsMs), 'faults')
     }
     if (this.violations.length > 0) return []
     const endMs = world.nowMs + healMs
@@ -133,7 +162,7 @@ export class SimFleet {
     while (pending.length > 0 && world.nowMs < endMs && this.violations.length === 0) {
       await world.run(world.nowMs + 2_000)
       pending = this.#pending()
-      progress(0.8 + (0.2 * (world.nowMs - faultsMs)) / healMs, 'healed core')
+      progress(1 - (0.2 * (endMs - world.nowMs)) / healMs, 'healed core')
     }
     if (this.violations.length === 0)
       for (const [name, checker] of this.#checkers) {
@@ -145,10 +174,14 @@ export class SimFleet {
   }
 
   /** Publishes a release near a host; tries again until somebody is there or the run is over. */
-  async publish(person: Person, wish: Partial<Wish>, near: number): Promise<Published | undefined> {
+  async publish(
+    person: Person,
+    wish: Partial<Wish> & { readonly isLarge?: boolean },
+    near: number,
+  ): Promise<Published | undefined> {
     const number = ++this.#number
     const { chance } = { chance: this.world.chance(`release ${number}`, 'files') }
-    const bytes = chance() < 0.3 ? 40_000 + chance() * 400_000 : 100 + chance() * 4_000
+    const bytes = chance() < (wish.isLarge ? 1 : 0.3) ? 40_000 + chance() * 400_000 : 100 + chance() * 4_000
     const files = wish.files ?? roleFiles(number, chance, Math.round(bytes))
     const asked: Wish = { subject: `release number ${number}`, terms, ...wish, files }
     this.#publishing++
@@ -176,6 +209,7 @@ export class SimFleet {
   /** Everybody in the core is made whole, and stays so; an operator publishes what they are to have in the end. */
   async #heal(endMs: number): Promise<void> {
     const { world, scenario } = this
+    this.#healed = true
     for (const [fault, undo] of this.#open) {
       // Faults of the network and of operators are over; hosts outside the core stay as they are.
       if (this.#isOfCore(fault)) undo()
@@ -187,15 +221,50 @@ export class SimFleet {
     // A laptop that still looks for hosts finds them now, or gives up; its entry must not come after the last.
     while (this.#publishing > 0 && world.nowMs < endMs) await world.run(world.nowMs + 5_000)
     const near = scenario.core[0]!
-    let last: Published | undefined
-    const ending = (async () => {
-      // Forks within forks are ended one after the other.
-      do last = await this.publish('anna', { subject: 'the last release', endsFork: true }, near)
-      while (last?.frozen === true && world.nowMs < endMs)
-    })()
-    while ((last === undefined || last.frozen) && world.nowMs < endMs && this.violations.length === 0)
-      await world.run(world.nowMs + 2_000)
-    void ending
+    const frozen = () => this.hosts.some(each => each.core && each.peer?.entries.frozen() === true)
+    const rehearsal = this.#rehearsal
+    const newest = frozen() ? undefined : this.ledger.entries().at(-1)?.id
+    // In every other world its pack is too large to travel inside: it is fetched from whoever holds it.
+    const isLarge = scenario.seed % 2 === 0
+    const wish = rehearsal ? rehearsal.last(newest) : { subject: 'the last release', isLarge }
+    if (wish === undefined) return
+    // Forks within forks are ended one after the other, as operators see them.
+    for (let tries = 0; tries < forksMax && world.nowMs < endMs && this.violations.length === 0; tries++) {
+      let last: Published | undefined
+      const lost = this.#lostSide()
+      const asked = { ...wish, ...(lost && { drops: lost.id }) }
+      void this.publish('anna', asked, lost?.near ?? near).then(done => {
+        last = done
+      })
+      while (last === undefined && world.nowMs < endMs && this.violations.length === 0)
+        await world.run(world.nowMs + 2_000)
+      // Until all have heard of it, by gossip or by sync.
+      const heardMs = world.nowMs + 2 * limits.syncMs
+      while (frozen() && world.nowMs < heardMs && this.violations.length === 0)
+        await world.run(world.nowMs + 2_000)
+      if (!frozen()) return
+    }
+  }
+
+  /**
+   * Of the oldest fork that a host of the core shows: the sibling that operators agree to drop, and a host that is not on its
+   * side. A trust entry loses against a release: who is beside it could not check what follows it.
+   */
+  #lostSide(): { readonly id: string; readonly near: number } | undefined {
+    const core = this.hosts.filter(each => each.core && each.peer !== undefined)
+    const forks = core.flatMap(each => (each.peer?.entries.frozen() ? each.peer.entries.forks() : []))
+    const [oldest] = [...forks].sort((a, b) => a.sequence - b.sequence)
+    if (oldest === undefined) return undefined
+    const rank = (id: string) => (this.ledger.byId(id)?.kind === 'trust' ? `0 ${id}` : `1 ${id}`)
+    const sides = [oldest.ours, oldest.theirs].sort((a, b) => (rank(a) < rank(b) ? -1 : 1))
+    for (const id of sides) {
+      const near = core.find(each => {
+        const held = each.peer?.entries.idAt(oldest.sequence)
+        return held !== id && sides.some(side => side === held)
+      })
+      if (near !== undefined) return { id, near: near.index }
+    }
+    return undefined
   }
 
   #isOfCore(fault: Fault): boolean {
@@ -203,12 +272,14 @@ export class SimFleet {
   }
 
   #begin(fault: Fault): void {
-    if (this.violations.length > 0) return
+    // A rehearsal may be over sooner than was guessed.
+    if (this.violations.length > 0 || this.#healed) return
     this.world.trace(`fault ${fault.kind} ${fault.hosts.join(',')} ${fault.amount ?? ''} ${fault.mode ?? ''}`)
     const undo = strike(fault, this.#struck)
     if (undo === undefined) return
     this.#open.set(fault, undo)
-    if (fault.untilMs !== undefined)
+    // What lasts to the end of the phase is for #heal to end: outside the core it goes on.
+    if (fault.untilMs !== undefined && fault.untilMs < this.scenario.faultsMs)
       this.world.after(fault.untilMs - this.world.nowMs, () => {
         if (!this.#open.delete(fault)) return
         this.world.trace(`end of ${fault.kind} ${fault.hosts.join(',')}`)
@@ -227,6 +298,9 @@ export class SimFleet {
         return
       case 'expired':
         await this.publish('bert', { subject: label, expired: true }, near())
+        return
+      case 'wrongContent':
+        await this.publish('bert', { subject: label, untrue: true }, near())
         return
       case 'fork':
         await Promise.all(
@@ -271,6 +345,7 @@ export class SimFleet {
     if (event.kind === 'spoke' && event.host instanceof SimHost) this.#handover?.said(event.host, event.pair)
     this.marks.event(event)
     this.story.event(event, this.world.nowMs)
+    this.#rehearsal?.event(event)
     for (const [name, checker] of this.#lookersAt(event.kind)) {
       const wrong = checker.event(event, this.#scene)
       if (wrong !== undefined) this.#violated(name, 'host' in event ? event.host.name : undefined, wrong)
@@ -363,12 +438,15 @@ function seedsOf({ hosts, core }: Scenario, index: number): readonly number[] {
   return [0, 1, 2].map(each => core[(index * 3 + each) % core.length]!)
 }
 
-function rosteredOf(seed: number, at: number): Rostered {
-  const name = `h${at + 1}`
+function rosteredOf(seed: number, at: number, plan: Plan | undefined): Rostered {
+  const { name, labels } = plan?.hosts[at] ?? {
+    name: `h${at + 1}`,
+    labels: { role: roles[at % roles.length]! },
+  }
   return {
     name,
     key: publicKeyOf(seedOf(seed, name)),
     addresses: [`10.${(at >> 16) & 255}.${(at >> 8) & 255}.${at & 255}:4747`],
-    labels: { role: roles[at % roles.length]! },
+    labels,
   }
 }

@@ -12,7 +12,7 @@ import type { FleetId } from '../signing/entry.ts'
 import { peerIdOf } from '../signing/keys.ts'
 import type { Host as Rostered } from '../signing/roster.ts'
 import { Machine, stateFolder } from './ailments.ts'
-import type { Network } from './carrier.ts'
+import type { Wires } from './carrier.ts'
 import { SimClock } from './clock.ts'
 import { type DiskCopy, SimDisk } from './disk.ts'
 import type { Side } from './engine.ts'
@@ -21,9 +21,10 @@ import { simDurable, simRepository } from './files.ts'
 import { type Filter, filtered } from './hostile.ts'
 import { Killed, Life } from './life.ts'
 import type { Memory } from './memory.ts'
+import type { Breakage } from './plan.ts'
 import { Process } from './process.ts'
 import { simStore } from './store.ts'
-import type { World } from './world.ts'
+import type { Time } from './world.ts'
 
 /** ms until systemd starts an agent again that ended by itself, and until a machine is up again after a power cut. */
 const againMs = 2_000
@@ -32,8 +33,8 @@ const bootMs = 20_000
 const pastMax = 50
 
 export interface HostWorld {
-  readonly world: World
-  readonly network: Network
+  readonly world: Time
+  readonly network: Wires
   readonly memory: Memory
   readonly fleet: FleetId
   readonly emit: (event: SimEvent) => void
@@ -41,6 +42,8 @@ export interface HostWorld {
   readonly handsOver: boolean
   /** An exception of our own code. */
   readonly crashed: (where: string, error: unknown) => void
+  /** How a release does not work on the host of that index. */
+  readonly breaks: (entry: LogEntry, index: number) => Breakage | undefined
 }
 
 export interface HostOptions {
@@ -50,6 +53,8 @@ export interface HostOptions {
   /** Asked first, besides the roster. */
   readonly seeds: readonly string[]
   readonly core: boolean
+  /** Files that its machine has before fleet comes. */
+  readonly given?: readonly string[]
   /** Keeps the whole board. */
   readonly observes: boolean
   /** Runs the whole engine. */
@@ -68,6 +73,7 @@ export class SimHost implements Watched {
   readonly clock: SimClock
   readonly disk: SimDisk
   readonly machine: Machine
+  readonly given: readonly string[]
   honest = true
   cloned = false
   disks = 0
@@ -78,13 +84,15 @@ export class SimHost implements Watched {
   readonly filters = new Set<Filter>()
   /** Statuses that it said, the newest last: what a hostile host repeats. */
   readonly past: StatusPair[] = []
+  /** Beginnings of the signatures of statuses that have left it. */
+  readonly told = new Set<string>()
   carrier: Carrier | undefined
   /** A power cut loses what was not flushed, instead of keeping it by luck. */
   losesUnflushed = false
   readonly #world: HostWorld
   readonly #options: HostOptions
   #life: Life | undefined
-  #process: Process | undefined
+  #running: Process | undefined
   #side: Side | undefined
   #bootedMs = 0
   #boots = 0
@@ -107,6 +115,7 @@ export class SimHost implements Watched {
     this.self = peerIdOf(key) as string as PeerId
     this.clock = new SimClock(world.world)
     this.disk = new SimDisk(() => this.clock.now(), world.world.chance(this.name, 'disk'))
+    this.given = options.given ?? []
     this.machine = new Machine(world.world, this)
   }
 
@@ -140,14 +149,16 @@ export class SimHost implements Watched {
   }
 
   hang(): void {
-    this.#process?.hang()
+    this.#running?.hang()
     this.#world.network.freeze(this.address)
   }
 
   goOn(): void {
     this.#world.network.thaw(this.address)
-    this.#process?.goOn()
+    this.#running?.goOn()
   }
+
+  readonly breaks = (entry: LogEntry): Breakage | undefined => this.#world.breaks(entry, this.index)
 
   /** An operator at this host says: fleet apply --agent. */
   retry(): void {
@@ -179,6 +190,12 @@ export class SimHost implements Watched {
   putBack(copy: DiskCopy): void {
     this.disks++
     this.disk.restore(copy)
+  }
+
+  /** The store of its log is an older copy of itself, and the floor beside it is gone; the other floor is as it was. */
+  putBackLog({ rows }: DiskCopy): void {
+    this.disk.restore({ ...this.disk.snapshot(), rows })
+    this.disk.find(stateFolder)?.entries.delete('log')
   }
 
   /** A second machine runs with this one's key and a copy of its disk; answers with what switches it off for good. */
@@ -239,11 +256,26 @@ export class SimHost implements Watched {
   }
 
   async #begin(): Promise<void> {
-    const { world, network, memory, fleet, emit } = this.#world
-    const life = new Life(this.disk, () => this.#died('kill'))
+    const life = new Life(this.disk, () => this.#fell())
     this.#life = life
     if (this.#bootedMs === 0) this.#boot()
-    const process = new Process({
+    try {
+      const process = this.#process(life)
+      this.#running = process
+      const peer = await process.start()
+      if (!life.alive) return
+      this.peer = peer
+      this.#side?.host.begin()
+      this.#world.emit({ kind: 'started', host: this })
+    } catch (error) {
+      if (life.alive) this.#failed(error)
+    }
+  }
+
+  /** Opens what lies on the disk: throws what the disk says. */
+  #process(life: Life): Process {
+    const { world, network, memory, fleet, emit } = this.#world
+    return new Process({
       ...{ world, network, memory, life, fleet, self: this.self, name: this.name, address: this.address },
       ...{ seeds: this.#options.seeds, clock: this.clock, key: this.#options.seed, role: 'host' },
       statuses: this.#world.handsOver ? (this.observes ? 'kept' : 'own') : 'spread',
@@ -279,16 +311,6 @@ export class SimHost implements Watched {
         return { inForce, dirty, paused, runner: this.#runner(side, life), close: () => side.close() }
       },
     })
-    this.#process = process
-    try {
-      const peer = await process.start()
-      if (!life.alive) return
-      this.peer = peer
-      this.#side?.host.begin()
-      emit({ kind: 'started', host: this })
-    } catch (error) {
-      if (life.alive) this.#failed(error)
-    }
   }
 
   #runner(side: Side, life: Life) {
@@ -298,6 +320,7 @@ export class SimHost implements Watched {
         emit({ kind: 'run', host: this, entry })
         const report = await side.runner.run(entry)
         if (!life.alive) return new Promise<never>(() => {})
+        this.machine.ran(report.kind)
         emit({ kind: 'ran', host: this, entry, report })
         return report
       },
@@ -335,20 +358,29 @@ export class SimHost implements Watched {
     if (on) this.start(againMs)
   }
 
-  #over(how: 'kill' | 'power' | 'exit'): void {
+  /** In the middle of a run the agent is killed, or the power fails: then what was not flushed is lost. */
+  #fell(): void {
+    const { world } = this.#world
+    const on = this.#on
+    const isPower = world.chance(this.name, `fall ${world.nowMs}`)() < 0.5
+    this.#over(isPower ? 'power' : 'kill', isPower)
+    if (on) this.start(isPower ? bootMs : againMs)
+  }
+
+  #over(how: 'kill' | 'power' | 'exit', losesUnflushed = this.losesUnflushed): void {
     const { network, emit, world } = this.#world
     if (this.#life === undefined) return
     this.#life.end()
     this.#life = undefined
     this.peer = undefined
     this.#side = undefined
-    this.#process = undefined
+    this.#running = undefined
     if (how === 'power') network.cut(this.address)
     // The kernel closes what a dead process had open.
     else void this.carrier?.stop()
     this.carrier = undefined
     if (how === 'power') {
-      this.disk.crash(this.losesUnflushed ? world.chance(this.name, `crash ${world.nowMs}`) : () => 1)
+      this.disk.crash(losesUnflushed ? world.chance(this.name, `crash ${world.nowMs}`) : () => 1)
       this.#bootedMs = 0
     }
     emit({ kind: 'ended', host: this, how })

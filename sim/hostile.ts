@@ -9,15 +9,17 @@ import { joinSigned, seedSigner, signSshsig, splitSigned } from '../signing/sshs
 import { readStatus, type State, type Status, signStatus } from '../signing/status.ts'
 import type { Fault } from './faults.ts'
 import type { SimHost } from './host.ts'
-import type { World } from './world.ts'
+import type { Time } from './world.ts'
 
 /** ms between two deeds of a hostile host that does not only wait for others. */
 const deedMs = 3_000
 /** Messages a second that a flood is cut to: the simulator has to carry them all. */
 const floodMax = 200
+/** Parts asked for at once: more than anybody answers. */
+const burst = 32
 
 /** The host turns hostile now; answers with what makes it good again. It counts as hostile for the rest of the run. */
-export function hostile(fault: Fault, host: SimHost, { world }: { readonly world: World }): () => void {
+export function hostile(fault: Fault, host: SimHost, { world }: { readonly world: Time }): () => void {
   host.honest = false
   let on = true
   const chance = world.chance(host.name, `hostile ${fault.kind} ${fault.atMs}`)
@@ -46,7 +48,16 @@ const filters: Partial<Record<Fault['kind'], Filter>> = {
   withhold: message => (message.t === 'heads' || message.t === 'hello' ? message : undefined),
   corruptPack: message =>
     message.t === 'part' ? { ...message, bytes: message.bytes.map(byte => byte ^ 0x55) } : message,
-  missingPack: message => (message.t === 'part' ? { t: 'no-pack', pack: message.pack } : message),
+  // Some say so. Others claim to hold what is newest, and leave whoever asks without an answer.
+  missingPack: (message, { index }) => {
+    if (message.t === 'part') return index % 2 === 0 ? { t: 'no-pack', pack: message.pack } : undefined
+    if (index % 2 === 0) return message
+    return message.t === 'heads'
+      ? { ...message, held: message.head[0] }
+      : message.t === 'no-pack'
+        ? undefined
+        : message
+  },
   falseHealthy: (message, host) => withOwn(message, host, says('HEALTHY')),
   falseFailed: (message, host) => withOwn(message, host, says('FAILED')),
   future: (message, host) =>
@@ -77,20 +88,38 @@ const pairOf = (status: Status, host: SimHost): StatusPair => {
 type Deed = (host: SimHost, carrier: Carrier, chance: () => number, fault: Fault) => void
 
 const deeds: Partial<Record<Fault['kind'], Deed>> = {
-  /** The newest entry under the host's own signature, and one that it made up whole. */
-  forged: (host, carrier) => {
+  /**
+   * The newest entry under the host's own signature; one beside it that the host made up, and one that follows it, once under
+   * its own signature and once under that of an operator for the newest. By gossip until that is shut, and to each neighbour;
+   * and a status of somebody else.
+   */
+  forged: (host, carrier, chance) => {
     const envelope = newest(host)
     const parts = envelope && splitSigned(envelope.tag)
-    if (envelope === undefined || parts === undefined) return
-    const blob = signSshsig(seedSigner(host.seed), 'git', parts.payload)
-    const tag = joinSigned({ payload: parts.payload, blob })
-    say(carrier, { t: 'entry', entry: encodeEnvelope({ ...envelope, tag }) })
-    const text = new TextDecoder()
-      .decode(parts.payload)
-      .replace(/\nContent: [0-9a-f]{8}/, '\nContent: 00000000')
-    const payload = utf8(text)
-    const made = joinSigned({ payload, blob: signSshsig(seedSigner(host.seed), 'git', payload) })
-    say(carrier, { t: 'entry', entry: encodeEnvelope({ ...envelope, tag: made }) })
+    const head = host.peer?.entries.head()
+    if (envelope === undefined || parts === undefined || head === undefined) return
+    const subject = `forged ${Math.floor(chance() * 2 ** 32)}`
+    const beside = new TextDecoder().decode(parts.payload).replace(/\n\n[^\n]+\n\n/, `\n\n${subject}\n\n`)
+    const after = beside
+      .replace(/\ntag fleet\/[0-9]+\n/, `\ntag fleet/${head.sequence + 1}\n`)
+      .replace(/\nSequence: [0-9]+\n/, `\nSequence: ${head.sequence + 1}\n`)
+      .replace(/\nPrevious: [0-9a-f]+\n/, `\nPrevious: ${head.id}\n`)
+    const mine = (payload: Uint8Array) => signSshsig(seedSigner(host.seed), 'git', payload)
+    const forgeries = [
+      { payload: parts.payload, blob: mine(parts.payload) },
+      { payload: utf8(beside), blob: mine(utf8(beside)) },
+      { payload: utf8(after), blob: mine(utf8(after)) },
+      { payload: utf8(after), blob: parts.blob },
+    ]
+    for (const each of forgeries) {
+      const entry = encodeEnvelope({ ...envelope, tag: joinSigned(each) })
+      say(carrier, { t: 'entry', entry })
+      tell(carrier, { t: 'entry', entry })
+    }
+    const others = (host.peer?.reporter.board.rows() ?? []).filter(each => hex(each.status.host) !== host.key)
+    const row = others[Math.floor(chance() * others.length)]
+    if (row === undefined) return
+    tell(carrier, { t: 'statuses', statuses: [pairOf({ ...row.status, n: row.status.n + 1 }, host)] })
   },
   /** True entries, old and new, and statuses that were overtaken long ago. */
   replayed: (host, carrier, chance) => {
@@ -123,19 +152,21 @@ const deeds: Partial<Record<Fault['kind'], Deed>> = {
     if (first !== undefined) void carrier.send(first, encodeMessage({ t: 'statuses', statuses: [lie] }))
     for (const peer of others) void carrier.send(peer, encodeMessage({ t: 'statuses', statuses: [row.pair] }))
   },
-  /** Bytes that are no message, messages that ask for much, and gossip of nothing. */
-  flood: (_, carrier, chance) => {
+  /** Bytes that are no message, messages that ask for much, now and then many times at once, and gossip of nothing. */
+  flood: (host, carrier, chance) => {
     const kind = Math.floor(chance() * 4)
     const junk = Uint8Array.from({ length: 64 }, () => Math.floor(chance() * 256))
+    const packs = host.peer?.entries.entries().flatMap(each => each.release?.packs ?? []) ?? []
+    const largest = packs.sort((a, b) => b.size - a.size)[0]
+    const isBurst = largest !== undefined && chance() < 0.01
+    const pack = isBurst ? unhex(largest.digest, 32)! : junk.subarray(0, 32)
     for (const peer of carrier.peers()) {
       if (kind === 0) void carrier.send(peer, junk)
       if (kind === 1) void carrier.send(peer, encodeMessage({ t: 'want', after: 0 }))
       if (kind === 2) void carrier.send(peer, encodeMessage({ t: 'digest', have: [], answer: false }))
-      if (kind === 3)
-        void carrier.send(
-          peer,
-          encodeMessage({ t: 'want-pack', pack: junk.subarray(0, 32), offset: 0, length: 65_536 }),
-        )
+      const wants = kind === 3 ? (isBurst ? burst : 1) : 0
+      for (let at = 0; at < wants; at++)
+        void carrier.send(peer, encodeMessage({ t: 'want-pack', pack, offset: 0, length: 65_536 }))
     }
     if (chance() < 0.2) carrier.publish(junk)
   },
@@ -158,8 +189,6 @@ export function filtered(
   host: SimHost,
   spoke: (status: Status, pair: StatusPair) => void,
 ): Carrier {
-  /** The beginnings of signatures. */
-  const told = new Set<string>()
   /** A status of the host's own leaves it for the first time. */
   const listen = (message: Message) => {
     if (message.t !== 'statuses') return
@@ -167,8 +196,8 @@ export function filtered(
       const read = host.memory.readStatus(pair)
       if (isRefusal(read) || read.by !== host.key) continue
       const name = hex(pair[1].subarray(0, 12))
-      if (told.has(name)) continue
-      told.add(name)
+      if (host.told.has(name)) continue
+      host.told.add(name)
       spoke(read.status, pair)
     }
   }

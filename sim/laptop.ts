@@ -7,7 +7,7 @@ import type { MadeEntry } from '../node/release.ts'
 import { publicKeyOf } from '../signing/crypto.ts'
 import type { FleetId } from '../signing/entry.ts'
 import { peerIdOf } from '../signing/keys.ts'
-import type { Network } from './carrier.ts'
+import type { Wires } from './carrier.ts'
 import { SimClock } from './clock.ts'
 import { SimDisk } from './disk.ts'
 import { simDurable, simRepository } from './files.ts'
@@ -15,12 +15,12 @@ import { Life } from './life.ts'
 import type { Memory } from './memory.ts'
 import { Process } from './process.ts'
 import { simStore } from './store.ts'
-import type { World } from './world.ts'
+import type { Time } from './world.ts'
 
 /** What a laptop finds itself in. */
 export interface LaptopWorld {
-  readonly world: World
-  readonly network: Network
+  readonly world: Time
+  readonly network: Wires
   readonly memory: Memory
   readonly crashed: (where: string, error: unknown) => void
 }
@@ -41,10 +41,10 @@ const hostsWanted = 3
 
 export class Laptop {
   readonly peer: Peer
-  readonly #world: World
+  readonly #world: Time
   readonly #life: Life
 
-  private constructor(peer: Peer, world: World, life: Life) {
+  private constructor(peer: Peer, world: Time, life: Life) {
     this.peer = peer
     this.#world = world
     this.#life = life

@@ -1,6 +1,7 @@
 // What is true in a simulated world, whoever believes it: which entries operators signed, which statuses hosts signed. The
 // checkers compare what hosts do with this; no host ever reads it.
 import type { Status } from '../signing/status.ts'
+import type { Breakage } from './plan.ts'
 
 /** An entry that an operator signed. */
 export interface Signed {
@@ -12,8 +13,12 @@ export interface Signed {
   readonly atMs: number
   readonly commit?: string
   readonly content?: string
+  /** The content is not that of the commit. */
+  readonly untrue?: true
   /** Meant to be started by hosts: not expired from the beginning, with a pack that can be taken. */
   readonly sound: boolean
+  /** Hosts on which it does not work, by index, and how. */
+  readonly breaks?: ReadonlyMap<number, Breakage>
 }
 
 export class Ledger {

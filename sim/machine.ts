@@ -5,6 +5,7 @@ import { sha256 } from '../node/host/digest.ts'
 import { type ReasonCode, StepError } from '../node/host/errors.ts'
 import { reasonOf } from '../node/host/linux.ts'
 import type { ResourceId, States } from '../node/host/resource.ts'
+import { baseGroups, baseUsers } from '../node/host/steps/base.ts'
 import {
   basename,
   dirname,
@@ -17,6 +18,7 @@ import {
 import { DiskError, type Node } from './disk.ts'
 import type { Life } from './life.ts'
 import { unpack } from './unpack.ts'
+import { stateOf } from './world.ts'
 
 export interface SimMachine extends System {
   /** From now on the first act on a target but so many fails, once; Infinity: none. Temporary files are no targets. */
@@ -41,6 +43,9 @@ const linksMax = 40
 const fsyncsMax = 16
 const umask = 0o022
 const device = 1
+/** Ids of accounts that packages bring. */
+const packagedFirst = 100
+const packagedCount = 800
 
 interface Handle {
   readonly node: Node
@@ -204,7 +209,13 @@ export function openSimMachine(life: Life, options: MachineOptions): SimMachine 
     if (/^\d+$/.test(name)) return Number(name)
     if (name === 'root') return 0
     const found = disk.resources.get(`${kind}:${name}` as ResourceId)
-    return found && (kind === 'user' ? (found as States['user']).uid : (found as States['group']).gid)
+    if (found !== undefined)
+      return kind === 'user' ? (found as States['user']).uid : (found as States['group']).gid
+    const base = [...(kind === 'user' ? baseUsers : baseGroups)].indexOf(name)
+    if (base >= 0) return base
+    // Packages bring accounts of their own; which, no machine in memory knows.
+    const packaged = [...disk.resources.keys()].some(id => id.startsWith('package:'))
+    return packaged ? packagedFirst + (stateOf(0, name) % packagedCount) : undefined
   }
 
   return {

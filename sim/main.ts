@@ -6,12 +6,15 @@ import type { Scenario } from './faults.ts'
 import { faultKinds } from './faults.ts'
 import { SimFleet } from './fleet.ts'
 import { memory } from './memory.ts'
+import type { Plan } from './plan.ts'
 import type { FaultStory, Report } from './report.ts'
 import { trafficOf } from './story.ts'
 
 export interface SimulateOptions {
   /** Check every signature anew, as real hosts do, instead of once for all. */
   readonly realCrypto?: boolean
+  /** An operator's own fleet; the scenario is then one of drawRehearsal for it. */
+  readonly plan?: Plan
   readonly onProgress?: (share: number, line: string) => void
 }
 
@@ -21,13 +24,15 @@ export async function simulate(scenario: Scenario, options: SimulateOptions = {}
   const began = process.hrtime.bigint()
   const cpu = process.cpuUsage()
   try {
-    const fleet = new SimFleet(scenario, memo && memory())
+    const { plan } = options
+    const fleet = new SimFleet(scenario, memo && memory(), plan)
     const pending = await fleet.run(options.onProgress ?? (() => {}))
     const { world, story, marks, network } = fleet
     const { user, system } = process.cpuUsage(cpu)
     return {
       format: 1,
       seed: scenario.seed,
+      ...(plan && { title: plan.title }),
       version,
       ending: fleet.ending(pending),
       violations: fleet.violations,

@@ -10,7 +10,7 @@ import {
   prepareRelease,
   taggerOf,
 } from '../node/release.ts'
-import { utf8 } from '../signing/bytes.ts'
+import { hex, utf8 } from '../signing/bytes.ts'
 import { publicKeyOf, sha256 } from '../signing/crypto.ts'
 import { sealDelegation, writeDelegation } from '../signing/delegation.ts'
 import { encodeEnvelope, entryIdOf, type FleetId, sealEntry, writePayload } from '../signing/entry.ts'
@@ -22,7 +22,7 @@ import { type Signer, seedSigner, signSshsig } from '../signing/sshsig.ts'
 import { readTrust, type Trust, type TrustFiles, trustDigests, trustTree } from '../signing/trust.ts'
 import { epochMs } from './clock.ts'
 import { Laptop, type LaptopWorld } from './laptop.ts'
-import type { Ledger } from './ledger.ts'
+import type { Ledger, Signed } from './ledger.ts'
 
 export const people = ['anna', 'bert'] as const
 export type Person = (typeof people)[number]
@@ -47,10 +47,13 @@ export interface Wish {
   readonly terms: RolloutTerms
   /** Expired before anybody hears of it. */
   readonly expired?: boolean
-  /** Ends the oldest fork that the laptop sees, if it sees one. */
-  readonly endsFork?: boolean
+  /** Id of a sibling that ends. */
+  readonly drops?: string
+  /** The content that is signed is not that of the files. */
+  readonly untrue?: boolean
   /** Content digests put on the never list. */
   readonly never?: readonly string[]
+  readonly breaks?: Signed['breaks']
 }
 
 export interface Published {
@@ -100,9 +103,7 @@ export class Operators {
       const { entries, repository } = laptop.peer
       const nowMs = this.#nowMs()
       const common = { log: entries, signer: this.#signers[person], author: authorOf(person), nowMs }
-      const { files, terms, never = [] } = wish
-      const forks = [...entries.forks()].sort((a, b) => a.sequence - b.sequence)
-      const drops = wish.endsFork === true ? forks[0]?.theirs : undefined
+      const { files, terms, drops, never = [], breaks } = wish
       const subject = drops === undefined ? wish.subject : 'end of a fork'
       const asked = {
         ...{ files, subject, words: '', source: undefined, never, allow: [], drops },
@@ -121,8 +122,15 @@ export class Operators {
         const bytes = (await repository.readPack(info.digest, 0, info.size)) ?? new Uint8Array()
         delta = { ...info, base: parent, bytes }
       }
-      const entry = makeReleaseEntry(common, asked, made, delta)
-      this.#sign(entry, 'release', subject, { commit, content }, !wish.expired)
+      const signed = wish.untrue ? hex(sha256(utf8(content))) : content
+      const release = { ...made.release, content: signed }
+      const entry = makeReleaseEntry(common, asked, { ...made, release }, delta)
+      const more = {
+        ...{ commit, content: signed },
+        ...(wish.untrue && { untrue: true as const }),
+        ...(breaks && { breaks }),
+      }
+      this.#sign(entry, 'release', subject, more, !wish.expired && !wish.untrue)
       laptop.submit(entry, { pack: made.digest, release: made.release })
       return { sequence: entry.sequence, id: entry.id, content, frozen: entries.frozen() }
     })
@@ -208,7 +216,7 @@ export class Operators {
     { sequence, id, envelope }: MadeEntry,
     kind: 'trust' | 'release',
     subject: string,
-    more: { commit?: string; content?: string },
+    more: Partial<Pick<Signed, 'commit' | 'content' | 'untrue' | 'breaks'>>,
     sound: boolean,
   ): void {
     const atMs = this.#world.world.nowMs

@@ -1,6 +1,7 @@
 // What a campaign keeps of one seed: a line of JSON small enough for millions. Also where a seed is run twice, and where
 // a simulator that throws becomes a crash with its seed. The summary over all of them is summary.ts's.
 import type { FaultClass, Scenario } from './faults.ts'
+import type { Plan } from './plan.ts'
 import { type Ending, exitCodes, type Report, type Violation } from './report.ts'
 
 /** Violations and pending things that are kept of a seed; the others are seen when it is run again. */
@@ -35,6 +36,7 @@ export interface Simulator {
     scenario: Scenario,
     options?: {
       readonly realCrypto?: boolean
+      readonly plan?: Plan
       readonly onProgress?: (share: number, line: string) => void
     },
   ): Promise<Report>

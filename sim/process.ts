@@ -4,17 +4,17 @@ import type { Carrier, Contact, PeerId } from '../gossip/carrier.ts'
 import type { LogLevel } from '../node/config.ts'
 import { type Peer, type PeerOptions, type PeerPorts, startPeer } from '../node/peer.ts'
 import type { Clock, Durable, Opened, Repository, Store, Timers } from '../node/ports.ts'
-import type { Network } from './carrier.ts'
+import type { Wires } from './carrier.ts'
 import type { Life } from './life.ts'
 import type { Memory } from './memory.ts'
-import type { World } from './world.ts'
+import type { Time } from './world.ts'
 
 /** ms that a durable write takes on a healthy disk. */
 const flushMs = 4
 
 export interface ProcessOptions extends PeerOptions {
-  readonly world: World
-  readonly network: Network
+  readonly world: Time
+  readonly network: Wires
   readonly life: Life
   readonly store: Store
   readonly durable: Durable
@@ -71,7 +71,8 @@ export class Process {
         timers: this.timers,
         random: world.chance(name, 'agent'),
         log,
-        carrier: async (book: readonly Contact[]) => wrap(network.carrier({ self, address, seeds, book })),
+        carrier: async (book: readonly Contact[]) =>
+          wrap(await network.carrier({ self, key: this.#options.key, address, seeds, book })),
         boot,
         uptime: () => Math.floor((world.nowMs - bootMs) / 1000),
         fatal: error => {

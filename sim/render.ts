@@ -39,6 +39,7 @@ export function renderReport(report: Report, { columns, colour }: Screen): strin
       well ? 'green' : 'red',
       'bold',
     ),
+    ...(report.title === undefined ? [] : [fit(report.title, columns)]),
     paint(fit(world(report), columns), 'dim'),
   ]
   const broken = report.violations.map(({ checker, host, atMs, text }) =>
@@ -93,9 +94,10 @@ interface Line {
 
 /** Two lines a release, and one for each stage of as many releases as there is room for, the newest first. */
 function releases(all: readonly ReleaseStory[], columns: number, room: number): Line[] {
-  const newest = all.slice(-Math.max(1, Math.floor((room - 2) / 2)))
+  const extra = all.flatMap(troubles).length
+  const newest = all.slice(-Math.max(1, Math.floor((room - 2 - extra) / 2)))
   const rest = all.length - newest.length
-  let left = room - 1 - 2 * newest.length - (rest > 0 ? 1 : 0)
+  let left = room - 1 - 2 * newest.length - extra - (rest > 0 ? 1 : 0)
   const staged = new Set<ReleaseStory>()
   for (const each of newest.toReversed()) {
     if (each.stages.length > left) break
@@ -108,10 +110,20 @@ function releases(all: readonly ReleaseStory[], columns: number, room: number): 
     const ends = `: in force on ${figure(each.inForce)}, tried by ${figure(each.tried)}, failed on ${figure(each.failed)}`
     const name = fit(`release ${each.sequence}, ${each.subject}`, columns - ends.length)
     lines.push({ text: name + ends, bad }, { text: fit(reach(each), columns), bad })
+    for (const line of troubles(each)) lines.push({ text: fit(line, columns), bad })
     if (staged.has(each)) for (const stage of each.stages) lines.push(stageLine(stage, each, columns))
   }
   if (rest > 0) lines.push({ text: `… and ${count(rest, 'older release')}`, bad: false })
   return lines
+}
+
+/** How far a bad release came, and what was wrong with one that was to be good. */
+function troubles({ breaks, failed, tried, why }: ReleaseStory): string[] {
+  const damage =
+    breaks === undefined
+      ? []
+      : [`    it reached ${count(tried, 'host')}; ${figure(failed)} failed, ${figure(breaks)} of all would`]
+  return why === undefined ? damage : [...damage, `    failed first on ${why}`]
 }
 
 function reach({ p50Ms, p90Ms, p99Ms, lastMs }: ReleaseStory): string {

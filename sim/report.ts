@@ -24,6 +24,10 @@ export interface ReleaseStory {
   readonly inForce: number
   readonly tried: number
   readonly failed: number
+  /** Hosts that it was to break, if it was to. */
+  readonly breaks?: number
+  /** Of a rehearsal: the first failure that nobody drew, with the host it was on. */
+  readonly why?: string
   /** ms from the publication until that share of the hosts it is meant for had it in force. */
   readonly p50Ms?: number
   readonly p90Ms?: number
@@ -96,6 +100,8 @@ export type Phase = keyof typeof phases
 export interface Report {
   readonly format: 1
   readonly seed: number
+  /** Whose repository was tried, if it was one, and on how many hosts. */
+  readonly title?: string
   /** Of fleet. */
   readonly version: string
   readonly ending: Ending

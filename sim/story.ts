@@ -15,6 +15,8 @@ interface Way {
   readonly failed: Set<number>
   /** Host -> when it came into force first. */
   readonly inForceMs: Map<number, number>
+  /** The first failure on a host that the release was not to break. */
+  why?: string
 }
 
 export class Story {
@@ -36,12 +38,15 @@ export class Story {
   event(event: SimEvent, nowMs: number): void {
     if (event.kind !== 'run' && event.kind !== 'ran') return
     const { id } = event.entry
-    const way = this.#ways.get(id) ?? { tried: new Set(), failed: new Set(), inForceMs: new Map() }
+    const way: Way = this.#ways.get(id) ?? { tried: new Set(), failed: new Set(), inForceMs: new Map() }
     this.#ways.set(id, way)
     const { index } = event.host
     if (event.kind === 'run') way.tried.add(index)
-    else if (event.report.kind === 'failed') way.failed.add(index)
-    else if (event.report.kind === 'applied' && !way.inForceMs.has(index)) way.inForceMs.set(index, nowMs)
+    else if (event.report.kind === 'failed') {
+      way.failed.add(index)
+      if (this.#ledger.byId(id)?.breaks?.has(index) !== true)
+        way.why ??= `${event.host.name}: ${event.report.why ?? 'no reason given'}`
+    } else if (event.report.kind === 'applied' && !way.inForceMs.has(index)) way.inForceMs.set(index, nowMs)
   }
 
   sample(): void {
@@ -79,7 +84,7 @@ export class Story {
     return this.#ledger
       .entries()
       .filter(each => each.kind === 'release')
-      .map(({ sequence, id, subject, atMs }) => {
+      .map(({ sequence, id, subject, atMs, breaks }) => {
         const way = this.#ways.get(id)
         const times = [...(way?.inForceMs.values() ?? [])].map(each => each - atMs).sort((a, b) => a - b)
         const share = (part: number) => times[Math.ceil(part * this.#hosts.length) - 1]
@@ -88,6 +93,8 @@ export class Story {
         return {
           ...{ sequence, id, subject, publishedMs: atMs, inForce, stages: [] },
           ...{ tried: way?.tried.size ?? 0, failed: way?.failed.size ?? 0 },
+          ...(breaks && { breaks: breaks.size }),
+          ...(way?.why !== undefined && { why: way.why }),
           ...(p50Ms !== undefined && { p50Ms }),
           ...(p90Ms !== undefined && { p90Ms }),
           ...(p99Ms !== undefined && { p99Ms }),

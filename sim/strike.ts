@@ -94,9 +94,11 @@ function onHost({ kind, amount }: Fault, host: SimHost, { world }: Struck): Undo
     case 'restore': {
       // The copy is taken now, and comes back when it is as old as the fault says.
       const copy = host.disk.snapshot()
+      const isWhole = world.chance(host.name, `restore ${world.nowMs}`)() < 0.5
       world.after(amount ?? hour, () => {
         host.end('power')
-        host.putBack(copy)
+        if (isWhole) host.putBack(copy)
+        else host.putBackLog(copy)
         host.start(1_000)
       })
       return undefined

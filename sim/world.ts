@@ -3,12 +3,24 @@
 import { createHash } from 'node:crypto'
 import { Calendar } from './calendar.ts'
 
+/** Time and chance, as whoever lives in a world needs them. World has virtual ones, libp2p.ts real ones. */
+export interface Time {
+  /** ms since the world began. */
+  readonly nowMs: number
+  /** Runs `action` after `ms`; answers with how to cancel it. */
+  after(ms: number, action: () => void): () => void
+  /** Numbers in [0, 1). */
+  chance(entity: string, purpose: string): () => number
+  /** To be called by whoever settles a promise, or calls code that may. */
+  unsettled(): void
+}
+
 /** Events after which promises get a turn although nobody asked for one: what they wait for must not pile up. */
 const eventsPerTurn = 1_000
 /** Characters of trace that are gathered before they are hashed. */
 const traceChars = 64 * 1024
 
-export class World {
+export class World implements Time {
   readonly seed: number
   readonly #calendar = new Calendar()
   /** Of each slot; undefined once cancelled. */

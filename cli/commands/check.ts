@@ -1,8 +1,8 @@
 // `fleet check`: is the declaration right for every host of the roster? Nothing is signed and nothing is asked of hosts.
 import { formatRosterProblem, type RosterProblem } from '../../node/host/steps/check-roster.ts'
-import { type CommandSpec, exits } from '../command.ts'
+import { type Answer, type CommandSpec, exits } from '../command.ts'
 import { TreeDeclaration } from '../declaration.ts'
-import { findProject, inOrder, readTree, readTrustOf } from '../project.ts'
+import { findProject, inOrder, readTree, readTrustOf, type Tree } from '../project.ts'
 import { count } from '../render.ts'
 
 export const spec: CommandSpec = {
@@ -13,24 +13,28 @@ export const spec: CommandSpec = {
   json: true,
   async run([rev], _options, io) {
     const project = findProject(io.cwd)
-    const tree = await readTree(project, rev === undefined ? 'worktree' : { rev })
-    const trust = readTrustOf(tree)
-    const roster = trust.kind === 'ok' ? trust.value.roster : []
-    const ofTrust = trust.kind === 'ok' ? [] : trust.problems
-    const problems = inOrder<RosterProblem>([
-      ...new TreeDeclaration(tree, roster).check(),
-      ...ofTrust.map(each => ({ ...each, hosts: [], everywhere: true })),
-    ])
-    const hosts = roster.map(each => each.name)
-    return {
-      exit: problems.length > 0 ? exits.badInput : exits.ok,
-      json: { hosts, problems: problems.map(problemView) },
-      text: () =>
-        problems.length > 0
-          ? [...problems.map(formatRosterProblem), count(problems.length, 'problem')].join('\n')
-          : `no problems in ${count(tree.files.size, 'file')}, for ${count(hosts.length, 'host')}`,
-    }
+    return checkTree(await readTree(project, rev === undefined ? 'worktree' : { rev }))
   },
+}
+
+/** What `fleet check` answers of a tree; its exit is 2 if there is any problem. */
+export function checkTree(tree: Tree): Answer {
+  const trust = readTrustOf(tree)
+  const roster = trust.kind === 'ok' ? trust.value.roster : []
+  const ofTrust = trust.kind === 'ok' ? [] : trust.problems
+  const problems = inOrder<RosterProblem>([
+    ...new TreeDeclaration(tree, roster).check(),
+    ...ofTrust.map(each => ({ ...each, hosts: [], everywhere: true })),
+  ])
+  const hosts = roster.map(each => each.name)
+  return {
+    exit: problems.length > 0 ? exits.badInput : exits.ok,
+    json: { hosts, problems: problems.map(problemView) },
+    text: () =>
+      problems.length > 0
+        ? [...problems.map(formatRosterProblem), count(problems.length, 'problem')].join('\n')
+        : `no problems in ${count(tree.files.size, 'file')}, for ${count(hosts.length, 'host')}`,
+  }
 }
 
 /** Stable: what `--json` prints of a problem. */

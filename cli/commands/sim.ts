@@ -1,13 +1,14 @@
 // `fleet sim`: a fleet in one process under a virtual clock. Reads what is asked for, and loads only what that takes.
 import { progressOn } from '../bar.ts'
-import type { CommandSpec } from '../command.ts'
-import { readAsk } from '../sim-options.ts'
+import type { Answer, CommandSpec, Io } from '../command.ts'
+import { type OneAsk, type RepositoryAsk, readAsk } from '../sim-options.ts'
+import type { Planned } from '../sim-plan.ts'
 
 export const spec: CommandSpec = {
   about:
     "Runs the agent's own code for many hosts in one process, with a clock, a network and disks that obey a seed, and breaks things: first anything may fail, then a part of the fleet is healed and must converge. The same seed and code give the same run, byte for byte. docs/simulator.md says what is simulated, and how to read the report. Exit: 0 ok, 127 crash, 128 the healed part did not converge, 129 a promise was broken, 130 two runs differed; 1: a campaign was stopped, or never reached some mark.",
   options: [
-    // What the scenario is. Terms of a repository (--repo, --break) belong here.
+    // What the scenario is.
     ['--seed <n>', 'draw the scenario from this seed (default: a random one, printed)'],
     ['--hosts <n>', 'so many hosts (default: drawn)'],
     [
@@ -17,6 +18,13 @@ export const spec: CommandSpec = {
     ['--replay <file>', 'run the scenario of this file'],
     ['--real-crypto', 'check each signature as often as hosts do, instead of once'],
     ['--check-determinism', 'run everything twice, and compare'],
+    // An operator's own fleet.
+    [
+      '--repo <dir>',
+      "release this repository's files to its own hosts, by its own terms, and see how long that takes; --hosts for more or fewer of the kind",
+    ],
+    ['--rev <rev>', 'of it, a commit, branch or tag (default: the files as they are now)'],
+    ['--break <percent>', 'release at last what breaks that part of the hosts: 3%'],
     // What is kept of one run.
     ['--write <file>', 'write the scenario: to change it, and --replay it'],
     ['--shrink <file>', 'after a failure: write the smallest scenario that fails alike'],
@@ -32,6 +40,7 @@ export const spec: CommandSpec = {
     'fleet sim --seed 17 --hosts 30 --faults network,partition',
     'fleet sim --seed 17 --shrink /tmp/small.json --html /tmp/report.html',
     'fleet sim --replay /tmp/small.json',
+    'fleet sim --repo . --hosts 500 --break 3%',
     'fleet sim --seeds 1..100 -j 2 --resume /tmp/campaign.jsonl',
   ],
   json: true,
@@ -39,6 +48,8 @@ export const spec: CommandSpec = {
     const ask = readAsk(options)
     const progress = progressOn(process.stderr, io, options['json'] === true)
     if (ask.kind === 'one') {
+      const planned = ask.repository && (await plan(ask.repository, ask, io))
+      if (planned && 'text' in planned) return planned
       const [{ simulateOne }, { simulate }, { drawScenario }, { renderReport }, { htmlReport }] =
         await Promise.all([
           import('../sim-one.ts'),
@@ -47,7 +58,7 @@ export const spec: CommandSpec = {
           import('../../sim/render.ts'),
           import('../../sim/html.ts'),
         ])
-      return simulateOne(ask, { simulate, drawScenario, renderReport, htmlReport }, progress, io)
+      return simulateOne(ask, { simulate, drawScenario, renderReport, htmlReport }, progress, io, planned)
     }
     const [{ simulateMany }, { codeDigest }, { marks }, { startWorker }] = await Promise.all([
       import('../sim-campaign.ts'),
@@ -58,4 +69,10 @@ export const spec: CommandSpec = {
     const start = () => startWorker(ask.terms)
     return simulateMany(ask, { code: codeDigest(), marks, start }, progress, io)
   },
+}
+
+/** The repository's problems as `fleet check` answers them, or what is to be simulated. */
+async function plan(repository: RepositoryAsk, ask: OneAsk, io: Io): Promise<Planned | Answer> {
+  const { planFor } = await import('../sim-plan.ts')
+  return planFor(repository, ask, io)
 }

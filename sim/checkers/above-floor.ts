@@ -5,7 +5,7 @@ import type { Checker } from '../events.ts'
 const keptMs = 10_000
 
 export function aboveFloor(): Checker {
-  /** By name and disk: the newest release accepted and durable. */
+  /** By name and disk: the newest release accepted. */
   const floors = new Map<string, number>()
   /** By name: releases accepted in this life, perhaps not durable yet. */
   const fresh = new Map<string, { readonly sequence: number; readonly atMs: number }[]>()
@@ -15,10 +15,10 @@ export function aboveFloor(): Checker {
       if (!('host' in event)) return undefined
       const { name, disks } = event.host
       const of = `${name} ${disks}`
-      if (event.kind === 'ended') fresh.delete(name)
       const waiting = fresh.get(name)
       while (waiting?.[0] !== undefined && nowMs() > waiting[0].atMs + keptMs)
         floors.set(of, Math.max(floors.get(of) ?? 0, waiting.shift()!.sequence))
+      if (event.kind === 'ended') fresh.delete(name)
       if (event.kind === 'decided')
         for (const effect of event.effects) {
           if (effect.kind !== 'keep' || !effect.entry.release) continue
@@ -31,7 +31,8 @@ export function aboveFloor(): Checker {
           fresh.set(name, [...(fresh.get(name) ?? []), { sequence, atMs: nowMs() }])
         }
       if (event.kind !== 'run') return undefined
-      const floor = floors.get(of) ?? 0
+      // Within one life what is not durable yet counts too.
+      const floor = Math.max(floors.get(of) ?? 0, ...(fresh.get(name) ?? []).map(each => each.sequence))
       return event.entry.sequence < floor
         ? `runs release ${event.entry.sequence} after it had accepted ${floor}`
         : undefined

@@ -1,17 +1,30 @@
-// A host's own counter never repeats: not after a crash, not after a restart. (A disk that is older than the last status, and
-// a key on two machines, are what the counter cannot know before it hears of it.)
-import type { Checker } from '../events.ts'
+// A host's own counter never repeats: not after a crash, not after a restart. It makes no status under a number that has left
+// it before, and none leaves out of order. (A disk that is older than the last status, and a key on two machines, are what the
+// counter cannot know before it hears of it.)
+import { hex } from '../../signing/bytes.ts'
+import type { Checker, Watched } from '../events.ts'
 
 export function counter(): Checker {
-  const last = new Map<string, number>()
+  /** By name and disk: the last that left, and under which signature. */
+  const last = new Map<string, { readonly n: number; readonly signature: string }>()
+  const found = (host: Watched, n: number, signature: string): string | undefined => {
+    const before = last.get(`${host.name} ${host.disks}`)
+    if (before === undefined || n > before.n || signature === before.signature) return undefined
+    return `says ${n} after ${before.n}`
+  }
   return {
-    of: ['spoke'],
+    of: ['spoke', 'decided'],
     event(event) {
-      if (event.kind !== 'spoke' || !event.host.honest || event.host.cloned) return undefined
-      const of = `${event.host.name} ${event.host.disks}`
-      const before = last.get(of) ?? 0
-      last.set(of, event.status.n)
-      return event.status.n > before ? undefined : `says ${event.status.n} after ${before}`
+      if ((event.kind !== 'decided' && event.kind !== 'spoke') || !event.host.honest || event.host.cloned)
+        return undefined
+      const { host } = event
+      if (event.kind === 'decided') {
+        const row = host.peer?.reporter.board.row(host.key)
+        return row && found(host, row.status.n, hex(row.pair[1]))
+      }
+      const wrong = found(host, event.status.n, '')
+      last.set(`${host.name} ${host.disks}`, { n: event.status.n, signature: hex(event.pair[1]) })
+      return wrong
     },
   }
 }

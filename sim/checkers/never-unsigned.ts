@@ -13,7 +13,10 @@ export function neverUnsigned(): Checker {
       }
       if (event.kind !== 'decided' || !event.host.honest) return undefined
       for (const effect of event.effects)
-        if (effect.kind === 'keep' && ledger.byId(effect.entry.id) === undefined)
+        if (
+          (effect.kind === 'keep' || effect.kind === 'keep-fork') &&
+          ledger.byId(effect.entry.id) === undefined
+        )
           return `keeps ${effect.entry.sequence} ${effect.entry.id}, which nobody signed`
       return undefined
     },

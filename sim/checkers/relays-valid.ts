@@ -1,29 +1,38 @@
 // An honest host passes on nothing but what somebody signed who may: entries of operators, statuses of their hosts.
-import { hex } from '../../signing/bytes.ts'
+import { compare, hex } from '../../signing/bytes.ts'
 import { decodeEnvelope, openEntry } from '../../signing/entry.ts'
 import { isRefusal } from '../../signing/errors.ts'
-import type { Checker, Scene } from '../events.ts'
+import type { Checker, Scene, Watched } from '../events.ts'
 
 export function relaysValid(): Checker {
   /** Envelopes that were found good; each is asked about many times. */
-  const good = new Set<string>()
-  const wrong = (bytes: Uint8Array, { ledger, memory }: Scene): string | undefined => {
+  const good = new WeakSet<Uint8Array>()
+  const wrong = (bytes: Uint8Array, { ledger, memory, hosts }: Scene, self: Watched): string | undefined => {
     const message = memory.codec.decode(bytes)
     if (message.t === 'malformed') return `bytes that are no message (${message.reason})`
     const entries = message.t === 'entry' ? [message.entry] : message.t === 'entries' ? message.entries : []
     for (const each of entries) {
-      const key = `${each.length} ${hex(each.subarray(-48))}`
-      if (good.has(key)) continue
+      if (good.has(each)) continue
       const envelope = decodeEnvelope(each)
       const opened = isRefusal(envelope) ? envelope : openEntry(envelope.tag)
       if (isRefusal(opened)) return `an entry that cannot be opened (${opened.code})`
-      if (ledger.byId(opened.id) === undefined) return `the entry ${opened.id}, which nobody signed`
-      good.add(key)
+      const signed = ledger.byId(opened.id)
+      if (signed === undefined) return `the entry ${opened.id}, which nobody signed`
+      const known = decodeEnvelope(signed.envelope)
+      if (isRefusal(envelope) || isRefusal(known) || compare(envelope.tag, known.tag) !== 0)
+        return `the entry ${opened.id} under a signature that nobody gave`
+      good.add(each)
     }
     if (message.t === 'statuses')
       for (const pair of message.statuses) {
         const read = memory.readStatus(pair)
         if (isRefusal(read)) return `a status that is not good (${read.code})`
+        // Whoever is honest said it, or nobody did. Of its own it is noted when the first leaves it.
+        const { host, n } = read.status
+        const speaker = hosts.find(each => each.key === hex(host))
+        if (speaker === self || !speaker?.honest || speaker.cloned) continue
+        if (ledger.said(hex(read.signature)) === undefined)
+          return `the status ${n} of ${speaker.name}, which it never said`
       }
     return undefined
   }
@@ -34,11 +43,11 @@ export function relaysValid(): Checker {
       const { input, effects } = event
       for (const effect of effects) {
         if (effect.kind === 'send') {
-          const found = wrong(effect.bytes, scene)
+          const found = wrong(effect.bytes, scene, event.host)
           if (found !== undefined) return `sends ${found}`
         }
         if (effect.kind === 'verdict' && effect.verdict === 'accept' && input.kind === 'message') {
-          const found = wrong(input.bytes, scene)
+          const found = wrong(input.bytes, scene, event.host)
           if (found !== undefined) return `passes on ${found}`
         }
       }

@@ -63,6 +63,9 @@ describe('options', () => {
     [{ seeds: '1..2', shrink: 'f' }, /^--seeds and --shrink do not go together/],
     [{ resume: 'f' }, /^--resume is for campaigns/],
     [{ jobs: '2' }, /^--jobs is for campaigns/],
+    [{ repo: '.', seeds: '1..2' }, /^--repo and --seeds do not go together/],
+    [{ rev: 'HEAD' }, /^--rev is for a repository/],
+    [{ repo: '.', break: '101%' }, /^--break: found '101%'/],
   ])('%j', (options, message) => {
     expect(() => readAsk(options)).toThrow(message)
     expect(() => readAsk(options)).toThrow(expect.objectContaining({ exit: 2 }))
@@ -71,6 +74,10 @@ describe('options', () => {
     expect(againFor(7, {})).toBe('fleet sim --seed 7')
     expect(againFor(7, { hosts: 5, classes: ['host', 'disk'], realCrypto: true, twice: true })).toBe(
       'fleet sim --seed 7 --hosts 5 --faults host,disk --real-crypto --check-determinism',
+    )
+    const { repository } = one({ repo: "/tmp/anna's fleet", rev: 'HEAD~2', break: '0.5%' })
+    expect(againFor(7, { hosts: 5 }, repository)).toBe(
+      `fleet sim --seed 7 --repo '/tmp/anna'\\''s fleet' --rev HEAD~2 --break 0.5% --hosts 5`,
     )
     expect(againFor(7, { classes: [] })).toBe('fleet sim --seed 7 --faults none')
     expect(againFor(7, { classes: faultClasses })).toBe('fleet sim --seed 7 --faults all')

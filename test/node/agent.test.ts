@@ -44,6 +44,21 @@ describe('a fleet of agents', () => {
     expect(all.map(host => host.applied)).toEqual(all.map(() => [made.sequence]))
   })
 
+  test('a host that an undo left DIRTY takes the next release once somebody has looked after it', () => {
+    const { rig, all, next, publish, start } = fleet(3)
+    start()
+    const [a, b] = all as [SimHost, SimHost]
+    b.outcomes.push({ ...failedRun, dirty: true })
+    publish(a, next('c'))
+    rig.run(10_000)
+    const made = publish(a, next('d'))
+    rig.run(10_000)
+    expect(b.applied).toEqual([])
+    rig.feed(b, { kind: 'retry' })
+    rig.run(10_000)
+    expect(b.applied).toEqual([made.sequence])
+  })
+
   test('who was off for many releases, and who comes late, take the newest', () => {
     const { rig, all, next, publish, start } = fleet(4)
     start()

@@ -106,7 +106,14 @@ async function ground(world = new World(7), name = 'a'): Promise<Ground> {
 }
 
 const sleep = (here: Ground, ms: number) =>
-  here.done(new Promise<void>(resolve => void here.world.after(ms, resolve)))
+  here.done(
+    new Promise<void>(resolve => {
+      here.world.after(ms, () => {
+        here.world.unsettled()
+        resolve()
+      })
+    }),
+  )
 
 test('a release is run, in time of the world; the next one too; a restart knows what is in force', async () => {
   const here = await ground()
