@@ -132,7 +132,7 @@ export class SimHost implements Watched {
   start(ms = 0): void {
     this.#on = true
     this.#world.world.after(ms, () => {
-      if (this.#on && this.#life === undefined) void this.#begin()
+      if (this.#on && this.#life === undefined) this.#begin().catch(error => this.#failed(error))
     })
   }
 
