@@ -88,7 +88,12 @@ export class Supply {
 
   /** Begins to get the target, unless it is here or under way. `announcer` brought its entry. */
   seek(target: ReleaseEntry, announcer: PeerId | undefined, nowMs: number): SupplyEffect[] {
-    if (this.holds(target) || this.#installing !== undefined) return []
+    const isHere = this.holds(target)
+    // A newer release makes older fetches pointless; what they brought stays in quarantine for a while.
+    for (const { pack } of this.#fetch.progress())
+      if (isHere || !target.release.packs.some(each => each.digest === pack))
+        this.#fetch.handle({ kind: 'drop', pack }, nowMs)
+    if (isHere || this.#installing !== undefined) return []
     if (this.#stuck !== undefined && nowMs < this.#stuck.retryMs) return []
     this.#stuck = undefined
     const usable = target.release.packs.filter(
@@ -105,8 +110,7 @@ export class Supply {
     const [pack] = usable.sort((a, b) => a.size - b.size)
     const under = this.#fetch.progress()
     if (pack === undefined || under.some(each => each.pack === pack.digest)) return []
-    // A newer release makes older fetches pointless; what they brought stays in quarantine for a while.
-    for (const { pack: old } of under) this.#fetch.handle({ kind: 'drop', pack: old }, nowMs)
+    for (const { pack: other } of under) this.#fetch.handle({ kind: 'drop', pack: other }, nowMs)
     const have = this.#options.quarantined(pack.digest)
     const from = announcer === undefined ? {} : { from: announcer }
     return this.handle({ kind: 'want', pack: pack.digest, size: pack.size, have, ...from }, nowMs)
