@@ -14,11 +14,19 @@ let watch: { close(): void }
 let events: WatchEvent[]
 let file: string
 let clock: number
+/** Both of a host: what the machine's shows, and the one that nobody sets. */
+const clocks = {
+  now: () => Date.now() + clock,
+  timing: {
+    now: () => performance.now() + clock,
+    wait: (ms: number) => new Promise<void>(resolve => setTimeout(resolve, ms)),
+  },
+}
 
 beforeEach(async () => {
   here = ground()
   clock = 0
-  engine = here.open({ now: () => Date.now() + clock })
+  engine = here.open(clocks)
   events = []
   await engine.run(
     [
@@ -396,7 +404,7 @@ test('a paused file is left alone until the pause ends', async () => {
 describe('a kept edit after a crash', () => {
   const reopened = () => {
     engine.close()
-    engine = here.open({ now: () => Date.now() + clock })
+    engine = here.open(clocks)
   }
   beforeEach(async () => {
     watch.close()
