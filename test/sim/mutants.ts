@@ -60,7 +60,7 @@ export const mutants: readonly Mutant[] = [
     replace:
       'const older = this.#log.releases(3).find(each => this.#supply.holds(each) && each.id !== this.#inForce)\n' +
       "    const overtaken = older !== undefined && older.id !== target?.id && this.#decide(older, nowMs).kind === 'go'\n" +
-      "    if (overtaken) {\n      this.#running = older.id\n      this.#reporter.started(older.id)\n      return [...effects, { kind: 'apply', entry: older }]\n    }\n" +
+      "    if (overtaken) {\n      this.#running = older.id\n      this.#reporter.started(older.id)\n      effects.push({ kind: 'apply', entry: older })\n      return\n    }\n" +
       '    const decision = this.#decide(target, nowMs)\n    this.#decision = decision\n    if (decision',
     why: 'the newest release whose pack is here is run while that of a newer one is fetched',
     seed: 33,
