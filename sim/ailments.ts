@@ -90,9 +90,10 @@ export class Machine {
         log: (level, event, data) => this.#host.log(level, event, data),
         slowMs: () => this.#host.slowMs,
         trial: entry => {
-          // A run puts in order what somebody edited.
-          this.#edited = false
-          return this.#trial(entry)
+          const trial = this.#trial(entry)
+          // A run puts in order what somebody edited; what is spoilt after it waits for a repair.
+          this.#edited = trial?.kind === 'later'
+          return trial
         },
         probe: this.#probe,
       },
