@@ -97,6 +97,7 @@ export class SimHost implements Watched {
   #bootedMs = 0
   #boots = 0
   #told: StatusPair | undefined
+  #twins = 0
   /** Wanted: it is to run. A start that failed is tried again only then. */
   #on = false
 
@@ -201,7 +202,7 @@ export class SimHost implements Watched {
   /** A second machine runs with this one's key and a copy of its disk; answers with what switches it off for good. */
   double(): () => void {
     const { rostered } = this.#options
-    const name = `${this.name}-twin`
+    const name = `${this.name}-twin${++this.#twins}`
     const twin = new SimHost(this.#world, {
       ...this.#options,
       core: false,

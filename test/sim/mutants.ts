@@ -53,22 +53,6 @@ export const mutants: readonly Mutant[] = [
     seed: 1,
   },
   {
-<<<<<<< HEAD
-=======
-    name: 'what is here is run first',
-    checker: 'above-floor',
-    file: 'node/agent.ts',
-    find: 'const decision = this.#decide(target, nowMs)\n    this.#decision = decision\n    if (decision',
-    replace:
-      'const older = this.#log.releases(3).find(each => this.#supply.holds(each) && each.id !== this.#inForce)\n' +
-      "    const overtaken = older !== undefined && older.id !== target?.id && this.#decide(older, nowMs).kind === 'go'\n" +
-      "    if (overtaken) {\n      this.#running = older.id\n      this.#reporter.started(older.id)\n      effects.push({ kind: 'apply', entry: older })\n      return\n    }\n" +
-      '    const decision = this.#decide(target, nowMs)\n    this.#decision = decision\n    if (decision',
-    why: 'the newest release whose pack is here is run while that of a newer one is fetched',
-    seed: 33,
-  },
-  {
->>>>>>> 4fe3c02777f894c72f3462a6a3430e0edfa1faa4
     name: 'runs do not wait for each other',
     checker: 'one-run',
     file: 'node/rollout.ts',
