@@ -18,7 +18,6 @@ const logged = (
   fits: (data: Readonly<Record<string, unknown>>) => boolean = () => true,
 ): Tell => on('logged', event => event.event === name && fits(event.data))
 
-const refusedAs = (code: string) => logged('entry refused', data => data['code'] === code)
 const ran = (kind: string): Tell => on('ran', event => event.report.kind === kind)
 const effect = (kind: string): Tell => on('decided', event => event.effects.some(each => each.kind === kind))
 /** A host is held up by a gate. */
@@ -57,7 +56,9 @@ const tells = {
       effects.some(each => each.kind === 'keep' && each.entry.kind === 'release'),
   ),
   'a forged entry was refused': logged('entry refused', data => /SIGN|UNKNOWN/.test(String(data['code']))),
-  'true bytes in other armour were refused': refusedAs('ARMOUR'),
+  'true bytes in other armour were refused': logged('entry refused', data =>
+    /armour/.test(String(data['detail'])),
+  ),
   'two entries of one sequence: the log was frozen': logged('fork', data => data['frozen'] === true),
   'a fork was ended': on('decided', event =>
     event.effects.some(each => each.kind === 'keep' && each.entry.subject.startsWith('end of a fork')),
