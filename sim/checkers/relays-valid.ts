@@ -7,6 +7,8 @@ import type { Checker, Scene, Watched } from '../events.ts'
 export function relaysValid(): Checker {
   /** Envelopes that were found good; each is asked about many times. */
   const good = new WeakSet<Uint8Array>()
+  /** Bodies of statuses, under the signatures with which they were found good. */
+  const said = new WeakMap<Uint8Array, Uint8Array>()
   const wrong = (bytes: Uint8Array, { ledger, memory, hosts }: Scene, self: Watched): string | undefined => {
     const message = memory.codec.decode(bytes)
     if (message.t === 'malformed') return `bytes that are no message (${message.reason})`
@@ -25,6 +27,7 @@ export function relaysValid(): Checker {
     }
     if (message.t === 'statuses')
       for (const pair of message.statuses) {
+        if (said.get(pair[0]) === pair[1]) continue
         const read = memory.readStatus(pair)
         if (isRefusal(read)) return `a status that is not good (${read.code})`
         // Whoever is honest said it, or nobody did. Of its own it is noted when the first leaves it.
@@ -33,6 +36,7 @@ export function relaysValid(): Checker {
         if (speaker === self || !speaker?.honest || speaker.cloned) continue
         if (ledger.said(hex(read.signature)) === undefined)
           return `the status ${n} of ${speaker.name}, which it never said`
+        said.set(pair[0], pair[1])
       }
     return undefined
   }
