@@ -14,13 +14,17 @@ export function counter(): Checker {
   }
   return {
     of: ['spoke', 'decided'],
-    event(event) {
+    event(event, { ledger }) {
       if ((event.kind !== 'decided' && event.kind !== 'spoke') || !event.host.honest || event.host.cloned)
         return undefined
       const { host } = event
       if (event.kind === 'decided') {
         const row = host.peer?.reporter.board.row(host.key)
-        return row && found(host, row.status.n, hex(row.pair[1]))
+        if (row === undefined || row.status.n > (last.get(`${host.name} ${host.disks}`)?.n ?? 0))
+          return undefined
+        const signature = hex(row.pair[1])
+        // What it said in an earlier life comes back to it from others.
+        return ledger.said(signature) === undefined ? found(host, row.status.n, signature) : undefined
       }
       const wrong = found(host, event.status.n, '')
       last.set(`${host.name} ${host.disks}`, { n: event.status.n, signature: hex(event.pair[1]) })
