@@ -284,6 +284,13 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
     }
   }
 
+  /** Whether an entry drops what it follows: nobody could take it and what it stands on. */
+  function standsOn({ drops, previous }: Later): boolean {
+    if (drops === undefined) return false
+    const [lost, parent] = [sequenceOf(drops), sequenceOf(previous)]
+    return drops === previous || (lost !== undefined && parent !== undefined && parent >= lost)
+  }
+
   /**
    * Where our branch ends by an entry that drops `drops` and follows `previous`: at the entry that it names, or where the branch
    * that it follows leaves ours, since the threshold stands behind all of that branch. Undefined: it ends nothing of ours.
@@ -307,6 +314,11 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
     if (unwanted) return unwanted
     const lacking = checkRewind(place)
     if (lacking) return lacking
+    if (standsOn(entry))
+      return refused(
+        'BROKEN_CHAIN',
+        `it drops ${entry.drops}, on which it stands; expected a sibling of its branch`,
+      )
     const gone = cut(lost)
     for (const id of gone) dropped.add(id)
     return take(place, next, gone)

@@ -184,10 +184,12 @@ export class SimFleet {
     const bytes = chance() < (wish.isLarge ? 1 : 0.3) ? 40_000 + chance() * 400_000 : 100 + chance() * 4_000
     const files = wish.files ?? roleFiles(number, chance, Math.round(bytes))
     const asked: Wish = { subject: `release number ${number}`, terms, ...wish, files }
+    // Who ends a fork asks the side that stays.
+    const addresses = () => (wish.drops === undefined ? this.#near(near) : [this.hosts[near]!.address])
     this.#publishing++
     try {
       for (;;) {
-        const published = await this.operators.release(person, asked, this.#near(near), stayMs)
+        const published = await this.operators.release(person, asked, addresses(), stayMs)
         if (published !== undefined || this.#over) return published
         await this.#wait(tryAgainMs)
       }

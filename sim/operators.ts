@@ -103,6 +103,8 @@ export class Operators {
       const { entries, repository } = laptop.peer
       const nowMs = this.#nowMs()
       const common = { log: entries, signer: this.#signers[person], author: authorOf(person), nowMs }
+      // The hosts that were reached are on the side that is to end.
+      if (wish.drops !== undefined && entries.entries().some(each => each.id === wish.drops)) return undefined
       const { files, terms, drops, never = [], breaks } = wish
       const subject = drops === undefined ? wish.subject : 'end of a fork'
       const asked = {
@@ -169,7 +171,7 @@ export class Operators {
     person: Person,
     addresses: readonly string[],
     stayMs: number,
-    publish: (laptop: Laptop) => Promise<Published>,
+    publish: (laptop: Laptop) => Promise<Published | undefined>,
   ): Promise<Published | undefined> {
     const name = `laptop${++this.#laptops}`
     const key = seedOf(this.#seed, name)
@@ -180,7 +182,7 @@ export class Operators {
     try {
       if (!(await laptop.catchUp(searchMs))) return undefined
       const published = await publish(laptop)
-      await laptop.stay(published.sequence, stayMs)
+      if (published !== undefined) await laptop.stay(published.sequence, stayMs)
       return published
     } finally {
       await laptop.close()

@@ -312,6 +312,12 @@ describe('forks', () => {
     expect(host.accept(right.envelope)).toMatchObject({ kind: 'accepted', head: false })
     expect([host.frozen(), host.head()?.id, host.idAt(4)]).toEqual([false, end.id, right.id])
   })
+  test('REFUSE Drops of what the entry itself stands on', () => {
+    const chain = chainOf([first, two, three])
+    expectRefusal(chain.accept(drop(three, three).envelope), 'BROKEN_CHAIN', 'on which it stands')
+    expectRefusal(chain.accept(drop(three, two).envelope), 'BROKEN_CHAIN', 'on which it stands')
+    expect(chain.head()?.id).toBe(three.id)
+  })
   test('REFUSE what stands on a branch that was dropped', () => {
     const chain = chainOf([first, two, three, drop(three, sibling)])
     expectRefusal(chain.accept(sibling.envelope), 'DROPPED')
