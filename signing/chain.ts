@@ -16,6 +16,7 @@ import {
 } from './entry.ts'
 import { isRefusal, type Refusal, refused } from './errors.ts'
 import { timeMs } from './fields.ts'
+import { checkNever } from './never.ts'
 import { maySign, type Operator } from './operators.ts'
 import { readTrust, type Trust, type TrustFiles, trustDigests, trustTree } from './trust.ts'
 
@@ -225,7 +226,8 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
     const beside = ids.get(sequence - 1)
     const linked = previous === head?.id || (gap && (beside === undefined || beside === previous))
     if (!linked) return missingParent(opened, previous)
-    const unwanted = entry.kind === 'release' ? checkNever(entry, previous === head?.id) : undefined
+    const unwanted =
+      entry.kind === 'release' ? checkNever(entry, previous === head?.id ? never : undefined) : undefined
     return unwanted ?? take(place, place.next)
   }
 
@@ -310,7 +312,7 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
         'BROKEN_CHAIN',
         `it drops entry ${lost}; expected Trust to name the newest version before that`,
       )
-    const unwanted = entry.kind === 'release' ? checkNever(entry, false) : undefined
+    const unwanted = entry.kind === 'release' ? checkNever(entry, undefined) : undefined
     if (unwanted) return unwanted
     const lacking = checkRewind(place)
     if (lacking) return lacking
@@ -352,16 +354,6 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
     if (gone.some(([, id]) => id === floorHere?.id)) floorHere = undefined
     settled = Math.max(0, ...[...held.values()].map(each => dropsAt(each.opened.entry)))
     return gone.map(([, id]) => id)
-  }
-
-  function checkNever(release: Release, contiguous: boolean): Refusal | undefined {
-    const { content, never: own = [], allow = [] } = release
-    if (own.includes(content))
-      return refused('NEVER', `content ${content} is on the list of the release itself`)
-    if (!contiguous || never === undefined) return undefined
-    const removed = never.filter(each => !own.includes(each) && !allow.includes(each))
-    if (never.includes(content) && !allow.includes(content)) return refused('NEVER', `content ${content}`)
-    return removed.length === 0 ? undefined : refused('NEVER', `${removed[0]} leaves the list without Allow`)
   }
 
   function hold(
