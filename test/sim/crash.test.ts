@@ -145,7 +145,11 @@ for (const [words, strike] of Object.entries(mishaps))
             disk.faults.full = false
             disk.faults.errors = 0
             // Some ways back need room, too: then the host says that it is DIRTY, and why, and nothing is hidden.
-            if (outcome.dirty.some(each => each.code === 'DISK_FULL')) continue
+            if (outcome.dirty.some(each => each.code === 'DISK_FULL')) {
+              expect([outcome.kind, engine.inForce()?.about.id]).toEqual(['failed', '1'])
+              expect(outcome.notKept.length).toBeGreaterThan(0)
+              continue
+            }
             expect(outcome.dirty).toEqual([])
             const done = outcome.kind === 'applied' || outcome.kind === 'unchanged'
             if (!done) expect(outcome.notKept.length).toBeGreaterThan(0)
