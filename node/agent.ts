@@ -129,11 +129,10 @@ export class Agent {
   }
   /** Connected peers that hold the entry, and those that hold its pack too. */
   holders(sequence: number): { readonly entry: readonly PeerId[]; readonly pack: readonly PeerId[] } {
-    // Another entry of the same sequence is not this one.
+    // One whose head we do not know may be on another branch of a fork, which is higher.
     const agrees = (peer: PeerId) => {
       const [theirs, id] = this.#spread.headsOf(peer)?.head ?? [0, noId]
-      const ours = this.#log.idAt(theirs)
-      return theirs >= sequence && (ours === undefined || ours === hex(id))
+      return theirs >= sequence && this.#log.idAt(theirs) === hex(id)
     }
     return {
       entry: [...this.#heard].filter(agrees),
