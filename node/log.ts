@@ -185,8 +185,7 @@ export class EntryLog {
     switch (verdict.kind) {
       case 'accepted': {
         const entry = this.#entryOf(verdict.opened, bytes)
-        for (const [sequence, { id }] of this.#entries)
-          if (verdict.dropped.includes(id as EntryId)) this.#entries.delete(sequence)
+        this.#drop(verdict.dropped)
         this.#entries.set(entry.sequence, entry)
         this.#lists = undefined
         // A copy with a false signature has the same id, and may have come first.
@@ -199,6 +198,7 @@ export class EntryLog {
       case 'known':
         return { kind: 'known' }
       case 'missing-parent':
+        if (verdict.dropped.length > 0) this.#drop(verdict.dropped)
         return { kind: 'ahead', sequence: verdict.sequence }
       case 'fork': {
         const opened = this.#reading.openEntry(envelope.tag)
@@ -325,6 +325,13 @@ export class EntryLog {
 
   digestOf(pack: Uint8Array): string {
     return hex(sha256(pack))
+  }
+
+  #drop(ids: readonly EntryId[]): void {
+    for (const [sequence, { id }] of this.#entries)
+      if (ids.includes(id as EntryId)) this.#entries.delete(sequence)
+    this.#lists = undefined
+    this.#readRoster()
   }
 
   #readRoster(): void {

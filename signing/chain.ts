@@ -1,6 +1,5 @@
 // The operator log as one host holds it: which entry may follow, by whose signature, what is a fork and what ends it.
 // Decides on bytes alone, without clock or store; relaying, storing and starting releases is left to the agent.
-import { hex } from './bytes.ts'
 import { checkThreshold, signerKeys, signerOf } from './cosign.ts'
 import {
   type ContentDigest,
@@ -18,15 +17,10 @@ import { isRefusal, type Refusal, refused } from './errors.ts'
 import { timeMs } from './fields.ts'
 import { checkNever } from './never.ts'
 import { maySign, type Operator } from './operators.ts'
-import { readTrust, type Trust, type TrustFiles, trustDigests, trustTree } from './trust.ts'
+import type { TrustFiles } from './trust.ts'
+import { checkNextTrust, type Point, type TrustVersion, trustVersion } from './version.ts'
 
-/** A place in the log. */
-export interface Point {
-  readonly sequence: number
-  readonly id: EntryId
-}
-
-export interface TrustVersion extends Trust, Point {}
+export type { Point, TrustVersion } from './version.ts'
 
 /** A second entry with an accepted sequence. */
 export interface Fork {
@@ -54,6 +48,8 @@ export type Verdict =
       readonly id: EntryId
       readonly sequence: number
       readonly wants: EntryId
+      /** As above: this one ends their branch, and can be taken when what it follows is here. */
+      readonly dropped: readonly EntryId[]
     }
   | { readonly kind: 'fork'; readonly fork: Fork }
   | Refusal
@@ -110,8 +106,6 @@ export interface Chain {
 const releasesKept = 64
 /** Siblings kept; one is enough to freeze, more than a few only burden the memory. */
 const forksMax = 16
-/** Of hosts: above this share, a removal must name their number (DESIGN section 4). */
-const removedShareMax = 0.1
 
 /** Every entry but the first. */
 type Later = Exclude<Entry, Genesis>
@@ -126,6 +120,8 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
   const held = new Map<EntryId, Held>()
   const versions: TrustVersion[] = [] // ascending
   const forks = new Map<EntryId, Fork>()
+  /** Trust versions of other branches, and the id of the one that each follows. */
+  const beside = new Map<EntryId, TrustVersion & { readonly after: EntryId }>()
   const dropped = new Set<EntryId>()
   /** Releases accepted long ago, whose bytes are gone: whoever sends them again must cost us nothing. */
   const forgotten = new Set<EntryId>()
@@ -155,7 +151,7 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
     if (isGenesis(entry)) return acceptGenesis(opened, envelope, !kept)
     if (entry.fleet !== fleet) return refused('WRONG_FLEET', `found ${entry.fleet}; expected ${fleet}`)
     if (dropped.has(id)) return refused('DROPPED', id)
-    const trust = versions.find(each => each.id === entry.trust)
+    const trust = versions.find(each => each.id === entry.trust) ?? beside.get(entry.trust)
     if (!trust) return missingParent(opened, versions.length === 0 ? fleetEntry(fleet) : entry.trust)
     const signer = signerOf(opened.signature, opened.payload, trust.operators, 'git', !kept)
     if (isRefusal(signer)) return signer
@@ -207,7 +203,8 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
     const { sequence, previous } = entry
     const id = opened.id
     const branch = forks.get(previous)
-    if (branch) return fork(id, branch)
+    if (branch) return fork(place, branch)
+    if (beside.has(trust.id)) return missingParent(opened, previous)
     if (trust.id !== trustBefore(sequence)?.id)
       return refused(
         'BROKEN_CHAIN',
@@ -217,14 +214,14 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
     if (parent !== undefined && parent !== sequence - 1)
       return refused('BROKEN_CHAIN', `Previous names entry ${parent}; expected ${sequence - 1}`)
     const ours = ids.get(sequence)
-    if (ours !== undefined && ours !== id) return fork(id, forkOf(place, ours))
+    if (ours !== undefined && ours !== id) return fork(place, forkOf(place, ours))
     if (head && sequence <= head.sequence) {
       if (ours === id || isNamed(id)) return take(place, place.next)
       if (place.next) return takeMissedTrust(place)
       return refused('BELOW_FLOOR', `found ${sequence}; expected above ${head.sequence}`)
     }
-    const beside = ids.get(sequence - 1)
-    const linked = previous === head?.id || (gap && (beside === undefined || beside === previous))
+    const parentHere = ids.get(sequence - 1)
+    const linked = previous === head?.id || (gap && (parentHere === undefined || parentHere === previous))
     if (!linked) return missingParent(opened, previous)
     const unwanted =
       entry.kind === 'release' ? checkNever(entry, previous === head?.id ? never : undefined) : undefined
@@ -248,7 +245,7 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
     if (!isGenesis(entry) && entry.drops !== undefined) {
       dropped.add(entry.drops)
       settled = Math.max(settled, sequence)
-      for (const [each, fork] of forks) if (fork.sequence < settled && forks.delete(each)) dropped.add(each)
+      for (const [each, fork] of forks) if (fork.sequence < settled && unfork(each)) dropped.add(each)
     }
     if (isHead) {
       const contiguous = isGenesis(entry) || entry.previous === head?.id
@@ -261,7 +258,7 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
   }
 
   /** Remembers an entry of another branch: a sibling of ours, or what follows one. */
-  function fork(id: EntryId, found: Fork): Verdict {
+  function fork({ opened: { id }, trust, next }: Place, found: Fork): Verdict {
     if (found.sequence < settled) {
       dropped.add(id)
       return refused('DROPPED', `${id}: entry ${settled} ended this fork`)
@@ -270,10 +267,16 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
       // A withdrawn operator can make any number: they take no place from, nor wear out, those that count.
       const idle = counts(found) ? [...forks].find(([, each]) => !counts(each))?.[0] : undefined
       if (idle === undefined) return { kind: 'known', id }
-      forks.delete(idle)
+      unfork(idle)
     }
     forks.set(id, found)
+    if (next) beside.set(id, { ...next, after: trust.id })
     return { kind: 'fork', fork: found }
+  }
+
+  function unfork(id: EntryId): boolean {
+    beside.delete(id)
+    return forks.delete(id)
   }
 
   function forkOf({ opened, signer }: Held, ours: EntryId): Fork {
@@ -304,13 +307,14 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
 
   /** An entry that declares our own branch dead, with the threshold: the one way to leave it. */
   function leaveBranch(place: Place, lost: number): Verdict {
-    const { entry, trust, next } = place
+    const { opened, entry, trust, next } = place
     if (entry.sequence <= lost)
       return refused('BROKEN_CHAIN', `it drops entry ${lost}; expected a sequence above it`)
-    if (trust.id !== trustBefore(lost)?.id)
+    const isBeside = beside.has(trust.id)
+    if (rootOf(trust.id) !== trustBefore(lost)?.id)
       return refused(
         'BROKEN_CHAIN',
-        `it drops entry ${lost}; expected Trust to name the newest version before that`,
+        `it drops entry ${lost}; expected Trust to name the newest version before that, or one of its own branch`,
       )
     const unwanted = entry.kind === 'release' ? checkNever(entry, undefined) : undefined
     if (unwanted) return unwanted
@@ -323,7 +327,22 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
       )
     const gone = cut(lost)
     for (const id of gone) dropped.add(id)
-    return take(place, next, gone)
+    if (!isBeside) return take(place, next, gone)
+    // Trust has changed on the branch that stays: it is read from where it left ours, and nothing starts before it is here.
+    const here = [...ids].filter(([, id]) => held.has(id) || forgotten.has(id))
+    const [sequence, id] = here.reduce((a, b) => (b[0] > a[0] ? b : a))
+    head = { sequence, id }
+    never = undefined
+    floorHere = { sequence: entry.sequence, id: opened.id }
+    ids.set(entry.sequence, opened.id)
+    return missingParent(opened, entry.previous, gone)
+  }
+
+  /** The version of our branch that one follows, through those of its own. */
+  function rootOf(id: EntryId): EntryId {
+    let root = id
+    for (let each = beside.get(id); each !== undefined; each = beside.get(root)) root = each.after
+    return root
   }
 
   /**
@@ -349,7 +368,7 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
       forgotten.delete(id)
     }
     while ((newest()?.sequence ?? 0) >= from) versions.pop()
-    for (const [id, each] of forks) if (each.sequence >= from) forks.delete(id)
+    for (const [id, each] of forks) if (each.sequence >= from) unfork(id)
     head = undefined
     if (gone.some(([, id]) => id === floorHere?.id)) floorHere = undefined
     settled = Math.max(0, ...[...held.values()].map(each => dropsAt(each.opened.entry)))
@@ -443,55 +462,10 @@ function dropsAt(entry: Entry): number {
   return !isGenesis(entry) && entry.drops !== undefined ? entry.sequence : 0
 }
 
-function missingParent({ id, entry }: Opened, wants: EntryId): Verdict {
-  return { kind: 'missing-parent', id, sequence: entry.sequence, wants }
+function missingParent({ id, entry }: Opened, wants: EntryId, gone: readonly EntryId[] = []): Verdict {
+  return { kind: 'missing-parent', id, sequence: entry.sequence, wants, dropped: gone }
 }
 
 function describe({ sequence, ours, theirs, signers }: Fork): string {
   return `entry ${sequence} is ${ours} by ${signers.ours || 'an earlier signer'} and ${theirs} by ${signers.theirs}`
-}
-
-function trustVersion(opened: Opened, files: TrustFiles | undefined): TrustVersion | Refusal {
-  const { entry, id } = opened
-  if (!files || entry.kind !== 'trust')
-    return refused('TRUST_MISMATCH', 'found none; expected hosts, operators, policy')
-  const digests = trustDigests(files)
-  for (const name of ['operators', 'roster', 'policy'] as const)
-    if (digests[name] !== entry[name])
-      return refused('TRUST_MISMATCH', `${name}: found ${digests[name]}; expected ${entry[name]}`)
-  const tree = trustTree(files)
-  if (tree !== entry.object) return refused('TRUST_MISMATCH', `tree: found ${tree}; expected ${entry.object}`)
-  const parsed = readTrust(files)
-  if (parsed.kind === 'ok') return { ...parsed.value, sequence: entry.sequence, id }
-  const [first] = parsed.problems
-  return refused(
-    'TRUST_MALFORMED',
-    first ? `${first.file}:${first.line}:${first.column}: ${first.message}` : '',
-  )
-}
-
-/** The version that follows `old`, signed by the threshold of both. */
-function checkNextTrust(
-  opened: Opened<Entry>,
-  next: TrustVersion | Refusal,
-  old: TrustVersion,
-  keysIn: (operators: readonly Operator[]) => ReadonlySet<string>,
-): TrustVersion | Refusal {
-  if (isRefusal(next)) return next
-  const keys = keysIn([...old.operators, ...next.operators])
-  const removes = 'removes' in opened.entry ? opened.entry.removes : undefined
-  const lacking = checkThreshold(old, keys, 'git') ?? checkThreshold(next, keys, 'git')
-  return lacking ?? checkRemoves(old, next, removes) ?? next
-}
-
-/** Whether the hosts that leave are few, or counted. */
-function checkRemoves(old: Trust, next: Trust, said: number | undefined): Refusal | undefined {
-  const kept = new Set(next.roster.map(each => hex(each.key)))
-  const removed = old.roster.filter(each => !kept.has(hex(each.key))).length
-  const fine = said === undefined ? removed <= removedShareMax * old.roster.length : said === removed
-  if (fine) return undefined
-  return refused(
-    'TRUST_REMOVES',
-    `found ${removed} of ${old.roster.length} leaving; expected Removes: ${removed}, found ${said ?? 'none'}`,
-  )
 }

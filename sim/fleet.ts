@@ -250,15 +250,14 @@ export class SimFleet {
 
   /**
    * Of the oldest fork that a host of the core shows: the sibling that operators agree to drop, and a host that is not on its
-   * side. A trust entry loses against a release: who is beside it could not check what follows it.
+   * side.
    */
   #lostSide(): { readonly id: string; readonly near: number } | undefined {
     const core = this.hosts.filter(each => each.core && each.peer !== undefined)
     const forks = core.flatMap(each => (each.peer?.entries.frozen() ? each.peer.entries.forks() : []))
     const [oldest] = [...forks].sort((a, b) => a.sequence - b.sequence)
     if (oldest === undefined) return undefined
-    const rank = (id: string) => (this.ledger.byId(id)?.kind === 'trust' ? `0 ${id}` : `1 ${id}`)
-    const sides = [oldest.ours, oldest.theirs].sort((a, b) => (rank(a) < rank(b) ? -1 : 1))
+    const sides = [oldest.ours, oldest.theirs].sort()
     for (const id of sides) {
       const near = core.find(each => {
         const held = each.peer?.entries.idAt(oldest.sequence)

@@ -3,6 +3,7 @@
 import type { Carrier, PeerId } from '../gossip/carrier.ts'
 import { limits } from '../gossip/limits.ts'
 import type { StatusPair } from '../gossip/message.ts'
+import { StepError } from '../node/host/errors.ts'
 import type { LogEntry } from '../node/log.ts'
 import type { Log } from '../node/os-log.ts'
 import type { Peer } from '../node/peer.ts'
@@ -345,11 +346,12 @@ export class SimHost implements Watched {
     })
   }
 
-  /** A failure of the world (it has a code) ends the agent, and systemd starts it again; all else is a bug of ours. */
+  /** A failure of the world (its code says so) ends the agent, and systemd starts it again; all else is a bug of ours. */
   #failed(error: unknown): void {
     if (error instanceof Killed) return
     const { code } = error as { code?: string }
-    if (code === undefined) this.#world.crashed(this.name, error)
+    const isOfDisk = error instanceof StepError && error.reason.code === 'IO_FAILED'
+    if (code === undefined && !isOfDisk) this.#world.crashed(this.name, error)
     this.#died('exit')
   }
 

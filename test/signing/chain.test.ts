@@ -366,3 +366,60 @@ test('an entry can be expired, signed and opened by its bytes alone', () => {
   const made = release({ fleet: first, previous: two }, { expires: '2020-01-01T00:00:00Z' as Time })
   expect(openEntry(made.envelope.tag)).toMatchObject({ kind: 'entry', id: made.id })
 })
+
+describe('a branch on which trust has changed', () => {
+  const ours = release({ fleet: first, previous: first }, { content: content('ours') })
+  const after = release({ fleet: first, previous: ours }, { content: content('after') })
+  const side = release({ fleet: first, previous: first }, { content: content('side') })
+  const change = trustChange({ fleet: first, previous: side }, files(both, hosts(11)))
+  const later = release({ fleet: first, previous: change, trust: change }, { content: content('later') })
+  const end = release({ fleet: first, previous: later, trust: change }, { drops: ours.id })
+  const branch = [side, change, later]
+
+  test('stays, and who was on the other one reads it from where they parted', () => {
+    const chain = chainOf([first, ours, after])
+    for (const each of branch) expect(chain.accept(each.envelope)).toMatchObject({ kind: 'fork' })
+    expect(chain.frozen()).toBe(true)
+    expect(chain.accept(end.envelope)).toMatchObject({
+      kind: 'missing-parent',
+      sequence: end.sequence,
+      dropped: [ours.id, after.id],
+    })
+    expect(chain.head()?.id).toBe(first.id)
+    expect(chain.floor()?.id).toBe(end.id)
+    expectRefusal(chain.accept(ours.envelope), 'DROPPED')
+    expect(chain.accept(side.envelope)).toMatchObject({ kind: 'accepted' })
+    expectRefusal(chain.hold(side.id, start), 'BELOW_FLOOR')
+    for (const each of [change, later, end])
+      expect(chain.accept(each.envelope)).toMatchObject({ kind: 'accepted', head: true })
+    expect(chain.trust()?.roster.length).toBe(11)
+    expect(chain.frozen()).toBe(false)
+    expect(chain.hold(end.id, start)).toBeUndefined()
+  })
+
+  test('stays alone where it was followed', () => {
+    const chain = chainOf([first, ...branch])
+    expect(chain.accept(ours.envelope)).toMatchObject({ kind: 'fork' })
+    expect(chain.accept(end.envelope)).toMatchObject({ kind: 'accepted', head: true })
+    expect(chain.frozen()).toBe(false)
+  })
+
+  test('its end waits where nothing is known of it', () => {
+    const chain = chainOf([first, ours, after])
+    expect(chain.accept(end.envelope)).toMatchObject({
+      kind: 'missing-parent',
+      wants: change.id,
+      dropped: [],
+    })
+    expect(chain.head()?.id).toBe(after.id)
+  })
+
+  test('REFUSE the end by an operator whom our own branch has withdrawn', () => {
+    const alone = trustChange({ fleet: first, previous: ours }, files([operator('anna', anna)], hosts(10)))
+    const chain = chainOf([first, ours, alone])
+    for (const each of branch) chain.accept(each.envelope)
+    const byBert = release({ fleet: first, previous: later, trust: change }, { drops: ours.id }, [bert])
+    expectRefusal(chain.accept(byBert.envelope), 'THRESHOLD_NOT_MET')
+    expect(chain.head()?.id).toBe(alone.id)
+  })
+})
