@@ -228,7 +228,8 @@ class Host implements RunningHost {
         facts: frozen(facts, declared.facts),
       }
       this.#attempts.begin(entry.id)
-      const outcome = await this.#engine.run(declared.steps, about, this.#declarer.payloads)
+      const guard = this.#ports.witness && { witness: this.#ports.witness }
+      const outcome = await this.#engine.run(declared.steps, about, this.#declarer.payloads, guard)
       this.#take(outcome.notKept)
       this.#compareFacts()
       this.#listen()
@@ -238,6 +239,7 @@ class Host implements RunningHost {
       this.#options.log('error', 'run broke off', { code, message })
       return { kind: 'wait', steps: none, why: `${code ?? 'ERROR'}: ${message}`, dirty: this.dirty }
     } finally {
+      this.#ports.witness?.over()
       this.#attempts.end()
     }
   }
@@ -252,8 +254,7 @@ class Host implements RunningHost {
     const [first] = outcome.notKept
     const why = first && `${stepText(first.step)} (${originText(first.step)}): ${reasonText(first.reason)}`
     for (const path of outcome.leftBehind) this.#options.log('info', 'left behind', { path })
-    const kind =
-      outcome.kind === 'unchanged' ? 'applied' : outcome.kind === 'inconclusive' ? 'wait' : outcome.kind
+    const kind = outcome.kind === 'unchanged' ? 'applied' : outcome.kind
     return { kind, steps, dirty: outcome.dirty.length > 0, ...(why !== undefined && { why }) }
   }
 
