@@ -69,6 +69,7 @@ export class Machine {
   #edited = false
   /** The network is next brought up to date by a run that cuts the host off. */
   #cutting = false
+  #cutOff = false
   /** A run, or what it brought, whose checks fail. */
   #bad: string | undefined
 
@@ -136,14 +137,19 @@ export class Machine {
   trouble(trouble: Trouble): () => void {
     this.#troubles.add(trouble)
     return () => {
-      trouble.back?.()
+      if (trouble.back) this.#back()
       this.#troubles.delete(trouble)
     }
   }
 
   heal(): void {
-    for (const trouble of this.#troubles) trouble.back?.()
+    this.#back()
     this.#troubles.clear()
+  }
+
+  /** By a run, and not back yet. */
+  get cutOff(): boolean {
+    return this.#cutOff
   }
 
   /** Somebody edits a managed file, or removes it. */
@@ -158,6 +164,7 @@ export class Machine {
   forget(): void {
     this.#looks.clear()
     this.#edited = false
+    this.#cutOff = false
   }
 
   /** Compares the targets with what they were when the entry in force came. */
@@ -200,10 +207,12 @@ export class Machine {
 
   #cut(): void {
     this.#cutting = false
+    this.#cutOff = true
     for (const each of this.#troubles) each.cutsOff?.()
   }
 
   #back(): void {
+    this.#cutOff = false
     for (const each of this.#troubles) each.back?.()
   }
 

@@ -235,4 +235,13 @@ export const mutants: readonly Mutant[] = [
     why: 'a peer that answers nothing is waited for without end',
     seed: 188,
   },
+  {
+    name: 'nobody need confirm a run',
+    checker: 'still-reached',
+    file: 'node/os-witness.ts',
+    find: 'if (await this.#prove(withinMs)) {',
+    replace: "if ((await this.#prove(withinMs)) || token !== 'alone') {",
+    why: 'a run that cut its host off is kept',
+    seed: 28,
+  },
 ]
