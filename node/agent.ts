@@ -10,6 +10,7 @@ import type { LogLevel } from './config.ts'
 import type { Effect, Input } from './effects.ts'
 import type { EntryLog, ReleaseEntry, Taken } from './log.ts'
 import type { Reporter } from './report.ts'
+import { Retries } from './retries.ts'
 import { type Decision, decide } from './rollout.ts'
 import { Supply, type SupplyEffect } from './supply.ts'
 
@@ -44,8 +45,6 @@ export interface AgentOptions {
   readonly codec?: Codec | undefined
 }
 
-/** ms after a run that answered WAIT; doubled each time up to the second number. */
-const retryMs = { first: 15_000, most: 600_000 } as const
 const noId = new Uint8Array(32)
 
 export class Agent {
@@ -63,7 +62,7 @@ export class Agent {
   /** What the machine's clock shows beyond the steady one. */
   #aheadMs = 0
   #running: string | undefined
-  #retry: { atMs: number; pauseMs: number } | undefined
+  readonly #retries: Retries
   #paused: { untilMs: number; reason: string } | undefined
   #decision: Decision | undefined
   /** Who brought the newest entry: asked first for its pack. */
@@ -71,6 +70,7 @@ export class Agent {
 
   constructor(options: AgentOptions, nowMs: number) {
     this.#options = options
+    this.#retries = new Retries(options.random)
     this.#spreads = (options.statuses ?? 'spread') === 'spread'
     this.#codec = options.codec ?? plainCodec
     this.#log = options.log
@@ -181,10 +181,10 @@ export class Agent {
         return [log('info', 'paused', { untilMs: input.untilMs, reason: input.reason })]
       case 'unpause':
         if (input.path === undefined) this.#paused = undefined
-        this.#retry = undefined
+        this.#retries.soon()
         return [log('info', 'unpaused', { ...(input.path !== undefined && { path: input.path }) })]
       case 'retry':
-        this.#retry = undefined
+        this.#retries.clear()
         this.#reporter.lookedAfter()
         this.#failed.clear()
         return [{ kind: 'remember', failed: [] }]
@@ -241,6 +241,8 @@ export class Agent {
       }
       case 'peers':
         return message.peers.map(([peer, addresses]) => ({ kind: 'learn', peer, addresses }))
+      case 'want-knock':
+        return [{ kind: 'wanted', from, want: message }]
       case 'want-pack':
         return [{ kind: 'serve', to: from, want: message }]
       case 'part':
@@ -308,7 +310,7 @@ export class Agent {
           effects.push({ kind: 'recheck' }, { kind: 'enrol', roster: this.#log.directory() })
         }
         this.#announcer = from
-        if (entry.kind === 'release') this.#retry = undefined
+        if (entry.kind === 'release') this.#retries.clear()
         this.#reporter.changed()
         return [...effects, ...this.#tell({ kind: 'changed' }, nowMs)]
       }
@@ -370,20 +372,11 @@ export class Agent {
       ...(report.why && { why: report.why }),
     }
     const effects: Effect[] = [log(report.kind === 'failed' ? 'error' : 'info', 'run ended', data)]
-    switch (report.kind) {
-      case 'applied':
-        this.#inForce = input.entry
-        this.#retry = undefined
-        return effects
-      case 'failed':
-        this.#failed.add(input.entry)
-        return [{ kind: 'remember', failed: [...this.#failed].slice(-64) }, ...effects]
-      case 'wait': {
-        const pauseMs = Math.min(retryMs.most, (this.#retry?.pauseMs ?? retryMs.first / 2) * 2)
-        this.#retry = { pauseMs, atMs: nowMs + pauseMs * (0.75 + this.#options.random() / 2) }
-        return effects
-      }
-    }
+    this.#retries.ran(report.kind, nowMs)
+    if (report.kind === 'applied') this.#inForce = input.entry
+    if (report.kind !== 'failed') return effects
+    this.#failed.add(input.entry)
+    return [{ kind: 'remember', failed: [...this.#failed].slice(-64) }, ...effects]
   }
 
   /** Goes after the newest release: get its pack, then run it when every gate is open. */
@@ -419,7 +412,8 @@ export class Agent {
         failed: target !== undefined && this.#failed.has(target.id),
         held: target !== undefined && this.#supply.holds(target),
         trouble: this.#supply.trouble,
-        retryMs: this.#retry?.atMs,
+        retryMs: this.#retries.atMs,
+        exhausted: this.#retries.exhausted,
       },
       nowMs,
     )

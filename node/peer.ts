@@ -19,6 +19,7 @@ import { language, version } from './config.ts'
 import { Driver, type DriverPorts, decodeBook, files, keys, type Runner } from './driver.ts'
 import { EntryLog, type Reading } from './log.ts'
 import type { Log } from './os-log.ts'
+import { PeerWitness, type RunWitness } from './os-witness.ts'
 import type { Clock, Durable, Repository, Store, Timers } from './ports.ts'
 import { Reporter } from './report.ts'
 import { Board, Counter } from './status.ts'
@@ -72,6 +73,8 @@ export interface HostPorts {
   readonly entries: EntryLog
   /** Feeds what drift repair found. */
   readonly report: (drift: { repairs: number; kept: number; contested: number }, notKept: number) => void
+  /** Whom to ask whether a run has cut this host off. Absent: nothing is guarded. */
+  readonly witness?: RunWitness
 }
 
 export interface HostSide {
@@ -149,10 +152,17 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     // By the reporter, which must speak above what this host has said, also when the counter's file was damaged.
     if (!isRefusal(signed)) reporter.take([signed.body, signed.signature], clock.steady())
   }
+  const carrier = await ports.carrier(decodeBook(await store.get(keys.book)))
+  const witness = new PeerWitness({
+    ...{ carrier, clock, timers: ports.timers, random, log, codec: ports.codec },
+    isHost: peer => entries.host(keyOf(peer) ?? '') !== undefined,
+    hasOthers: () => entries.roster().some(each => hex(each.key) !== host),
+  })
   let driver: Driver | undefined
   const side = await options.host?.({
     repository,
     entries,
+    witness,
     report: (drift, notKept) => driver?.feed({ kind: 'host', drift, notKept }),
   })
   if (side?.inForce !== undefined) {
@@ -166,7 +176,6 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
       clock.steady(),
     )
   }
-  const carrier = await ports.carrier(decodeBook(await store.get(keys.book)))
   const admissions = new Admissions({
     log: entries,
     keyOf,
@@ -216,6 +225,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     durable,
     repository,
     runner: side?.runner,
+    witness,
     clock,
     timers: ports.timers,
     log,

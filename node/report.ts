@@ -11,9 +11,12 @@ export interface StepCounts {
   readonly notKept: number
 }
 
-/** The outcome of a run as the agent needs it. `wait`: preparing failed, nothing was changed. */
+/**
+ * The outcome of a run as the agent needs it. `wait`: preparing failed, nothing was changed. `inconclusive`: it is taken back,
+ * since no peer reached this host after it; nor did one then, so nobody knows whether the run was to blame.
+ */
 export interface RunReport {
-  readonly kind: 'applied' | 'failed' | 'wait'
+  readonly kind: 'applied' | 'failed' | 'wait' | 'inconclusive'
   readonly steps: StepCounts
   /** Why it failed or waits. */
   readonly why?: string
@@ -44,6 +47,13 @@ export interface ReporterPorts {
 const quietMs = 1_000
 /** Characters of a reason: three bytes of UTF-8 each stay within the 512 bytes of the format. */
 const whyMax = 170
+
+const stateAfter: Readonly<Record<RunReport['kind'], State>> = {
+  applied: 'APPLIED',
+  failed: 'FAILED',
+  wait: 'WAIT',
+  inconclusive: 'INCONCLUSIVE',
+}
 
 export class Reporter {
   readonly board: Board
@@ -128,7 +138,7 @@ export class Reporter {
 
   ran(entry: string, report: RunReport, soakMs: number, nowMs: number): void {
     this.#entry = entry
-    this.#state = report.kind === 'applied' ? 'APPLIED' : report.kind === 'failed' ? 'FAILED' : 'WAIT'
+    this.#state = stateAfter[report.kind]
     this.#why = report.why
     this.#dirty = report.dirty
     this.#steps = report.steps

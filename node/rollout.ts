@@ -29,6 +29,8 @@ export interface Situation {
   readonly trouble: string | undefined
   /** Set after a run that answered WAIT. */
   readonly retryMs: number | undefined
+  /** Nobody could say whether the target's run cuts this host off, as often as it was tried. */
+  readonly exhausted: boolean
 }
 
 export type Gate =
@@ -40,6 +42,7 @@ export type Gate =
   | 'dirty'
   | 'refused'
   | 'failed'
+  | 'inconclusive'
   | 'pack'
   | 'wait'
 
@@ -71,6 +74,13 @@ const gates: readonly (readonly [Gate, Check])[] = [
   ],
   ['refused', at => at.refusal?.detail],
   ['failed', at => (at.failed ? 'it failed here before; a newer release clears that' : undefined)],
+  [
+    'inconclusive',
+    at =>
+      at.exhausted
+        ? 'no peer reached this host after its runs, nor once they were taken back; to try again: fleet apply --agent'
+        : undefined,
+  ],
   [
     'pack',
     at =>

@@ -14,6 +14,7 @@ const ready: Situation = {
   held: true,
   trouble: undefined,
   retryMs: undefined,
+  exhausted: false,
 }
 
 describe('gates', () => {
@@ -30,6 +31,7 @@ describe('gates', () => {
     ['dirty', { dirty: true }],
     ['refused', { refusal: { code: 'NEVER', detail: 'content on the never list' } }],
     ['failed', { failed: true }],
+    ['inconclusive', { exhausted: true }],
     ['pack', { held: false }],
     ['wait', { retryMs: 10 }],
   ]
