@@ -89,6 +89,8 @@ export const limits = {
   statusBytes: 2 * KiB,
   hosts: 10_000,
   statusesPerMessage: 500,
+  /** Pieces of evidence in an answer to `fleet rollout`: a panel, and nobody reads more. */
+  evidenceShown: 128,
   statusesBytes: 64 * KiB,
   /** ms between batches of statuses to one neighbour, and neighbours that get one. */
   statusBatchMs: 1_000,

@@ -1,11 +1,13 @@
 // Core: what the agent knows, as the answers that `fleet status`, `peers` and `log` print. Stable structs of their own, so
 // that inner types may change.
 import type { PeerId } from '../gossip/carrier.ts'
+import { limits } from '../gossip/limits.ts'
 import { hex } from '../signing/bytes.ts'
 import type { Agent } from './agent.ts'
-import type { LogView, PeerView, ReleaseView, StatusView } from './control.ts'
+import type { EvidenceView, LogView, PeerView, ReleaseView, RolloutView, StatusView } from './control.ts'
 import type { EntryLog } from './log.ts'
 import type { Reporter } from './report.ts'
+import { heartbeatMs, type Row } from './status.ts'
 
 export interface ViewPorts {
   readonly agent: Agent
@@ -70,32 +72,90 @@ function releaseView(log: EntryLog, id: string | undefined): ReleaseView | null 
   return { sequence: entry?.sequence ?? 0, id, subject: entry?.subject ?? 'no longer in the log' }
 }
 
-/** Every host of the roster, by name. `aheadMs`: what the machine's clock shows beyond the steady one. */
-export function peersView({ agent, log, reporter, host, connected }: ViewPorts, aheadMs: number): PeerView[] {
+/** What a look at the whole fleet needs: an agent has it, and a laptop that has joined. */
+export type FleetPorts = Pick<ViewPorts, 'agent' | 'log' | 'reporter' | 'host' | 'connected'>
+
+/** Heartbeats that may be missed before a host is called silent. */
+const missedMax = 3
+
+/**
+ * Every host of the roster, by name. `nowMs` by the machine's clock, which is `aheadMs` beyond the steady one. `told`: rows came
+ * from others just now, so that a host's own clock says best when it spoke.
+ */
+export function peersView(ports: FleetPorts, nowMs: number, aheadMs: number, told = false): PeerView[] {
+  const { agent, log, reporter, host, connected } = ports
   const up = new Set<string>(connected())
-  return [...log.roster()]
+  const roster = log.roster()
+  const silentMs = missedMax * heartbeatMs(roster.length)
+  const heard = (row: Row | undefined) => {
+    if (row === undefined) return null
+    const arrivedMs = row.heardMs + aheadMs
+    return told ? Math.min(arrivedMs, row.status.at) : arrivedMs
+  }
+  return [...roster]
     .sort((a, b) => (a.name < b.name ? -1 : 1))
     .map(each => {
       const key = hex(each.key)
       const row = reporter.board.row(key)
       const said = row?.status
       const refused = said?.refused
+      const heardMs = heard(row)
+      const [, kept = 0, repaired = 0, notKept = 0] = said?.steps ?? []
+      const [repairs = 0, edits = 0, contested = 0] = said?.drift ?? []
       return {
         name: each.name,
         key,
+        labels: each.labels,
         you: key === host,
         connected: up.has(each.peer),
-        heardMs: row === undefined ? null : row.heardMs + aheadMs,
+        heardMs,
+        silent: key !== host && (heardMs === null || nowMs - heardMs > silentMs),
         release: said?.entry?.[0] ?? null,
         head: said?.head[0] ?? agent.headOf(each.peer as PeerId) ?? null,
         state: said === undefined ? 'SILENT' : (said.state ?? 'BLANK'),
         why: said?.why ?? null,
-        notKept: said?.steps?.[3] ?? 0,
-        repairs: said?.drift?.[0] ?? 0,
+        ...{ kept, repaired, notKept, repairs, edits, contested },
         flags: [...(said?.flags ?? []), ...(row?.twins ? ['TWINS'] : [])],
         refused: refused === undefined ? null : { sequence: refused[0], code: refused[2] },
+        agent: said?.agent ?? null,
       }
     })
+}
+
+/** The newest release on its way; null before the first. All hosts are one stage, which is open. */
+export function rolloutView({ log, reporter }: FleetPorts): RolloutView | null {
+  const target = log.release()
+  if (target === undefined) return null
+  const roster = log.roster()
+  const evidence: EvidenceView[] = roster.flatMap(({ key, name }) => {
+    const host = hex(key)
+    const said = reporter.board.row(host)?.status
+    if (said?.entry === undefined || said.state === undefined || hex(said.entry[1]) !== target.id) return []
+    return [{ host, name, state: said.state, attempt: said.attempt ?? 1, why: said.why ?? null }]
+  })
+  const among = (...states: string[]) => evidence.filter(each => states.includes(each.state))
+  const [healthy, failed] = [among('HEALTHY', 'NOOP').length, among('FAILED').length]
+  const running = among('APPLYING', 'APPLIED', 'INCONCLUSIVE').length
+  const hosts = roster.length
+  return {
+    ...{ sequence: target.sequence, id: target.id, subject: target.subject, issuedMs: target.issuedMs },
+    signer: target.signer ?? null,
+    source: target.release.source ?? null,
+    stages: [
+      {
+        ...{ stage: 1, hosts, granted: hosts, healthy, failed, running },
+        waiting: hosts - healthy - failed - running,
+        ...{ absent: 0, timedOut: 0, openedMs: target.issuedMs },
+      },
+    ],
+    decision: { kind: 'go', reason: `all ${hosts} hosts may start`, untilMs: null },
+    // What speaks against it first.
+    evidence: [...among('FAILED'), ...evidence.filter(each => each.state !== 'FAILED')].slice(
+      0,
+      limits.evidenceShown,
+    ),
+    halts: [],
+  }
 }
 
 /** The log as held here, ascending; forks and refused entries among them. */
