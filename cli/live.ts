@@ -51,7 +51,8 @@ export function changes(before: readonly string[], after: readonly string[]): st
   const out: string[] = []
   for (let at = 0; at < lines; at++) {
     const line = after[at] ?? ''
-    if (line !== (before[at] ?? '')) out.push(`\u001b[${at + 1};1H${line}\u001b[K`)
+    // Cleared first: after a line that fills the screen, the cursor stands on its last character, which would go.
+    if (line !== (before[at] ?? '')) out.push(`\u001b[${at + 1};1H\u001b[K${line}`)
   }
   return out.join('')
 }

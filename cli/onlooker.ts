@@ -54,11 +54,14 @@ export async function openOnlooker(options: Options, io: Io): Promise<Source> {
       ...{ agent, log: entries, reporter, host: key },
       connected: () => carrier.peers(),
     }
+    // What was there by now, others told; whoever speaks again from here on is heard.
+    const first = new Map(reporter.board.rows().map(({ status }) => [hex(status.host), status.n]))
+    const told = (host: string) => first.get(host) === reporter.board.row(host)?.status.n
     return {
       async look() {
         const now = systemClock.now()
         return {
-          peers: peersView(ports, now, now - systemClock.steady(), true),
+          peers: peersView(ports, now, now - systemClock.steady(), told),
           rollout: rolloutView(ports),
         }
       },

@@ -79,18 +79,23 @@ export type FleetPorts = Pick<ViewPorts, 'agent' | 'log' | 'reporter' | 'host' |
 const missedMax = 3
 
 /**
- * Every host of the roster, by name. `nowMs` by the machine's clock, which is `aheadMs` beyond the steady one. `told`: rows came
- * from others just now, so that a host's own clock says best when it spoke.
+ * Every host of the roster, by name. `nowMs` by the machine's clock, which is `aheadMs` beyond the steady one. `told`: of
+ * which hosts (keys in hex) others told what they had heard long ago, perhaps, so that the host's own clock says best when it spoke.
  */
-export function peersView(ports: FleetPorts, nowMs: number, aheadMs: number, told = false): PeerView[] {
+export function peersView(
+  ports: FleetPorts,
+  nowMs: number,
+  aheadMs: number,
+  told = (_host: string) => false,
+): PeerView[] {
   const { agent, log, reporter, host, connected } = ports
   const up = new Set<string>(connected())
   const roster = log.roster()
   const silentMs = missedMax * heartbeatMs(roster.length)
-  const heard = (row: Row | undefined) => {
+  const heard = (each: string, row: Row | undefined) => {
     if (row === undefined) return null
     const arrivedMs = row.heardMs + aheadMs
-    return told ? Math.min(arrivedMs, row.status.at) : arrivedMs
+    return told(each) ? Math.min(arrivedMs, row.status.at) : arrivedMs
   }
   return [...roster]
     .sort((a, b) => (a.name < b.name ? -1 : 1))
@@ -99,7 +104,7 @@ export function peersView(ports: FleetPorts, nowMs: number, aheadMs: number, tol
       const row = reporter.board.row(key)
       const said = row?.status
       const refused = said?.refused
-      const heardMs = heard(row)
+      const heardMs = heard(key, row)
       const [, kept = 0, repaired = 0, notKept = 0] = said?.steps ?? []
       const [repairs = 0, edits = 0, contested = 0] = said?.drift ?? []
       return {

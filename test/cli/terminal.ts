@@ -5,11 +5,13 @@ import { until } from '../../cli/demo-stage.ts'
 
 export class Terminal {
   readonly #child: ChildProcess
+  readonly #columns: number
   #output = ''
   #exit: number | undefined
 
   /** `command` is a line for the shell. */
   constructor(command: string, columns: number, rows: number, env: NodeJS.ProcessEnv) {
+    this.#columns = columns
     const line = `stty cols ${columns} rows ${rows}; ${command}`
     this.#child = spawn('script', ['-qec', line, '/dev/null'], { env, stdio: ['pipe', 'pipe', 'inherit'] })
     this.#child.stdout?.setEncoding('utf8').on('data', text => {
@@ -27,7 +29,7 @@ export class Terminal {
     return this.#exit
   }
   get screen(): Screen {
-    return screenOf(this.#output)
+    return screenOf(this.#output, this.#columns)
   }
 
   type(keys: string): void {
@@ -60,7 +62,7 @@ export interface Screen {
   readonly wraps: boolean
 }
 
-export function screenOf(output: string): Screen {
+export function screenOf(output: string, columns: number): Screen {
   const main: string[] = []
   let lines = main
   let [row, column] = [0, 0]
@@ -90,7 +92,8 @@ export function screenOf(output: string): Screen {
     else {
       const line = (lines[row] ?? '').padEnd(column)
       lines[row] = line.slice(0, column) + word + line.slice(column + 1)
-      column++
+      // Behind the last column there is no place: the cursor stays on it.
+      column = Math.min(column + 1, columns - 1)
     }
   }
   const trimmed = Array.from(lines, each => (each ?? '').trimEnd())

@@ -77,6 +77,8 @@ test('five hundred hosts in 80 × 24: those that need somebody first, the rest s
   picture = fiveHundred
   const at = watch(80, 24)
   const first = await at.shows('the sum', ({ lines }) => lines[22]?.includes('more below') === true)
+  // A line that fills the screen keeps its last character.
+  expect(first.lines[0]).toMatch(/^.{79}…$/)
   expect(first.lines.find(each => each.startsWith('host'))).toMatch(/^host18\.rack6.* FAILED/)
   at.type('G')
   const last = await at.shows('the end', ({ lines }) => /^5\d\d above$|^4\d\d above$/.test(lines[22] ?? ''))
