@@ -174,6 +174,9 @@ export class Agent {
         return this.#installed(input, nowMs)
       case 'ran':
         return this.#ran(input, nowMs)
+      // Nobody asks for it yet.
+      case 'surveyed':
+        return []
       case 'host':
         this.#reporter.host(input.drift, input.notKept, nowMs)
         return []

@@ -13,6 +13,7 @@ import type { LogEntry } from './log.ts'
 import type { Log } from './os-log.ts'
 import type { Clock, Durable, Installed, Quarantine, Repository, Store, Timers } from './ports.ts'
 import type { RunReport } from './report.ts'
+import type { Surveyor } from './survey.ts'
 
 /** What runs a release on this machine; os-host.ts makes one of the host engine. Never fails: failures are reports. */
 export interface Runner {
@@ -27,6 +28,7 @@ export interface DriverPorts {
   readonly durable: Durable
   readonly repository: Repository
   readonly runner: Runner | undefined
+  readonly survey: Surveyor
   readonly clock: Clock
   readonly timers: Timers
   readonly log: Log
@@ -61,6 +63,8 @@ const keepRowsMs = 10_000
 const queueMax = 10_000
 /** What one decision may add besides: a message of the largest size, each of its parts answered. */
 const effectsMax = 4 * limits.statusesPerMessage
+/** ms until a survey that failed is tried again. */
+const surveyAgainMs = 30_000
 /** Packs open at once: the one wanted, and those that were overtaken by it and are not over yet. */
 const quarantinesMax = 4
 
@@ -246,6 +250,9 @@ export class Driver {
       case 'apply':
         void this.#apply(effect.entry)
         return
+      case 'survey':
+        void this.#survey(effect)
+        return
       case 'recheck':
         carrier.recheck()
         return
@@ -379,6 +386,19 @@ export class Driver {
       ? await this.#ports.runner.run(entry)
       : ({ kind: 'wait', why: 'this peer runs nothing', steps: none, dirty: false } as const)
     this.feed({ kind: 'ran', entry: entry.id, report })
+  }
+
+  /** A disk that errs is asked again: until there is an answer, the host starts nothing of this release. */
+  async #survey(effect: Extract<Effect, { kind: 'survey' }>): Promise<void> {
+    try {
+      const surveyed = await this.#ports.survey(effect.entry, effect.stable)
+      if (surveyed !== undefined) this.feed(surveyed)
+    } catch (error) {
+      this.#failed('survey', error)
+      this.#ports.timers.after(surveyAgainMs, () => {
+        if (!this.#stopped) void this.#survey(effect)
+      })
+    }
   }
 }
 

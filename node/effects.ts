@@ -20,6 +20,7 @@ export type Input =
   /** A pack could not be stored or indexed: a full disk, no rights. */
   | { readonly kind: 'stuck'; readonly pack: string; readonly why: string }
   | { readonly kind: 'ran'; readonly entry: string; readonly report: RunReport }
+  | Surveyed
   /** What drift repair found since the last such input. */
   | { readonly kind: 'host'; readonly drift: DriftCounts; readonly notKept: number }
   | { readonly kind: 'pause'; readonly untilMs: number; readonly reason: string }
@@ -28,6 +29,16 @@ export type Input =
   /** An operator asked for another try here. */
   | { readonly kind: 'retry' }
   | { readonly kind: 'tick' }
+
+/** What a release changes for each host of its roster. */
+export interface Surveyed {
+  readonly kind: 'surveyed'
+  readonly entry: string
+  /** As asked; undefined too when the content of Stable is not held here, so that all steps of the release are new. */
+  readonly stable: string | undefined
+  /** By key in hex: names the change list, equal for equal lists; undefined: nothing changes for this host. */
+  readonly changes: ReadonlyMap<string, string | undefined>
+}
 
 /** Totals since the agent started: repairs made, kept edits in the store, targets given up as contested. */
 export interface DriftCounts {
@@ -53,6 +64,8 @@ export type Effect =
   | { readonly kind: 'serve'; readonly to: PeerId; readonly want: WantPack }
   /** Run the release's steps. Answered by `ran`. */
   | { readonly kind: 'apply'; readonly entry: LogEntry }
+  /** Find out whom a release (its pack is held) concerns, compared with Stable; ids of entries. Answered by `surveyed`. */
+  | { readonly kind: 'survey'; readonly entry: string; readonly stable: string | undefined }
   /** Who may connect has changed. */
   | { readonly kind: 'recheck' }
   /** The hosts that there are have changed. */

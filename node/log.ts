@@ -38,6 +38,8 @@ export interface ReleaseTerms {
   readonly source: string | undefined
   readonly content: string
   readonly language: number
+  /** Id of the trust entry whose roster counts. */
+  readonly trust: string
   readonly packs: readonly PackRef[]
   readonly soakMs: number
   readonly expiresMs: number
@@ -307,7 +309,11 @@ export class EntryLog {
   roster(): readonly Rostered[] {
     return this.#roster.hosts
   }
-  /** The same for the network. */
+  /** The roster of a trust version, by the id of its entry. */
+  rosterOf(trust: string): readonly Host[] {
+    return this.#chain.trustOf(trust as EntryId)?.roster ?? []
+  }
+  /** The newest one, for the network. */
   directory(): Directory {
     return this.#roster
   }
@@ -382,6 +388,7 @@ export class EntryLog {
           source: entry.source,
           content: entry.content,
           language: entry.language,
+          trust: entry.trust,
           packs: entry.packs,
           soakMs: entry.soakSeconds * 1000,
           expiresMs: timeMs(entry.expires),

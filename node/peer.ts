@@ -22,6 +22,7 @@ import type { Log } from './os-log.ts'
 import type { Clock, Durable, Repository, Store, Timers } from './ports.ts'
 import { Reporter } from './report.ts'
 import { Board, Counter } from './status.ts'
+import { openSurvey, type SurveyMemo } from './survey.ts'
 
 /** What a peer stands on. */
 export interface PeerPorts {
@@ -47,6 +48,8 @@ export interface PeerPorts {
   readonly codec?: Codec
   readonly readStatus?: typeof readStatus
   readonly reading?: Reading
+  /** What surveys have found out; default: this peer's own. */
+  readonly surveys?: SurveyMemo
 }
 
 export interface PeerOptions {
@@ -216,6 +219,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     durable,
     repository,
     runner: side?.runner,
+    survey: openSurvey({ entries, repository, memo: ports.surveys }),
     clock,
     timers: ports.timers,
     log,

@@ -2,6 +2,7 @@
 // functions; only bytes that are the very same, byte for byte, are known again, so whatever was changed on the way is read anew.
 import { type Codec, type Malformed, type Message, plainCodec } from '../gossip/message.ts'
 import { plainReading, type Reading } from '../node/log.ts'
+import type { SurveyMemo } from '../node/survey.ts'
 import { equal } from '../signing/bytes.ts'
 import { isBytes, isList } from '../signing/cbor.ts'
 import type { TrustVersion } from '../signing/chain.ts'
@@ -14,6 +15,7 @@ export interface Memory {
   readonly codec: Codec
   readonly readStatus: typeof readStatus
   readonly reading: Reading
+  readonly surveys?: SurveyMemo
 }
 
 export function memory(): Memory {
@@ -42,6 +44,7 @@ export function memory(): Memory {
       },
     },
     readStatus: rememberedStatus(),
+    surveys: new Map(),
     reading: {
       decodeEnvelope: remembered(decodeEnvelope),
       openEntry: remembered(plainReading.openEntry),

@@ -34,7 +34,7 @@ const arrows: Record<string, readonly string[]> = {
 
 /** Files named after somebody else's product, loops and mains do IO; all else in these folders is a core. */
 const rim =
-  /(^|\/)(libp2p|linux|level|git|os)(-[a-z0-9]+)?\.ts$|(^|\/)(apply|driver|foresee|legs|look|main|peer|providers|revert)\.ts$/
+  /(^|\/)(libp2p|linux|level|git|os)(-[a-z0-9]+)?\.ts$|(^|\/)(apply|driver|foresee|legs|look|main|peer|providers|revert|survey)\.ts$/
 const coreFolders = ['signing', 'gossip', 'node', 'node/host']
 
 interface Import {
