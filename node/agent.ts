@@ -1,14 +1,13 @@
 // The agent's core: ties log, spread, fetch, board and gates together. `handle(input, now) -> effects`, no clock, no
 // chance, no IO: the simulator runs this very code. driver.ts turns effects into deeds and deeds into inputs.
-import type { PeerId, Verdict } from '../gossip/carrier.ts'
-import { limits } from '../gossip/limits.ts'
+import type { PeerId } from '../gossip/carrier.ts'
 import { type Codec, type Hello, type Malformed, type Message, plainCodec } from '../gossip/message.ts'
 import { createSpread, type Holdings, noBoard, type SpreadInput } from '../gossip/spread.ts'
 import { hex, unhex } from '../signing/bytes.ts'
 import type { Admissions } from './admission.ts'
-import type { LogLevel } from './config.ts'
-import type { Effect, Input } from './effects.ts'
-import type { EntryLog, ReleaseEntry, Taken } from './log.ts'
+import { type Effect, type Input, log } from './effects.ts'
+import { Intake } from './intake.ts'
+import type { EntryLog, ReleaseEntry } from './log.ts'
 import type { Reporter } from './report.ts'
 import { type Decision, decide } from './rollout.ts'
 import { Supply, type SupplyEffect } from './supply.ts'
@@ -54,6 +53,7 @@ export class Agent {
   readonly #reporter: Reporter
   readonly #spread
   readonly #supply: Supply
+  readonly #intake: Intake
   readonly #codec: Codec
   readonly #failed: Set<string>
   readonly #heard = new Set<PeerId>()
@@ -79,9 +79,22 @@ export class Agent {
     this.#inForce = options.inForce
     this.#paused = options.paused
     this.#spread = createSpread(this.#holdings(), options.random, nowMs, options.role === 'operator')
-    const { held, log, quarantined, random } = options
+    const { held, quarantined, random } = options
     const holders = (sequence: number) => this.#spread.holders(sequence)
-    this.#supply = new Supply({ log, held, holders, random, quarantined })
+    this.#supply = new Supply({ log: options.log, held, holders, random, quarantined })
+    this.#intake = new Intake({
+      log: options.log,
+      reporter: options.reporter,
+      admissions: options.admissions,
+      codec: this.#codec,
+      send: (to, message) => this.#send(to, message),
+      changed: atMs => this.#tell({ kind: 'changed' }, atMs),
+      headOf: peer => this.headOf(peer),
+      accepted: (entry, from) => {
+        this.#announcer = from
+        if (entry.kind === 'release') this.#retry = undefined
+      },
+    })
   }
 
   /** `nowMs` by a clock that never jumps, by which all waiting goes; `wallMs` by the machine's, which says what has expired. */
@@ -154,18 +167,12 @@ export class Agent {
       case 'message': {
         const message = this.#codec.decode(input.bytes)
         const effects = input.gossip
-          ? this.#gossiped(input.from, message, nowMs)
+          ? this.#intake.gossiped(input.from, message, nowMs)
           : this.#direct(input.from, message, nowMs)
         return effects
       }
-      case 'submit': {
-        const taken = this.#log.take(input.envelope, { gap: false })
-        const effects = this.#taken(taken, undefined, nowMs)
-        const bytes = this.#codec.encode({ t: 'entry', entry: input.envelope })
-        if (taken.kind === 'accepted' && bytes.length <= limits.gossipBytes)
-          effects.push({ kind: 'publish', bytes })
-        return effects
-      }
+      case 'submit':
+        return this.#intake.submit(input.envelope, nowMs)
       case 'stuck':
         this.#supply.stuck(input.pack, input.why, nowMs)
         this.#reporter.changed()
@@ -199,31 +206,14 @@ export class Agent {
     }
   }
 
-  /** Gossip carries entries and orders; its answer decides whether neighbours pass it on. */
-  #gossiped(from: PeerId, message: Message | Malformed, nowMs: number): Effect[] {
-    const verdict = (each: Verdict): Effect => ({ kind: 'verdict', verdict: each })
-    if (message.t !== 'entry') return [verdict(message.t === 'malformed' ? 'reject' : 'ignore')]
-    const taken = this.#log.take(message.entry, { gap: false })
-    const effects = this.#taken(taken, from, nowMs)
-    switch (taken.kind) {
-      case 'accepted':
-      case 'fork':
-        return [verdict('accept'), ...effects]
-      case 'refused':
-        return [verdict(taken.hostile ? 'reject' : 'ignore'), ...effects]
-      default:
-        return [verdict('ignore'), ...effects]
-    }
-  }
-
   #direct(from: PeerId, message: Message | Malformed, nowMs: number): Effect[] {
     switch (message.t) {
       case 'malformed':
         return [log('warn', 'malformed message', { from, reason: message.reason })]
       case 'entry':
-        return this.#taken(this.#log.take(message.entry, { gap: false }), from, nowMs)
+        return this.#intake.entry(from, message.entry, nowMs)
       case 'entries':
-        return this.#entries(from, message, nowMs)
+        return this.#intake.entries(from, message, nowMs)
       case 'statuses': {
         const effects: Effect[] = []
         for (const pair of message.statuses) {
@@ -261,93 +251,6 @@ export class Agent {
         ]
       default:
         return this.#tell({ kind: 'message', from, message }, nowMs)
-    }
-  }
-
-  /** A part of a neighbour's log: the next part is asked for, or the one before where it is of another branch. */
-  #entries(from: PeerId, { entries, whole }: Extract<Message, { t: 'entries' }>, nowMs: number): Effect[] {
-    const before = this.#log.head()?.sequence ?? 0
-    const effects: Effect[] = []
-    for (const [at, envelope] of entries.entries()) {
-      const taken = this.#log.take(envelope, { gap: !whole })
-      if (taken.kind !== 'ahead') effects.push(...this.#taken(taken, from, nowMs))
-      if (at === 0 && whole) effects.push(...this.#askBefore(from, taken))
-      if (taken.kind === 'refused' || taken.kind === 'ahead') break
-    }
-    const head = this.#log.head()?.sequence ?? 0
-    if (head > before && (this.headOf(from) ?? 0) > head)
-      effects.push(...this.#send(from, { t: 'want', after: head }))
-    return effects
-  }
-
-  /**
-   * The first entry of a part is of another branch: where the branches part lies what both sides must see, and perhaps the entry
-   * that ends the fork. Goes back 1, 3, 7 … entries from our head: always below the part before, so this ends.
-   */
-  #askBefore(from: PeerId, first: Taken): Effect[] {
-    if (first.kind !== 'ahead' && first.kind !== 'fork') return []
-    const sequence = first.kind === 'ahead' ? first.sequence : first.entry.sequence
-    const head = this.#log.head()?.sequence ?? 0
-    if (sequence < 2 || sequence > head + 1) return []
-    return this.#send(from, { t: 'want', after: Math.max(0, 2 * sequence - 3 - head) })
-  }
-
-  /** What follows from the log's answer about one entry. */
-  #taken(taken: Taken, from: PeerId | undefined, nowMs: number): Effect[] {
-    switch (taken.kind) {
-      case 'accepted': {
-        const { entry, floor } = taken
-        const effects: Effect[] = [
-          { kind: 'keep', entry, floor },
-          log('info', 'entry accepted', {
-            sequence: entry.sequence,
-            id: entry.id,
-            kind: entry.kind,
-            signer: entry.signer,
-          }),
-        ]
-        if (entry.kind === 'trust') {
-          this.#reporter.rosterChanged()
-          this.#options.admissions.forget()
-          effects.push({ kind: 'recheck' }, { kind: 'enrol', roster: this.#log.directory() })
-        }
-        this.#announcer = from
-        if (entry.kind === 'release') this.#retry = undefined
-        this.#reporter.changed()
-        return [...effects, ...this.#tell({ kind: 'changed' }, nowMs)]
-      }
-      case 'ahead':
-        // The parent is not here yet: ask for the chain, gossip will not offer this again.
-        return from === undefined
-          ? []
-          : this.#send(from, {
-              t: 'want',
-              after: Math.max(0, Math.min(this.#log.head()?.sequence ?? 0, taken.sequence - 2)),
-            })
-      case 'fork':
-        this.#reporter.changed()
-        return [
-          { kind: 'keep-fork', entry: taken.entry },
-          log('error', 'fork', {
-            sequence: taken.entry.sequence,
-            id: taken.entry.id,
-            signer: taken.entry.signer,
-            frozen: taken.frozen,
-          }),
-        ]
-      case 'refused':
-        this.#reporter.changed()
-        return [
-          log('warn', 'entry refused', {
-            code: taken.code,
-            detail: taken.detail,
-            from,
-            sequence: taken.sequence,
-            id: taken.id,
-          }),
-        ]
-      case 'known':
-        return []
     }
   }
 
@@ -491,8 +394,4 @@ export class Agent {
       peersToShare: () => this.#options.peersToShare(),
     }
   }
-}
-
-function log(level: LogLevel, event: string, data?: Readonly<Record<string, unknown>>): Effect {
-  return { kind: 'log', level, event, ...(data && { data }) }
 }

@@ -77,3 +77,7 @@ export type Effect =
       readonly event: string
       readonly data?: Readonly<Record<string, unknown>>
     }
+
+export function log(level: LogLevel, event: string, data?: Readonly<Record<string, unknown>>): Effect {
+  return { kind: 'log', level, event, ...(data && { data }) }
+}

@@ -13,6 +13,8 @@ export interface GateInput extends Known {
   readonly promoted?: number
   /** The reason of a HALT seen before: it stays until an operator clears it. */
   readonly halted?: string
+  /** Why nothing more opens, if so: an operator's halt, a fork, expiry. What is open stays so. */
+  readonly shut?: string
   /** The label of `Serial:`, for reasons. */
   readonly serial?: string
   /** The host that asks; without it the answer is about the release alone. */
@@ -100,12 +102,14 @@ function nextOf(
     const panel = now?.panel ?? { members: [], absent: [], end: from }
     return { stage, granted: more, upTo: endOf(from, more, panel, stages[stage - 1]!, hosts), atMs: nowMs }
   }
+  const missing = begun.find(each => each.end > standings.open)
+  const say = (reason: string, untilMs?: number): Answer => ({ kind: 'hold', reason, untilMs })
+  if ((!isOver || missing) && input.shut !== undefined)
+    return say(`stage ${Math.min(stage, stages.length)} holds: ${input.shut}`)
   if (!isOver && stage <= (input.promoted ?? 0)) return grantOf(size)
 
   const count = countOf(begun, standings)
   const failed = count.failed + count['timed out']
-  const missing = begun.find(each => each.end > standings.open)
-  const say = (reason: string, untilMs?: number): Answer => ({ kind: 'hold', reason, untilMs })
   const needed = hearingMin(roster.enrolled)
   if ((!isOver || missing) && roster.heard < needed)
     return say(

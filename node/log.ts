@@ -41,7 +41,20 @@ export interface ReleaseTerms {
   /** Id of the trust entry whose roster counts. */
   readonly trust: string
   readonly packs: readonly PackRef[]
+  /** Id of the release that was last seen complete: what this one is compared with. */
+  readonly stable: string | undefined
+  /** Id of the release whose order its hosts go in; undefined: its own. */
+  readonly seed: string | undefined
+  /** Cumulative host counts, the last one all. */
+  readonly stages: readonly number[]
   readonly soakMs: number
+  readonly windowMs: number
+  readonly deadlineMs: number
+  /** Basis points. */
+  readonly risk: number
+  readonly liars: number
+  /** The label whose values' hosts go one after another. */
+  readonly serial: string | undefined
   readonly expiresMs: number
 }
 
@@ -309,9 +322,9 @@ export class EntryLog {
   roster(): readonly Rostered[] {
     return this.#roster.hosts
   }
-  /** The roster of a trust version, by the id of its entry. */
-  rosterOf(trust: string): readonly Host[] {
-    return this.#chain.trustOf(trust as EntryId)?.roster ?? []
+  /** The roster of the trust version that a release names. */
+  rosterOf({ release }: ReleaseEntry): readonly Host[] {
+    return this.#chain.trustOf(release.trust as EntryId)?.roster ?? []
   }
   /** The newest one, for the network. */
   directory(): Directory {
@@ -390,7 +403,15 @@ export class EntryLog {
           language: entry.language,
           trust: entry.trust,
           packs: entry.packs,
+          stable: entry.stable,
+          seed: entry.seed,
+          stages: entry.stages,
           soakMs: entry.soakSeconds * 1000,
+          windowMs: entry.windowSeconds * 1000,
+          deadlineMs: entry.deadlineSeconds * 1000,
+          risk: entry.riskBasisPoints,
+          liars: entry.liarsBasisPoints,
+          serial: entry.serial,
           expiresMs: timeMs(entry.expires),
         },
       }),

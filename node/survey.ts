@@ -34,8 +34,7 @@ export function openSurvey(ports: {
     const entry = id === undefined ? undefined : entries.byId(id)
     return isRelease(entry) && repository.held().includes(entry.release.commit) ? entry : undefined
   }
-  const unread = (entry: ReleaseEntry) =>
-    unreadOf(repository, entry.release.commit, entries.rosterOf(entry.release.trust))
+  const unread = (entry: ReleaseEntry) => unreadOf(repository, entry.release.commit, entries.rosterOf(entry))
   return async (id, stableId) => {
     const [stable, release] = [held(stableId), held(id)]
     if (release === undefined) return undefined
