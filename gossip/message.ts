@@ -33,6 +33,13 @@ export interface WantPack {
   readonly length: number
 }
 
+/** Connect to the sender anew and say the nonce, again and again until it answers, for so many ms. */
+export interface WantKnock {
+  readonly t: 'want-knock'
+  readonly nonce: Uint8Array
+  readonly ms: number
+}
+
 export interface Part {
   readonly t: 'part'
   readonly pack: Uint8Array
@@ -61,6 +68,8 @@ export type Message =
       readonly answer: boolean
     }
   | { readonly t: 'statuses'; readonly statuses: readonly StatusPair[] }
+  | WantKnock
+  | { readonly t: 'knock'; readonly nonce: Uint8Array }
   | { readonly t: 'peers'; readonly peers: readonly (readonly [string, readonly string[]])[] }
 
 /** What a decoder answers for bytes that are not a message; `reason` names the field. */
@@ -218,6 +227,12 @@ function message(from: CborMap): Message {
         size: uint(from['size'], 'size'),
         bytes: blob(from['bytes'], 'bytes', limits.packPartBytes),
       }
+    case 'want-knock': {
+      const nonce = blob(from['nonce'], 'nonce', limits.nonceBytes, true)
+      return { t, nonce, ms: uint(from['ms'], 'ms', limits.knockForMs) }
+    }
+    case 'knock':
+      return { t, nonce: blob(from['nonce'], 'nonce', limits.nonceBytes, true) }
     case 'no-pack':
       return { t, pack: digest(from['pack'], 'pack') }
     default:
