@@ -108,6 +108,8 @@ export const limits = {
   hosts: 10_000,
   statusesPerMessage: 500,
   statusesBytes: 64 * KiB,
+  /** Statuses in one gossiped message: a host gossips its own, one at a time; room for later. */
+  statusesGossiped: 8,
   /** ms between batches of statuses to one neighbour, and neighbours that get one. */
   statusBatchMs: 1_000,
   statusFanout: 3,

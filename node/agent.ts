@@ -4,12 +4,17 @@ import type { PeerId } from '../gossip/carrier.ts'
 import { type Codec, type Hello, type Malformed, type Message, plainCodec } from '../gossip/message.ts'
 import { createSpread, type Holdings, noBoard, type SpreadInput } from '../gossip/spread.ts'
 import { hex, unhex } from '../signing/bytes.ts'
+import { peerKey } from '../signing/keys.ts'
 import type { Admissions } from './admission.ts'
+import { Aftermath, readSaid } from './aftermath.ts'
+import { Course } from './course.ts'
 import { type Effect, type Input, log } from './effects.ts'
+import { Hearing } from './hearing.ts'
 import { Intake } from './intake.ts'
 import type { EntryLog, ReleaseEntry } from './log.ts'
 import type { Reporter } from './report.ts'
 import { type Decision, decide } from './rollout.ts'
+import { type StageOrders, Stages, type TurnsMaker } from './stages.ts'
 import { Supply, type SupplyEffect } from './supply.ts'
 
 /**
@@ -37,6 +42,14 @@ export interface AgentOptions {
   readonly admissions: Admissions
   readonly hello: () => Hello
   readonly peersToShare: () => readonly (readonly [string, readonly string[]])[]
+  /** This host's key in hex. */
+  readonly self: string
+  /** Of the machine, new at each boot. */
+  readonly boot: Uint8Array
+  /** Records of an earlier life (stages-record.ts, aftermath.ts). */
+  readonly stages?: Uint8Array | undefined
+  readonly said?: Uint8Array | undefined
+  readonly turns?: TurnsMaker | undefined
   /** Bytes of a pack that lie in quarantine from an earlier life. */
   readonly quarantined: (pack: string) => number
   /** Default: the plain one. */
@@ -46,6 +59,7 @@ export interface AgentOptions {
 /** ms after a run that answered WAIT; doubled each time up to the second number. */
 const retryMs = { first: 15_000, most: 600_000 } as const
 const noId = new Uint8Array(32)
+const noOrders: StageOrders = { promoted: 0, without: new Set(), attemptOf: () => 1 }
 
 export class Agent {
   readonly #options: AgentOptions
@@ -54,6 +68,10 @@ export class Agent {
   readonly #spread
   readonly #supply: Supply
   readonly #intake: Intake
+  readonly #stages: Stages
+  readonly #aftermath: Aftermath
+  readonly #hearing: Hearing
+  readonly #course: Course
   readonly #codec: Codec
   readonly #failed: Set<string>
   readonly #heard = new Set<PeerId>()
@@ -66,6 +84,7 @@ export class Agent {
   #retry: { atMs: number; pauseMs: number } | undefined
   #paused: { untilMs: number; reason: string } | undefined
   #decision: Decision | undefined
+  #nowMs: number
   /** Who brought the newest entry: asked first for its pack. */
   #announcer: PeerId | undefined
 
@@ -93,17 +112,39 @@ export class Agent {
       accepted: (entry, from) => {
         this.#announcer = from
         if (entry.kind === 'release') this.#retry = undefined
+        else this.#stages.rosterChanged(this.#nowMs)
       },
+    })
+    this.#nowMs = nowMs
+    const { log, reporter, self, boot, statuses, turns } = options
+    this.#stages = new Stages({
+      ...{ log, self, turns, board: reporter.board, record: options.stages },
+      orders: () => noOrders,
+      connected: () => this.#connected(),
+      hearsFew: statuses === 'own',
+    })
+    this.#aftermath = new Aftermath({ log, reporter, boot }, readSaid(options.said))
+    this.#hearing = new Hearing({
+      ...{ reporter, stages: this.#stages },
+      passOn: (host, from, atMs) => {
+        if (this.#spreads) this.#spread.handle({ kind: 'status', host, from }, atMs)
+      },
+    })
+    this.#course = new Course({
+      ...{ log, random, supply: this.#supply, stages: this.#stages, aftermath: this.#aftermath },
+      hasFailed: ({ id }) => this.#failed.has(id),
     })
   }
 
   /** `nowMs` by a clock that never jumps, by which all waiting goes; `wallMs` by the machine's, which says what has expired. */
   handle(input: Input, nowMs: number, wallMs = nowMs): Effect[] {
     this.#aheadMs = wallMs - nowMs
+    this.#nowMs = nowMs
     const effects = this.#take(input, nowMs)
     if (this.#options.role === 'operator') return effects
     this.#pursue(effects, nowMs)
     this.#report(effects, nowMs)
+    effects.push(...this.#stages.keep(this.#aheadMs), ...this.#aftermath.keep(nowMs))
     return effects
   }
 
@@ -115,6 +156,7 @@ export class Agent {
       this.#spread.wakeMs(),
       this.#reporter.wakeMs() ?? never,
       this.#supply.wakeMs() ?? never,
+      this.#course.wakeMs() ?? never,
       held ?? never,
     )
   }
@@ -132,6 +174,10 @@ export class Agent {
   }
   get paused(): { untilMs: number; reason: string } | undefined {
     return this.#paused
+  }
+  /** The newest release on its way through the fleet, as this host sees it. */
+  progress(): ReturnType<Stages['progress']> {
+    return this.#stages.progress(this.#course.shut, this.#nowMs)
   }
   fetching(): readonly { pack: string; size: number; offset: number }[] {
     return this.#supply.progress()
@@ -166,10 +212,10 @@ export class Agent {
         return [...this.#tell(input, nowMs), ...this.#supplied(this.#supply.handle(input, nowMs))]
       case 'message': {
         const message = this.#codec.decode(input.bytes)
-        const effects = input.gossip
-          ? this.#intake.gossiped(input.from, message, nowMs)
-          : this.#direct(input.from, message, nowMs)
-        return effects
+        if (!input.gossip) return this.#direct(input.from, message, nowMs)
+        return message.t === 'statuses'
+          ? this.#hearing.gossiped(input.from, message.statuses, nowMs)
+          : this.#intake.gossiped(input.from, message, nowMs)
       }
       case 'submit':
         return this.#intake.submit(input.envelope, nowMs)
@@ -183,7 +229,15 @@ export class Agent {
         return this.#ran(input, nowMs)
       // Nobody asks for it yet.
       case 'surveyed':
+        this.#stages.surveyed(input.entry, input.changes, nowMs)
         return []
+      case 'acting':
+        this.#reporter.acting(input.entry)
+        return []
+      case 'checked':
+        return this.#checked(input)
+      case 'reverted':
+        return this.#reverted(input)
       case 'host':
         this.#reporter.host(input.drift, input.notKept, nowMs)
         return []
@@ -197,6 +251,7 @@ export class Agent {
       case 'retry':
         this.#retry = undefined
         this.#reporter.lookedAfter()
+        this.#aftermath.retry()
         this.#failed.clear()
         return [{ kind: 'remember', failed: [] }]
       case 'tick':
@@ -214,25 +269,8 @@ export class Agent {
         return this.#intake.entry(from, message.entry, nowMs)
       case 'entries':
         return this.#intake.entries(from, message, nowMs)
-      case 'statuses': {
-        const effects: Effect[] = []
-        for (const pair of message.statuses) {
-          const taken = this.#reporter.take(pair, nowMs)
-          if (taken.kind === 'new') {
-            effects.push({ kind: 'board', host: taken.host, pair })
-            // A status is only noted: it goes out with the next batch.
-            if (this.#spreads) this.#spread.handle({ kind: 'status', host: taken.host, from }, nowMs)
-          }
-          if (taken.kind === 'twins')
-            effects.push(log('warn', 'two statuses under one counter', { host: taken.host }))
-          // Who passes on one that is not good has checked none: the rest is not looked at, nor told line by line.
-          if (taken.kind === 'bad') {
-            effects.push(log('warn', 'bad status', { from }))
-            break
-          }
-        }
-        return effects
-      }
+      case 'statuses':
+        return this.#hearing.batch(from, message.statuses, nowMs)
       case 'peers':
         return message.peers.map(([peer, addresses]) => ({ kind: 'learn', peer, addresses }))
       case 'want-pack':
@@ -254,9 +292,24 @@ export class Agent {
     }
   }
 
+  /** Keys in hex of the hosts that are connected and have spoken. */
+  *#connected(): Iterable<string> {
+    for (const peer of this.#heard) {
+      const key = peerKey(peer)
+      if (key !== undefined) yield hex(key)
+    }
+  }
+
   #installed(input: Extract<Input, { kind: 'installed' }>, nowMs: number): Effect[] {
     const { entry, pack, result } = input
-    const { effects, condemned } = this.#supply.installed(entry, pack, result, this.#inForce, nowMs)
+    const { effects, condemned } = this.#supply.installed(
+      entry,
+      pack,
+      result,
+      this.#inForce,
+      this.#aftermath.needs(),
+      nowMs,
+    )
     const out = this.#supplied(effects)
     if (result.kind === 'installed') return [...out, ...this.#tell({ kind: 'changed' }, nowMs)]
     if (condemned) this.#log.refuse(entry, result.code, result.detail)
@@ -279,6 +332,7 @@ export class Agent {
     const effects: Effect[] = [log(report.kind === 'failed' ? 'error' : 'info', 'run ended', data)]
     switch (report.kind) {
       case 'applied':
+        this.#aftermath.applied(this.#inForce)
         this.#inForce = input.entry
         this.#retry = undefined
         return effects
@@ -293,17 +347,41 @@ export class Agent {
     }
   }
 
-  /** Goes after the newest release: get its pack, then run it when every gate is open. */
+  /** The CHECKs of what soaks here were asked: one that fails is a failure of the release. */
+  #checked({ entry, why }: Extract<Input, { kind: 'checked' }>): Effect[] {
+    const soaks = this.#reporter.soaks === entry
+    this.#reporter.checked(entry, why === undefined)
+    if (why === undefined || !soaks || entry !== this.#inForce) return []
+    this.#reporter.fell(why)
+    this.#failed.add(entry)
+    const sequence = this.#log.byId(entry)?.sequence
+    return [
+      { kind: 'remember', failed: [...this.#failed].slice(-64) },
+      log('error', 'a CHECK fails in the soak', { sequence, why }),
+    ]
+  }
+
+  #reverted({ entry, to, report }: Extract<Input, { kind: 'reverted' }>): Effect[] {
+    this.#running = undefined
+    if (report.kind === 'applied') this.#inForce = to
+    this.#reporter.wentBack(entry, report)
+    const { kind: outcome, why } = report
+    return [log(outcome === 'applied' ? 'info' : 'error', 'went back', { outcome, ...(why && { why }) })]
+  }
+
+  /** Goes after the newest release: get its pack, then run it when every gate is open. A blank host takes Stable first. */
   #pursue(effects: Effect[], nowMs: number): void {
-    const target = this.#log.release()
-    if (target !== undefined && this.#log.refusalOf(target.id) === undefined)
-      effects.push(...this.#supplied(this.#supply.seek(target, this.#announcer, nowMs)))
+    this.#course.set({ inForce: this.#inForce, nowMs, wallMs: nowMs + this.#aheadMs })
+    const { target, sought } = this.#course
+    const announcer = sought?.id === this.#log.release()?.id ? this.#announcer : undefined
+    if (sought !== undefined) effects.push(...this.#supplied(this.#supply.seek(sought, announcer, nowMs)))
+    effects.push(...this.#course.survey(nowMs), ...this.#back(), ...this.#aftermath.check(nowMs))
     const before = this.#decision?.kind === 'hold' ? this.#decision.gate : undefined
     const decision = this.#decide(target, nowMs)
     this.#decision = decision
     if (decision.kind === 'go' && target !== undefined) {
       this.#running = target.id
-      this.#reporter.started(target.id)
+      this.#reporter.started(target.id, noOrders.attemptOf(this.#options.self))
       const { sequence, id } = target
       effects.push({ kind: 'apply', entry: target }, log('info', 'run started', { sequence, id }))
     } else if (decision.kind === 'hold' && decision.gate !== before) {
@@ -312,7 +390,18 @@ export class Agent {
     }
   }
 
+  /** What is in force here has failed: the way back. */
+  #back(): Effect[] {
+    const inForce = this.#inForce
+    if (inForce === undefined || this.#running !== undefined || !this.#failed.has(inForce)) return []
+    const effects = this.#aftermath.back(inForce)
+    if (effects.length > 0) this.#running = inForce
+    return effects
+  }
+
   #decide(target: ReleaseEntry | undefined, nowMs: number): Decision {
+    const turn = () => this.#course.turn(nowMs)
+    const opened = this.#inForce === undefined || this.#stages.isOpen()
     return decide(
       {
         target,
@@ -321,11 +410,14 @@ export class Agent {
         pausedUntilMs: this.#paused && this.#paused.untilMs - this.#aheadMs,
         cloned: this.#reporter.cloned,
         dirty: this.#reporter.dirty,
-        refusal: target && this.#log.hold(target.id, this.#inForce === undefined, nowMs + this.#aheadMs),
+        refusal: target && this.#log.hold(target.id, opened, nowMs + this.#aheadMs),
         peersToHear: this.#peersToHear(),
         failed: target !== undefined && this.#failed.has(target.id),
         held: target !== undefined && this.#supply.holds(target),
         trouble: this.#supply.trouble,
+        get stage() {
+          return turn()
+        },
         retryMs: this.#retry?.atMs,
       },
       nowMs,
@@ -360,6 +452,13 @@ export class Agent {
     if (said === undefined) return
     if (said.reserve !== undefined) effects.push({ kind: 'reserve', counter: said.reserve })
     if (this.#spreads) this.#spread.handle({ kind: 'status', host: said.host }, nowMs)
+    const { status, pair } = this.#reporter.board.row(said.host) ?? {}
+    if (status === undefined || pair === undefined) return
+    const isNews = this.#stages.take(said.host, status, pair, nowMs)
+    const { state } = status
+    if (!isNews || state === undefined || state === 'WAIT' || state === 'APPLIED') return
+    if (this.#stages.tells(state))
+      effects.push({ kind: 'publish', bytes: this.#codec.encode({ t: 'statuses', statuses: [pair] }) })
   }
 
   #tell(input: SpreadInput | Extract<Input, { kind: 'up' | 'down' | 'tick' }>, nowMs: number): Effect[] {

@@ -17,7 +17,12 @@ import type { Surveyor } from './survey.ts'
 
 /** What runs a release on this machine; os-host.ts makes one of the host engine. Never fails: failures are reports. */
 export interface Runner {
-  run(entry: LogEntry): Promise<RunReport>
+  /** `acting` is called once, when it is about to change something. */
+  run(entry: LogEntry, acting?: () => void): Promise<RunReport>
+  /** Asks the CHECKs of what is in force once; answers with the first that fails, in words. Never fails itself. */
+  check?(): Promise<string | undefined>
+  /** Brings `to` in force again, or undefined: what was before the first release. */
+  revert?(from: LogEntry, to: LogEntry | undefined): Promise<RunReport>
 }
 
 export interface DriverPorts {
@@ -53,6 +58,10 @@ export const keys = {
   /** The last status of a host, by its key in hex. */
   board: (host: string) => `board/${host}`,
   book: 'book',
+  /** How far a release has come, by its entry's id. */
+  stages: (id: string) => `stages/${id}`,
+  /** What this host last said of a release. */
+  said: 'said',
 } as const
 
 /** Least ms until the next tick: a core that wants one at once must not fill the loop. */
@@ -250,6 +259,19 @@ export class Driver {
       case 'apply':
         void this.#apply(effect.entry)
         return
+      case 'check':
+        void this.#check(effect.entry)
+        return
+      case 'revert':
+        void this.#revert(effect)
+        return
+      case 'keep-stages':
+        return this.#keepStages(effect)
+      case 'keep-said':
+        this.#ports.store
+          .batch([{ type: 'put', key: keys.said, value: effect.record }], { durable: false })
+          .catch(error => this.#failed('said', error))
+        return
       case 'survey':
         void this.#survey(effect)
         return
@@ -383,9 +405,31 @@ export class Driver {
   async #apply(entry: LogEntry): Promise<void> {
     const none = { declared: 0, kept: 0, repaired: 0, notKept: 0 }
     const report = this.#ports.runner
-      ? await this.#ports.runner.run(entry)
+      ? await this.#ports.runner.run(entry, () => this.feed({ kind: 'acting', entry: entry.id }))
       : ({ kind: 'wait', why: 'this peer runs nothing', steps: none, dirty: false } as const)
     this.feed({ kind: 'ran', entry: entry.id, report })
+  }
+
+  async #check(entry: string): Promise<void> {
+    const why = await this.#ports.runner?.check?.()
+    this.feed({ kind: 'checked', entry, why })
+  }
+
+  async #revert({ entry, to }: Extract<Effect, { kind: 'revert' }>): Promise<void> {
+    const none = { declared: 0, kept: 0, repaired: 0, notKept: 0 }
+    const report = (await this.#ports.runner?.revert?.(entry, to)) ?? {
+      ...{ kind: 'wait' as const, why: 'this host cannot go back', steps: none, dirty: false },
+    }
+    this.feed({ kind: 'reverted', entry: entry.id, to: to?.id, report })
+  }
+
+  /** Those of other releases go. */
+  async #keepStages({ entry, record, durable }: Extract<Effect, { kind: 'keep-stages' }>): Promise<void> {
+    const { store } = this.#ports
+    const kept = await store.range({ from: 'stages/', before: 'stages0', limit: 16 })
+    const others = kept.filter(([key]) => key !== keys.stages(entry))
+    const gone = others.map(([key]) => ({ type: 'del', key }) as const)
+    await store.batch([...gone, { type: 'put', key: keys.stages(entry), value: record }], { durable })
   }
 
   /** A disk that errs is asked again: until there is an answer, the host starts nothing of this release. */

@@ -2,10 +2,12 @@
 import type { Directory, PeerId, Verdict } from '../gossip/carrier.ts'
 import type { StatusPair, WantPack } from '../gossip/message.ts'
 import type { Point } from '../signing/chain.ts'
+import type { AftermathEffect } from './aftermath.ts'
 import type { LogLevel } from './config.ts'
 import type { LogEntry } from './log.ts'
 import type { Installed } from './ports.ts'
 import type { RunReport } from './report.ts'
+import type { StagesEffect } from './stages.ts'
 import type { SupplyEffect } from './supply.ts'
 
 export type Input =
@@ -20,6 +22,17 @@ export type Input =
   /** A pack could not be stored or indexed: a full disk, no rights. */
   | { readonly kind: 'stuck'; readonly pack: string; readonly why: string }
   | { readonly kind: 'ran'; readonly entry: string; readonly report: RunReport }
+  /** The run of a release is about to change something: what came before was only preparing. */
+  | { readonly kind: 'acting'; readonly entry: string }
+  /** The CHECKs of what is in force were asked; `why`: the first that fails, in words. */
+  | { readonly kind: 'checked'; readonly entry: string; readonly why: string | undefined }
+  /** The host went back from a release, or could not. */
+  | {
+      readonly kind: 'reverted'
+      readonly entry: string
+      readonly to: string | undefined
+      readonly report: RunReport
+    }
   | Surveyed
   /** What drift repair found since the last such input. */
   | { readonly kind: 'host'; readonly drift: DriftCounts; readonly notKept: number }
@@ -64,8 +77,8 @@ export type Effect =
   | { readonly kind: 'serve'; readonly to: PeerId; readonly want: WantPack }
   /** Run the release's steps. Answered by `ran`. */
   | { readonly kind: 'apply'; readonly entry: LogEntry }
-  /** Find out whom a release (its pack is held) concerns, compared with Stable; ids of entries. Answered by `surveyed`. */
-  | { readonly kind: 'survey'; readonly entry: string; readonly stable: string | undefined }
+  | StagesEffect
+  | AftermathEffect
   /** Who may connect has changed. */
   | { readonly kind: 'recheck' }
   /** The hosts that there are have changed. */

@@ -14,6 +14,7 @@ import { higherFloor, readFloor } from '../signing/floor.ts'
 import { peerKey } from '../signing/keys.ts'
 import { readStatus, type Status, signStatus } from '../signing/status.ts'
 import { Admissions } from './admission.ts'
+import { readSaid } from './aftermath.ts'
 import { Agent, type Statuses } from './agent.ts'
 import { language, version } from './config.ts'
 import { Driver, type DriverPorts, decodeBook, files, keys, type Runner } from './driver.ts'
@@ -21,6 +22,7 @@ import { EntryLog, type Reading } from './log.ts'
 import type { Log } from './os-log.ts'
 import type { Clock, Durable, Repository, Store, Timers } from './ports.ts'
 import { Reporter } from './report.ts'
+import type { TurnsMaker } from './stages.ts'
 import { Board, Counter } from './status.ts'
 import { openSurvey, type SurveyMemo } from './survey.ts'
 
@@ -48,6 +50,8 @@ export interface PeerPorts {
   readonly codec?: Codec
   readonly readStatus?: typeof readStatus
   readonly reading?: Reading
+  /** Who knows turns that others have made of the same; default: nobody. */
+  readonly turns?: TurnsMaker
   /** What surveys have found out; default: this peer's own. */
   readonly surveys?: SurveyMemo
 }
@@ -131,6 +135,12 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     },
     rostered: each => (statuses !== 'own' || each === host) && entries.host(each) !== undefined,
   })
+  let driver: Driver | undefined
+  const side = await options.host?.({
+    repository,
+    entries,
+    report: (drift, notKept) => driver?.feed({ kind: 'host', drift, notKept }),
+  })
   const reporter = new Reporter({
     board,
     counter: new Counter(await readNumber(durable, files.counter)),
@@ -146,28 +156,24 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     hosts: () => entries.roster().length,
     rostered: () => role === 'host' && entries.host(host) !== undefined,
     random,
+    checks: side?.runner.check !== undefined,
   })
   for (const [, value] of await store.range({ from: 'board/', before: 'board0', limit: limits.hosts })) {
     const signed = open(decode(value))
     // By the reporter, which must speak above what this host has said, also when the counter's file was damaged.
-    if (!isRefusal(signed)) reporter.take([signed.body, signed.signature], clock.steady())
+    if (!isRefusal(signed)) reporter.take([signed.body, signed.signature], undefined, signed)
   }
-  let driver: Driver | undefined
-  const side = await options.host?.({
-    repository,
-    entries,
-    report: (drift, notKept) => driver?.feed({ kind: 'host', drift, notKept }),
-  })
   if (side?.inForce !== undefined) {
     const { entry, declared, notKept } = side.inForce
-    const soakMs = entries.byId(entry)?.release?.soakMs ?? 0
-    reporter.resume(
-      entry,
-      { declared, kept: declared - notKept, repaired: 0, notKept },
-      side.dirty,
-      soakMs,
-      clock.steady(),
-    )
+    const steps = { declared, kept: declared - notKept, repaired: 0, notKept }
+    reporter.inForce(entry, steps, side.dirty, soakMsOf(entries, entry), clock.steady())
+  }
+  const saidBytes = await store.get(keys.said)
+  const said = readSaid(saidBytes)
+  const failed = await readLines(durable, files.failed)
+  if (said !== undefined) {
+    const soakMs = soakMsOf(entries, said.said.entry)
+    reporter.resume(said.said, equal(said.boot, boot), soakMs, clock.steady())
   }
   const carrier = await ports.carrier(decodeBook(await store.get(keys.book)))
   const admissions = new Admissions({
@@ -188,7 +194,12 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
       statuses,
       inForce: side?.inForce?.entry,
       paused: side?.paused,
-      failed: await readLines(durable, files.failed),
+      failed,
+      self: host,
+      boot,
+      stages: (await store.range({ from: 'stages/', before: 'stages0', limit: 1 }))[0]?.[1],
+      said: saidBytes,
+      turns: ports.turns,
       held: new Set(repository.held()),
       // A new host has no floor either, but nothing else: it goes by the checkpoint of its join string.
       peersToHear: floor.lost && (restored > 0 || side?.inForce !== undefined) ? peersToHear : 0,
@@ -240,6 +251,8 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     },
   }
 }
+
+const soakMsOf = (entries: EntryLog, id: string) => entries.byId(id)?.release?.soakMs ?? 0
 
 const keyOf = (peer: PeerId): string | undefined => {
   const key = peerKey(peer)

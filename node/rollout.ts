@@ -1,5 +1,5 @@
-// Core: may this host take the newest release now? An ordered list of gates, each of which says in words why not. Here
-// every release opens for all hosts at once (`Stages: N`); stages and evidence become further gates of the list.
+// Core: may this host take the newest release now? An ordered list of gates, each of which says in words why not. What the fleet
+// says of the release is one of them, and left to stages.ts.
 
 /** What the gates look at; facts only, gathered by the agent. */
 export interface Situation {
@@ -27,6 +27,8 @@ export interface Situation {
   readonly held: boolean
   /** Why this machine could not store the pack. */
   readonly trouble: string | undefined
+  /** Why the release's stages do not let this host start yet; worked out only when it is asked for. */
+  readonly stage: { readonly reason: string; readonly untilMs?: number } | undefined
   /** Set after a run that answered WAIT. */
   readonly retryMs: number | undefined
 }
@@ -41,6 +43,7 @@ export type Gate =
   | 'refused'
   | 'failed'
   | 'pack'
+  | 'stage'
   | 'wait'
 
 export type Decision =
@@ -78,6 +81,7 @@ const gates: readonly (readonly [Gate, Check])[] = [
         ? undefined
         : `its pack ${at.trouble === undefined ? 'is not here yet' : `could not be stored: ${at.trouble}`}`,
   ],
+  ['stage', at => at.stage?.reason],
   [
     'wait',
     (at, nowMs) => (at.retryMs !== undefined && nowMs < at.retryMs ? 'it will be prepared again' : undefined),
@@ -92,8 +96,21 @@ export function decide(at: Situation, nowMs: number): Decision {
   for (const [gate, shut] of gates) {
     const reason = shut(at, nowMs)
     if (reason === undefined) continue
-    const untilMs = gate === 'wait' ? at.retryMs : gate === 'paused' ? at.pausedUntilMs : undefined
+    const untilMs = untilOf(gate, at)
     return { kind: 'hold', gate, reason, ...(untilMs !== undefined && { untilMs }) }
   }
   return { kind: 'go' }
+}
+
+function untilOf(gate: Gate, at: Situation): number | undefined {
+  switch (gate) {
+    case 'wait':
+      return at.retryMs
+    case 'paused':
+      return at.pausedUntilMs
+    case 'stage':
+      return at.stage?.untilMs
+    default:
+      return undefined
+  }
 }

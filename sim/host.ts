@@ -317,9 +317,10 @@ export class SimHost implements Watched {
   #runner(side: Side, life: Life) {
     const { emit } = this.#world
     return {
-      run: async (entry: LogEntry) => {
+      ...side.runner,
+      run: async (entry: LogEntry, acting?: () => void) => {
         emit({ kind: 'run', host: this, entry })
-        const report = await side.runner.run(entry)
+        const report = await side.runner.run(entry, acting)
         if (!life.alive) return new Promise<never>(() => {})
         this.machine.ran(report.kind)
         emit({ kind: 'ran', host: this, entry, report })

@@ -13,6 +13,7 @@ const ready: Situation = {
   failed: false,
   held: true,
   trouble: undefined,
+  stage: undefined,
   retryMs: undefined,
 }
 
@@ -31,6 +32,7 @@ describe('gates', () => {
     ['refused', { refusal: { code: 'NEVER', detail: 'content on the never list' } }],
     ['failed', { failed: true }],
     ['pack', { held: false }],
+    ['stage', { stage: { reason: 'stage 2 stays shut' } }],
     ['wait', { retryMs: 10 }],
   ]
   test.each(shut)('%s holds, with a reason in words', (gate, change, nowMs = 0) => {
@@ -43,5 +45,6 @@ describe('gates', () => {
     expect(decide({ ...ready, pausedUntilMs: 10 }, 0)).toHaveProperty('untilMs', 10)
     expect(decide({ ...ready, pausedUntilMs: 10 }, 10)).toEqual({ kind: 'go' })
     expect(decide({ ...ready, retryMs: 10 }, 10)).toEqual({ kind: 'go' })
+    expect(decide({ ...ready, stage: { reason: 'its time', untilMs: 20 } }, 10)).toHaveProperty('untilMs', 20)
   })
 })
