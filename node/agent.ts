@@ -3,11 +3,13 @@
 import type { PeerId } from '../gossip/carrier.ts'
 import { type Codec, type Hello, type Malformed, type Message, plainCodec } from '../gossip/message.ts'
 import { createSpread, type Holdings, noBoard, type SpreadInput } from '../gossip/spread.ts'
-import { hex, unhex } from '../signing/bytes.ts'
+import { equal, hex, unhex } from '../signing/bytes.ts'
 import type { Admissions } from './admission.ts'
 import { type Effect, type Input, log } from './effects.ts'
+import { Failed } from './failed.ts'
 import { Intake } from './intake.ts'
 import type { EntryLog, ReleaseEntry } from './log.ts'
+import type { Orders } from './orders.ts'
 import type { Reporter } from './report.ts'
 import { type Decision, decide } from './rollout.ts'
 import { Supply, type SupplyEffect } from './supply.ts'
@@ -20,7 +22,10 @@ export type Statuses = 'spread' | 'kept' | 'own'
 
 export interface AgentOptions {
   readonly log: EntryLog
+  readonly orders: Orders
   readonly reporter: Reporter
+  /** This host's key in hex: orders name it so. */
+  readonly self: string
   readonly random: () => number
   /** `host` applies releases and reports; `operator` only takes part in the log, from a laptop. */
   readonly role: 'host' | 'operator'
@@ -29,6 +34,7 @@ export interface AgentOptions {
   /** Id of the entry in force, from the host's journal. */
   readonly inForce: string | undefined
   readonly paused?: { readonly untilMs: number; readonly reason: string } | undefined
+  /** As `Failed` writes them. */
   readonly failed: readonly string[]
   /** Release commits whose pack is installed. */
   readonly held: ReadonlySet<string>
@@ -50,19 +56,20 @@ const noId = new Uint8Array(32)
 export class Agent {
   readonly #options: AgentOptions
   readonly #log: EntryLog
+  readonly #orders: Orders
   readonly #reporter: Reporter
   readonly #spread
   readonly #supply: Supply
   readonly #intake: Intake
   readonly #codec: Codec
-  readonly #failed: Set<string>
+  readonly #failed: Failed
   readonly #heard = new Set<PeerId>()
   /** Statuses are passed on. */
   readonly #spreads: boolean
   #inForce: string | undefined
   /** What the machine's clock shows beyond the steady one. */
   #aheadMs = 0
-  #running: string | undefined
+  #running: { readonly entry: string; readonly attempt: number } | undefined
   #retry: { atMs: number; pauseMs: number } | undefined
   #paused: { untilMs: number; reason: string } | undefined
   #decision: Decision | undefined
@@ -74,8 +81,9 @@ export class Agent {
     this.#spreads = (options.statuses ?? 'spread') === 'spread'
     this.#codec = options.codec ?? plainCodec
     this.#log = options.log
+    this.#orders = options.orders
     this.#reporter = options.reporter
-    this.#failed = new Set(options.failed)
+    this.#failed = new Failed(options.failed)
     this.#inForce = options.inForce
     this.#paused = options.paused
     this.#spread = createSpread(this.#holdings(), options.random, nowMs, options.role === 'operator')
@@ -84,12 +92,13 @@ export class Agent {
     this.#supply = new Supply({ log: options.log, held, holders, random, quarantined })
     this.#intake = new Intake({
       log: options.log,
+      orders: options.orders,
       reporter: options.reporter,
       admissions: options.admissions,
       codec: this.#codec,
       send: (to, message) => this.#send(to, message),
-      changed: atMs => this.#tell({ kind: 'changed' }, atMs),
-      headOf: peer => this.headOf(peer),
+      changed: (kind, atMs) => this.#tell({ kind }, atMs),
+      headsOf: peer => this.#spread.headsOf(peer),
       accepted: (entry, from) => {
         this.#announcer = from
         if (entry.kind === 'release') this.#retry = undefined
@@ -153,6 +162,11 @@ export class Agent {
       pack: this.#spread.holders(sequence).filter(agrees),
     }
   }
+  /** Connected peers that hold the very orders that are held here. */
+  orderHolders(): readonly PeerId[] {
+    const root = this.#orders.root()
+    return [...this.#heard].filter(peer => equal(this.#spread.headsOf(peer)?.orders ?? noId, root))
+  }
   headOf(peer: PeerId): number | undefined {
     return this.#spread.headsOf(peer)?.head[0]
   }
@@ -173,6 +187,8 @@ export class Agent {
       }
       case 'submit':
         return this.#intake.submit(input.envelope, nowMs)
+      case 'order':
+        return this.#intake.submitOrder(input.envelope, nowMs)
       case 'stuck':
         this.#supply.stuck(input.pack, input.why, nowMs)
         this.#reporter.changed()
@@ -232,6 +248,10 @@ export class Agent {
       }
       case 'peers':
         return message.peers.map(([peer, addresses]) => ({ kind: 'learn', peer, addresses }))
+      case 'order':
+        return this.#intake.orders(from, [message.order], nowMs)
+      case 'orders':
+        return this.#intake.orders(from, message.orders, nowMs)
       case 'want-pack':
         return [{ kind: 'serve', to: from, want: message }]
       case 'part':
@@ -263,6 +283,7 @@ export class Agent {
   }
 
   #ran(input: Extract<Input, { kind: 'ran' }>, nowMs: number): Effect[] {
+    const attempt = this.#running?.attempt ?? 1
     this.#running = undefined
     const { report } = input
     const entry = this.#log.byId(input.entry)
@@ -280,8 +301,8 @@ export class Agent {
         this.#retry = undefined
         return effects
       case 'failed':
-        this.#failed.add(input.entry)
-        return [{ kind: 'remember', failed: [...this.#failed].slice(-64) }, ...effects]
+        this.#failed.add(input.entry, attempt)
+        return [{ kind: 'remember', failed: this.#failed.lines() }, ...effects]
       case 'wait': {
         const pauseMs = Math.min(retryMs.most, (this.#retry?.pauseMs ?? retryMs.first / 2) * 2)
         this.#retry = { pauseMs, atMs: nowMs + pauseMs * (0.75 + this.#options.random() / 2) }
@@ -299,8 +320,8 @@ export class Agent {
     const decision = this.#decide(target, nowMs)
     this.#decision = decision
     if (decision.kind === 'go' && target !== undefined) {
-      this.#running = target.id
-      this.#reporter.started(target.id)
+      this.#running = { entry: target.id, attempt: this.#attemptOf(target) }
+      this.#reporter.started(target.id, this.#running.attempt)
       const { sequence, id } = target
       effects.push({ kind: 'apply', entry: target }, log('info', 'run started', { sequence, id }))
     } else if (decision.kind === 'hold' && decision.gate !== before) {
@@ -318,15 +339,31 @@ export class Agent {
         pausedUntilMs: this.#paused && this.#paused.untilMs - this.#aheadMs,
         cloned: this.#reporter.cloned,
         dirty: this.#reporter.dirty,
-        refusal: target && this.#log.hold(target.id, this.#inForce === undefined, nowMs + this.#aheadMs),
+        refusal: target && this.#hold(target, nowMs),
+        halts: target === undefined ? [] : this.#orders.of(target.id).halts,
         peersToHear: this.#peersToHear(),
-        failed: target !== undefined && this.#failed.has(target.id),
+        failed: target !== undefined && this.#failed.has(target.id, this.#attemptOf(target)),
         held: target !== undefined && this.#supply.holds(target),
         trouble: this.#supply.trouble,
         retryMs: this.#retry?.atMs,
       },
       nowMs,
     )
+  }
+
+  /** Why the log does not let a release start here now. */
+  #hold({ id }: ReleaseEntry, nowMs: number) {
+    const { freshUntilMs } = this.#orders.of(id)
+    return this.#log.hold(id, this.#inForce === undefined, nowMs + this.#aheadMs, freshUntilMs)
+  }
+
+  #expiresMs({ id, release }: ReleaseEntry): number {
+    return Math.max(release.expiresMs, this.#orders.of(id).freshUntilMs ?? 0)
+  }
+
+  /** The attempt that a run here would be. */
+  #attemptOf({ id }: ReleaseEntry): number {
+    return this.#orders.of(id).attemptOf(this.#options.self)
   }
 
   /** Peers to hear still, all of them where the fleet has fewer. One is heard when all that it holds is here too. */
@@ -350,8 +387,8 @@ export class Agent {
     const target = this.#log.release()
     if (this.#log.frozen()) flags.push('FORK')
     if (this.#paused !== undefined) flags.push('PAUSED')
-    if (target !== undefined && nowMs + this.#aheadMs >= target.release.expiresMs) flags.push('STALE')
-    const hold = target && this.#log.hold(target.id, this.#inForce === undefined, nowMs + this.#aheadMs)
+    if (target !== undefined && nowMs + this.#aheadMs >= this.#expiresMs(target)) flags.push('STALE')
+    const hold = target && this.#hold(target, nowMs)
     if (hold?.code === 'LANGUAGE_TOO_NEW') flags.push('NEEDS_AGENT')
     const said = this.#reporter.speak(flags, nowMs, nowMs + this.#aheadMs)
     if (said === undefined) return
@@ -381,8 +418,9 @@ export class Agent {
       trustSequence: () => this.#log.trustSequence(),
       held: () => this.#supply.newestHeld(),
       after: sequence => this.#log.after(sequence),
-      ordersRoot: () => noId,
-      orders: () => [],
+      ordersRoot: () => this.#orders.root(),
+      orderIds: () => this.#orders.ids(),
+      orders: have => this.#orders.missingIn(have),
       boardRoot: () => (this.#spreads ? board.root() : noBoard),
       have: () => board.have(),
       newer: than => board.newer(than),

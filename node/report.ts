@@ -86,8 +86,9 @@ export class Reporter {
   }
 
   /** Restores what the journal says is in force, after a restart: it counts as applied, and soaks anew. */
-  resume(entry: string, steps: StepCounts, dirty: boolean, soakMs: number, nowMs: number): void {
+  resume(entry: string, steps: StepCounts, dirty: boolean, soakMs: number, nowMs: number, attempt = 1): void {
     this.#entry = entry
+    this.#attempt = attempt
     this.#state = 'APPLIED'
     this.#steps = steps
     this.#dirty = dirty
@@ -117,8 +118,9 @@ export class Reporter {
     this.#changed = true
   }
 
-  started(entry: string): void {
-    this.#attempt = entry === this.#entry ? this.#attempt + 1 : 1
+  /** A run begins; `attempt` is 1 unless a signed `retry` allows more. */
+  started(entry: string, attempt: number): void {
+    this.#attempt = attempt
     this.#entry = entry
     this.#state = 'APPLYING'
     this.#why = undefined

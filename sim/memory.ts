@@ -2,6 +2,7 @@
 // functions; only bytes that are the very same, byte for byte, are known again, so whatever was changed on the way is read anew.
 import { type Codec, type Malformed, type Message, plainCodec } from '../gossip/message.ts'
 import { plainReading, type Reading } from '../node/log.ts'
+import { type ReadOrder, readOrderEnvelope } from '../node/orders.ts'
 import { equal } from '../signing/bytes.ts'
 import { isBytes, isList } from '../signing/cbor.ts'
 import type { TrustVersion } from '../signing/chain.ts'
@@ -14,6 +15,7 @@ export interface Memory {
   readonly codec: Codec
   readonly readStatus: typeof readStatus
   readonly reading: Reading
+  readonly readOrder: ReadOrder
 }
 
 export function memory(): Memory {
@@ -42,6 +44,7 @@ export function memory(): Memory {
       },
     },
     readStatus: rememberedStatus(),
+    readOrder: remembered(readOrderEnvelope),
     reading: {
       decodeEnvelope: remembered(decodeEnvelope),
       openEntry: remembered(plainReading.openEntry),
@@ -116,4 +119,9 @@ function nameOf(bytes: Uint8Array): string {
 }
 
 /** Everything anew, as on real hosts. */
-export const noMemory: Memory = { codec: plainCodec, readStatus, reading: plainReading }
+export const noMemory: Memory = {
+  codec: plainCodec,
+  readStatus,
+  reading: plainReading,
+  readOrder: readOrderEnvelope,
+}
