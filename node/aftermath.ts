@@ -3,6 +3,8 @@
 import { hex, unhex } from '../signing/bytes.ts'
 import { decodeMap, encode, isBytes, isList, isNumber } from '../signing/cbor.ts'
 import { type State, states } from '../signing/status.ts'
+import { type Effect, log } from './effects.ts'
+import type { Failed } from './failed.ts'
 import type { EntryLog, LogEntry } from './log.ts'
 import type { Reporter, Said } from './report.ts'
 
@@ -17,6 +19,7 @@ export type AftermathEffect =
 export interface AftermathPorts {
   readonly log: EntryLog
   readonly reporter: Reporter
+  readonly failed: Failed
   /** Of the machine, new at each boot. */
   readonly boot: Uint8Array
 }
@@ -70,14 +73,27 @@ export class Aftermath {
     return entry !== undefined && this.#ports.reporter.asksChecks(nowMs) ? [{ kind: 'check', entry }] : []
   }
 
+  /** They were asked: one that fails, of what soaks here, is a failure of the release. `why`: the first, in words. */
+  checked(entry: string, why: string | undefined, inForce: string | undefined): Effect[] {
+    const { log: entries, reporter, failed } = this.#ports
+    const soaks = reporter.soaks === entry
+    reporter.checked(entry, why === undefined)
+    if (why === undefined || !soaks || entry !== inForce) return []
+    reporter.fell(why)
+    failed.add(entry, reporter.attempt)
+    const sequence = entries.byId(entry)?.sequence
+    return [
+      { kind: 'remember', failed: failed.lines() },
+      log('error', 'a CHECK fails in the soak', { sequence, why }),
+    ]
+  }
+
   /** The way back from what is in force, which has failed since: once in a life, since it may fail as well. */
-  back(inForce: string): AftermathEffect[] {
-    const { log } = this.#ports
-    const entry = log.byId(inForce)
-    const to = typeof this.#before === 'string' ? log.byId(this.#before) : undefined
+  back(entry: LogEntry): AftermathEffect[] {
+    const to = typeof this.#before === 'string' ? this.#ports.log.byId(this.#before) : undefined
     const isKnown = this.#before === null || to !== undefined
-    if (entry === undefined || !isKnown || this.#triedBack === inForce) return []
-    this.#triedBack = inForce
+    if (!isKnown || this.#triedBack === entry.id) return []
+    this.#triedBack = entry.id
     return [{ kind: 'revert', entry, to }]
   }
 

@@ -2,19 +2,21 @@
 // chance, no IO: the simulator runs this very code. driver.ts turns effects into deeds and deeds into inputs.
 import type { PeerId } from '../gossip/carrier.ts'
 import { type Codec, type Hello, type Malformed, type Message, plainCodec } from '../gossip/message.ts'
-import { createSpread, type Holdings, noBoard, type SpreadInput } from '../gossip/spread.ts'
-import { hex, unhex } from '../signing/bytes.ts'
-import { peerKey } from '../signing/keys.ts'
+import { createSpread, type SpreadInput } from '../gossip/spread.ts'
+import { equal, hex } from '../signing/bytes.ts'
 import type { Admissions } from './admission.ts'
 import { Aftermath, readSaid } from './aftermath.ts'
 import { Course } from './course.ts'
 import { type Effect, type Input, log } from './effects.ts'
-import { Hearing } from './hearing.ts'
+import { Failed } from './failed.ts'
+import { Hearing, keysOf } from './hearing.ts'
+import { holdingsOf } from './holdings.ts'
 import { Intake } from './intake.ts'
 import type { EntryLog, ReleaseEntry } from './log.ts'
+import type { Orders } from './orders.ts'
 import type { Reporter } from './report.ts'
 import { type Decision, decide } from './rollout.ts'
-import { type StageOrders, Stages, type TurnsMaker } from './stages.ts'
+import { Stages, type TurnsMaker } from './stages.ts'
 import { Supply, type SupplyEffect } from './supply.ts'
 
 /**
@@ -25,7 +27,10 @@ export type Statuses = 'spread' | 'kept' | 'own'
 
 export interface AgentOptions {
   readonly log: EntryLog
+  readonly orders: Orders
   readonly reporter: Reporter
+  /** This host's key in hex: orders name it so. */
+  readonly self: string
   readonly random: () => number
   /** `host` applies releases and reports; `operator` only takes part in the log, from a laptop. */
   readonly role: 'host' | 'operator'
@@ -34,6 +39,7 @@ export interface AgentOptions {
   /** Id of the entry in force, from the host's journal. */
   readonly inForce: string | undefined
   readonly paused?: { readonly untilMs: number; readonly reason: string } | undefined
+  /** As `Failed` writes them. */
   readonly failed: readonly string[]
   /** Release commits whose pack is installed. */
   readonly held: ReadonlySet<string>
@@ -42,8 +48,6 @@ export interface AgentOptions {
   readonly admissions: Admissions
   readonly hello: () => Hello
   readonly peersToShare: () => readonly (readonly [string, readonly string[]])[]
-  /** This host's key in hex. */
-  readonly self: string
   /** Of the machine, new at each boot. */
   readonly boot: Uint8Array
   /** Records of an earlier life (stages-record.ts, aftermath.ts). */
@@ -59,11 +63,11 @@ export interface AgentOptions {
 /** ms after a run that answered WAIT; doubled each time up to the second number. */
 const retryMs = { first: 15_000, most: 600_000 } as const
 const noId = new Uint8Array(32)
-const noOrders: StageOrders = { promoted: 0, without: new Set(), attemptOf: () => 1 }
 
 export class Agent {
   readonly #options: AgentOptions
   readonly #log: EntryLog
+  readonly #orders: Orders
   readonly #reporter: Reporter
   readonly #spread
   readonly #supply: Supply
@@ -73,14 +77,14 @@ export class Agent {
   readonly #hearing: Hearing
   readonly #course: Course
   readonly #codec: Codec
-  readonly #failed: Set<string>
+  readonly #failed: Failed
   readonly #heard = new Set<PeerId>()
   /** Statuses are passed on. */
   readonly #spreads: boolean
   #inForce: string | undefined
   /** What the machine's clock shows beyond the steady one. */
   #aheadMs = 0
-  #running: string | undefined
+  #running: { readonly entry: string; readonly attempt: number } | undefined
   #retry: { atMs: number; pauseMs: number } | undefined
   #paused: { untilMs: number; reason: string } | undefined
   #decision: Decision | undefined
@@ -93,22 +97,36 @@ export class Agent {
     this.#spreads = (options.statuses ?? 'spread') === 'spread'
     this.#codec = options.codec ?? plainCodec
     this.#log = options.log
+    this.#orders = options.orders
     this.#reporter = options.reporter
-    this.#failed = new Set(options.failed)
+    this.#failed = new Failed(options.failed)
     this.#inForce = options.inForce
     this.#paused = options.paused
-    this.#spread = createSpread(this.#holdings(), options.random, nowMs, options.role === 'operator')
+    this.#spread = createSpread(
+      holdingsOf({
+        ...{ log: options.log, orders: options.orders, board: options.reporter.board },
+        ...{ spreads: this.#spreads, peersToShare: options.peersToShare },
+        supply: () => this.#supply,
+      }),
+      options.random,
+      nowMs,
+      options.role === 'operator',
+    )
     const { held, quarantined, random } = options
     const holders = (sequence: number) => this.#spread.holders(sequence)
     this.#supply = new Supply({ log: options.log, held, holders, random, quarantined })
     this.#intake = new Intake({
       log: options.log,
+      orders: options.orders,
       reporter: options.reporter,
       admissions: options.admissions,
       codec: this.#codec,
       send: (to, message) => this.#send(to, message),
-      changed: atMs => this.#tell({ kind: 'changed' }, atMs),
-      headOf: peer => this.headOf(peer),
+      changed: (kind, atMs) => {
+        if (kind === 'orders') this.#stages.ordersChanged(atMs)
+        return this.#tell({ kind }, atMs)
+      },
+      headsOf: peer => this.#spread.headsOf(peer),
       accepted: (entry, from) => {
         this.#announcer = from
         if (entry.kind === 'release') this.#retry = undefined
@@ -119,11 +137,11 @@ export class Agent {
     const { log, reporter, self, boot, statuses, turns } = options
     this.#stages = new Stages({
       ...{ log, self, turns, board: reporter.board, record: options.stages },
-      orders: () => noOrders,
-      connected: () => this.#connected(),
+      orders: entry => this.#orders.of(entry),
+      connected: () => keysOf(this.#heard),
       hearsFew: statuses === 'own',
     })
-    this.#aftermath = new Aftermath({ log, reporter, boot }, readSaid(options.said))
+    this.#aftermath = new Aftermath({ log, reporter, boot, failed: this.#failed }, readSaid(options.said))
     this.#hearing = new Hearing({
       ...{ reporter, stages: this.#stages },
       passOn: (host, from, atMs) => {
@@ -131,8 +149,9 @@ export class Agent {
       },
     })
     this.#course = new Course({
-      ...{ log, random, supply: this.#supply, stages: this.#stages, aftermath: this.#aftermath },
-      hasFailed: ({ id }) => this.#failed.has(id),
+      ...{ log, self, random, supply: this.#supply, stages: this.#stages, aftermath: this.#aftermath },
+      hasFailed: release => this.#failed.has(release.id, this.#attemptOf(release)),
+      orders: options.orders,
     })
   }
 
@@ -199,6 +218,11 @@ export class Agent {
       pack: this.#spread.holders(sequence).filter(agrees),
     }
   }
+  /** Connected peers that hold the very orders that are held here. */
+  orderHolders(): readonly PeerId[] {
+    const root = this.#orders.root()
+    return [...this.#heard].filter(peer => equal(this.#spread.headsOf(peer)?.orders ?? noId, root))
+  }
   headOf(peer: PeerId): number | undefined {
     return this.#spread.headsOf(peer)?.head[0]
   }
@@ -219,6 +243,8 @@ export class Agent {
       }
       case 'submit':
         return this.#intake.submit(input.envelope, nowMs)
+      case 'order':
+        return this.#intake.submitOrder(input.envelope, nowMs)
       case 'stuck':
         this.#supply.stuck(input.pack, input.why, nowMs)
         this.#reporter.changed()
@@ -235,7 +261,7 @@ export class Agent {
         this.#reporter.acting(input.entry)
         return []
       case 'checked':
-        return this.#checked(input)
+        return this.#aftermath.checked(input.entry, input.why, this.#inForce)
       case 'reverted':
         return this.#reverted(input)
       case 'host':
@@ -273,6 +299,10 @@ export class Agent {
         return this.#hearing.batch(from, message.statuses, nowMs)
       case 'peers':
         return message.peers.map(([peer, addresses]) => ({ kind: 'learn', peer, addresses }))
+      case 'order':
+        return this.#intake.orders(from, [message.order], nowMs)
+      case 'orders':
+        return this.#intake.orders(from, message.orders, nowMs)
       case 'want-pack':
         return [{ kind: 'serve', to: from, want: message }]
       case 'part':
@@ -289,14 +319,6 @@ export class Agent {
         ]
       default:
         return this.#tell({ kind: 'message', from, message }, nowMs)
-    }
-  }
-
-  /** Keys in hex of the hosts that are connected and have spoken. */
-  *#connected(): Iterable<string> {
-    for (const peer of this.#heard) {
-      const key = peerKey(peer)
-      if (key !== undefined) yield hex(key)
     }
   }
 
@@ -319,6 +341,7 @@ export class Agent {
   }
 
   #ran(input: Extract<Input, { kind: 'ran' }>, nowMs: number): Effect[] {
+    const attempt = this.#running?.attempt ?? 1
     this.#running = undefined
     const { report } = input
     const entry = this.#log.byId(input.entry)
@@ -337,28 +360,14 @@ export class Agent {
         this.#retry = undefined
         return effects
       case 'failed':
-        this.#failed.add(input.entry)
-        return [{ kind: 'remember', failed: [...this.#failed].slice(-64) }, ...effects]
+        this.#failed.add(input.entry, attempt)
+        return [{ kind: 'remember', failed: this.#failed.lines() }, ...effects]
       case 'wait': {
         const pauseMs = Math.min(retryMs.most, (this.#retry?.pauseMs ?? retryMs.first / 2) * 2)
         this.#retry = { pauseMs, atMs: nowMs + pauseMs * (0.75 + this.#options.random() / 2) }
         return effects
       }
     }
-  }
-
-  /** The CHECKs of what soaks here were asked: one that fails is a failure of the release. */
-  #checked({ entry, why }: Extract<Input, { kind: 'checked' }>): Effect[] {
-    const soaks = this.#reporter.soaks === entry
-    this.#reporter.checked(entry, why === undefined)
-    if (why === undefined || !soaks || entry !== this.#inForce) return []
-    this.#reporter.fell(why)
-    this.#failed.add(entry)
-    const sequence = this.#log.byId(entry)?.sequence
-    return [
-      { kind: 'remember', failed: [...this.#failed].slice(-64) },
-      log('error', 'a CHECK fails in the soak', { sequence, why }),
-    ]
   }
 
   #reverted({ entry, to, report }: Extract<Input, { kind: 'reverted' }>): Effect[] {
@@ -375,13 +384,14 @@ export class Agent {
     const { target, sought } = this.#course
     const announcer = sought?.id === this.#log.release()?.id ? this.#announcer : undefined
     if (sought !== undefined) effects.push(...this.#supplied(this.#supply.seek(sought, announcer, nowMs)))
-    effects.push(...this.#course.survey(nowMs), ...this.#back(), ...this.#aftermath.check(nowMs))
+    effects.push(...this.#course.survey(nowMs), ...this.#aftermath.check(nowMs))
+    if (this.#running === undefined) this.#goBack(effects)
     const before = this.#decision?.kind === 'hold' ? this.#decision.gate : undefined
     const decision = this.#decide(target, nowMs)
     this.#decision = decision
     if (decision.kind === 'go' && target !== undefined) {
-      this.#running = target.id
-      this.#reporter.started(target.id, noOrders.attemptOf(this.#options.self))
+      this.#running = { entry: target.id, attempt: this.#attemptOf(target) }
+      this.#reporter.started(target.id, this.#running.attempt)
       const { sequence, id } = target
       effects.push({ kind: 'apply', entry: target }, log('info', 'run started', { sequence, id }))
     } else if (decision.kind === 'hold' && decision.gate !== before) {
@@ -390,18 +400,17 @@ export class Agent {
     }
   }
 
-  /** What is in force here has failed: the way back. */
-  #back(): Effect[] {
-    const inForce = this.#inForce
-    if (inForce === undefined || this.#running !== undefined || !this.#failed.has(inForce)) return []
-    const effects = this.#aftermath.back(inForce)
-    if (effects.length > 0) this.#running = inForce
-    return effects
+  /** What is in force here has failed since. */
+  #goBack(effects: Effect[]): void {
+    const entry = this.#inForce && this.#log.byId(this.#inForce)
+    if (!entry || !this.#failed.has(entry.id, this.#attemptOf(entry))) return
+    const back = this.#aftermath.back(entry)
+    if (back.length > 0) this.#running = { entry: entry.id, attempt: this.#attemptOf(entry) }
+    effects.push(...back)
   }
 
   #decide(target: ReleaseEntry | undefined, nowMs: number): Decision {
     const turn = () => this.#course.turn(nowMs)
-    const opened = this.#inForce === undefined || this.#stages.isOpen()
     return decide(
       {
         target,
@@ -410,9 +419,10 @@ export class Agent {
         pausedUntilMs: this.#paused && this.#paused.untilMs - this.#aheadMs,
         cloned: this.#reporter.cloned,
         dirty: this.#reporter.dirty,
-        refusal: target && this.#log.hold(target.id, opened, nowMs + this.#aheadMs),
+        refusal: target && this.#hold(target, nowMs),
+        halts: target === undefined ? [] : this.#orders.of(target.id).halts,
         peersToHear: this.#peersToHear(),
-        failed: target !== undefined && this.#failed.has(target.id),
+        failed: target !== undefined && this.#failed.has(target.id, this.#attemptOf(target)),
         held: target !== undefined && this.#supply.holds(target),
         trouble: this.#supply.trouble,
         get stage() {
@@ -422,6 +432,22 @@ export class Agent {
       },
       nowMs,
     )
+  }
+
+  /** Why the log does not let a release start here now. */
+  #hold({ id }: ReleaseEntry, nowMs: number) {
+    const { freshUntilMs } = this.#orders.of(id)
+    const opened = this.#inForce === undefined || this.#stages.isOpen()
+    return this.#log.hold(id, opened, nowMs + this.#aheadMs, freshUntilMs)
+  }
+
+  #expiresMs({ id, release }: ReleaseEntry): number {
+    return Math.max(release.expiresMs, this.#orders.of(id).freshUntilMs ?? 0)
+  }
+
+  /** The attempt that a run here would be. */
+  #attemptOf({ id }: { readonly id: string }): number {
+    return this.#orders.of(id).attemptOf(this.#options.self)
   }
 
   /** Peers to hear still, all of them where the fleet has fewer. One is heard when all that it holds is here too. */
@@ -445,8 +471,8 @@ export class Agent {
     const target = this.#log.release()
     if (this.#log.frozen()) flags.push('FORK')
     if (this.#paused !== undefined) flags.push('PAUSED')
-    if (target !== undefined && nowMs + this.#aheadMs >= target.release.expiresMs) flags.push('STALE')
-    const hold = target && this.#log.hold(target.id, this.#inForce === undefined, nowMs + this.#aheadMs)
+    if (target !== undefined && nowMs + this.#aheadMs >= this.#expiresMs(target)) flags.push('STALE')
+    const hold = target && this.#hold(target, nowMs)
     if (hold?.code === 'LANGUAGE_TOO_NEW') flags.push('NEEDS_AGENT')
     const said = this.#reporter.speak(flags, nowMs, nowMs + this.#aheadMs)
     if (said === undefined) return
@@ -467,30 +493,5 @@ export class Agent {
 
   #send(to: PeerId, message: Message): Effect[] {
     return [{ kind: 'send', to, bytes: this.#codec.encode(message) }]
-  }
-
-  #holdings(): Holdings {
-    const board = this.#reporter.board
-    return {
-      head: () => {
-        const head = this.#log.head()
-        return head === undefined ? [0, noId] : [head.sequence, unhex(head.id, 32) ?? noId]
-      },
-      idAt: sequence => {
-        const id = this.#log.idAt(sequence)
-        return id === undefined ? undefined : unhex(id, 32)
-      },
-      trustSequence: () => this.#log.trustSequence(),
-      held: () => this.#supply.newestHeld(),
-      after: sequence => this.#log.after(sequence),
-      ordersRoot: () => noId,
-      orders: () => [],
-      boardRoot: () => (this.#spreads ? board.root() : noBoard),
-      have: () => board.have(),
-      newer: than => board.newer(than),
-      lacks: list => board.lacks(list),
-      status: host => board.row(host)?.pair,
-      peersToShare: () => this.#options.peersToShare(),
-    }
   }
 }

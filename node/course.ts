@@ -2,11 +2,16 @@
 // weighed by stages.ts; whether anything else is in the way, rollout.ts decides.
 import type { Aftermath } from './aftermath.ts'
 import type { EntryLog, ReleaseEntry } from './log.ts'
+import type { Orders } from './orders.ts'
+import { haltText } from './rollout.ts'
 import type { Stages, StagesEffect, Turn } from './stages.ts'
 import type { Supply } from './supply.ts'
 
 export interface CoursePorts {
   readonly log: EntryLog
+  readonly orders: Orders
+  /** This host's key in hex. */
+  readonly self: string
   readonly supply: Supply
   readonly stages: Stages
   readonly aftermath: Aftermath
@@ -86,8 +91,10 @@ export class Course {
   turn(nowMs: number): Turn | undefined {
     const newest = this.#newest
     if (newest === undefined || this.target !== newest) return undefined
-    if (!this.#ports.aftermath.wasHealthy(newest.release.content))
-      return this.#ports.stages.hold(this.shut, nowMs)
+    const { aftermath, stages, orders, self } = this.#ports
+    // An operator has asked this very host: what holds or halts the others does not hold it.
+    if (orders.of(newest.id).attemptOf(self) > 1 && stages.isOpen()) return undefined
+    if (!aftermath.wasHealthy(newest.release.content)) return stages.hold(this.shut, nowMs)
     if (this.#rollback?.entry !== newest.id)
       this.#rollback = { entry: newest.id, atMs: nowMs + this.#ports.random() * rollbackMs }
     const { atMs } = this.#rollback
@@ -97,8 +104,12 @@ export class Course {
 
   /** Why nothing more of the newest release opens. A blank host takes also what has expired. */
   get shut(): string | undefined {
+    const { log, orders } = this.#ports
     const newest = this.#newest
-    return newest && this.#ports.log.hold(newest.id, this.#isBlank, this.#wallMs)?.detail
+    if (newest === undefined) return undefined
+    const { halts, freshUntilMs } = orders.of(newest.id)
+    if (halts.length > 0) return haltText(halts)
+    return log.hold(newest.id, this.#isBlank, this.#wallMs, freshUntilMs)?.detail
   }
 
   /** What the newest release is to be compared with, if it is known here and may be taken. */

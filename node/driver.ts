@@ -55,6 +55,7 @@ export const files = {
 export const keys = {
   entry: (sequence: number, id: string) => `entry/${String(sequence).padStart(16, '0')}/${id}`,
   fork: (id: string) => `fork/${id}`,
+  order: (id: string) => `order/${id}`,
   /** The last status of a host, by its key in hex. */
   board: (host: string) => `board/${host}`,
   book: 'book',
@@ -231,6 +232,16 @@ export class Driver {
         return this.#keep(effect)
       case 'keep-fork':
         return this.#keepFork(effect.entry)
+      case 'keep-order':
+        return this.#ports.store.batch(
+          [{ type: 'put', key: keys.order(effect.id), value: effect.envelope }],
+          { durable: true },
+        )
+      case 'drop-orders':
+        return this.#ports.store.batch(
+          effect.ids.map(id => ({ type: 'del', key: keys.order(id) })),
+          { durable: false },
+        )
       case 'board':
         this.#rows.set(effect.host, effect.pair)
         this.#cancelRows ??= this.#ports.timers.after(keepRowsMs, () => void this.#keepRows())

@@ -2,6 +2,7 @@
 import type { Directory, PeerId, Verdict } from '../gossip/carrier.ts'
 import type { StatusPair, WantPack } from '../gossip/message.ts'
 import type { Point } from '../signing/chain.ts'
+import type { OrderId } from '../signing/order.ts'
 import type { AftermathEffect } from './aftermath.ts'
 import type { LogLevel } from './config.ts'
 import type { LogEntry } from './log.ts'
@@ -17,6 +18,8 @@ export type Input =
   | { readonly kind: 'message'; readonly from: PeerId; readonly bytes: Uint8Array; readonly gossip: boolean }
   /** An entry made on this machine, or brought by a file. */
   | { readonly kind: 'submit'; readonly envelope: Uint8Array }
+  /** The envelope of an order made on this machine, or brought by a file. */
+  | { readonly kind: 'order'; readonly envelope: Uint8Array }
   /** The bytes of `pack` are complete in quarantine, and this came of installing them. */
   | { readonly kind: 'installed'; readonly entry: string; readonly pack: string; readonly result: Installed }
   /** A pack could not be stored or indexed: a full disk, no rights. */
@@ -68,7 +71,10 @@ export type Effect =
   | { readonly kind: 'keep'; readonly entry: LogEntry; readonly floor: Point }
   /** A sibling of a fork: kept to be shown, never followed. */
   | { readonly kind: 'keep-fork'; readonly entry: LogEntry }
-  /** Make durable: the counter of statuses may go up to here; entries that failed here. */
+  /** An order is to be there at the next start, or no longer. */
+  | { readonly kind: 'keep-order'; readonly id: OrderId; readonly envelope: Uint8Array }
+  | { readonly kind: 'drop-orders'; readonly ids: readonly OrderId[] }
+  /** Make durable: the counter of statuses may go up to here; entries that failed here (node/failed.ts). */
   | { readonly kind: 'reserve'; readonly counter: number }
   | { readonly kind: 'remember'; readonly failed: readonly string[] }
   /** Keep a host's status for the next start; peers have it too. */

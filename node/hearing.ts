@@ -3,6 +3,8 @@
 import type { PeerId } from '../gossip/carrier.ts'
 import { limits } from '../gossip/limits.ts'
 import type { StatusPair } from '../gossip/message.ts'
+import { hex } from '../signing/bytes.ts'
+import { peerKey } from '../signing/keys.ts'
 import { type Effect, log } from './effects.ts'
 import type { Reporter } from './report.ts'
 import type { Stages } from './stages.ts'
@@ -64,5 +66,13 @@ export class Hearing {
       isNews = this.#stages.take(said.by, said.status, pair, nowMs) || isNews
     }
     return [{ kind: 'verdict', verdict: isNews ? 'accept' : 'ignore' }, ...effects]
+  }
+}
+
+/** Keys in hex. */
+export function* keysOf(peers: Iterable<PeerId>): Iterable<string> {
+  for (const peer of peers) {
+    const key = peerKey(peer)
+    if (key !== undefined) yield hex(key)
   }
 }

@@ -1,23 +1,26 @@
-// Core: takes entries from gossip, from a neighbour's sync and from this machine, and says what follows of the log's answer:
-// what to keep, whom to ask for what lies between, whether neighbours pass it on. Who may say what is the log's.
+// Core: takes entries and orders from gossip, from a neighbour's sync and from this machine, and says what follows: what to keep,
+// whom to ask for what lies between, whether neighbours pass it on. Who may say what is the log's and orders.ts's.
 import type { PeerId, Verdict } from '../gossip/carrier.ts'
 import { limits } from '../gossip/limits.ts'
-import type { Codec, Malformed, Message } from '../gossip/message.ts'
+import type { Codec, Heads, Malformed, Message } from '../gossip/message.ts'
+import { equal } from '../signing/bytes.ts'
 import type { Admissions } from './admission.ts'
 import { type Effect, log } from './effects.ts'
 import type { EntryLog, LogEntry, Taken } from './log.ts'
+import type { Orders, TakenOrder } from './orders.ts'
 import type { Reporter } from './report.ts'
 
 export interface IntakeOptions {
   readonly log: EntryLog
+  readonly orders: Orders
   readonly reporter: Reporter
   readonly admissions: Admissions
   readonly codec: Codec
   readonly send: (to: PeerId, message: Message) => Effect[]
-  /** Says to neighbours that the head has changed. */
-  readonly changed: (nowMs: number) => Effect[]
-  /** What a peer last said of its head. */
-  readonly headOf: (peer: PeerId) => number | undefined
+  /** Says to neighbours that the head, or the orders, have changed. */
+  readonly changed: (what: 'changed' | 'orders', nowMs: number) => Effect[]
+  /** What a peer last said that it holds. */
+  readonly headsOf: (peer: PeerId) => Heads | undefined
   /** An entry was accepted; `from` is whom its pack is asked of first. */
   readonly accepted: (entry: LogEntry, from: PeerId | undefined) => void
 }
@@ -25,15 +28,24 @@ export interface IntakeOptions {
 export class Intake {
   readonly #options: IntakeOptions
   readonly #log: EntryLog
+  readonly #orders: Orders
+  /** An order came before its entry: orders are asked for again when there are more entries. */
+  #waits = false
 
   constructor(options: IntakeOptions) {
     this.#options = options
     this.#log = options.log
+    this.#orders = options.orders
   }
 
   /** Gossip carries entries and orders; its answer decides whether neighbours pass it on. */
   gossiped(from: PeerId, message: Message | Malformed, nowMs: number): Effect[] {
     const verdict = (each: Verdict): Effect => ({ kind: 'verdict', verdict: each })
+    if (message.t === 'order') {
+      const taken = this.#orders.take(message.order)
+      const spreads = taken.kind === 'new' ? 'accept' : isHostile(taken) ? 'reject' : 'ignore'
+      return [verdict(spreads), ...this.#ordered(taken, from, nowMs)]
+    }
     if (message.t !== 'entry') return [verdict(message.t === 'malformed' ? 'reject' : 'ignore')]
     const taken = this.#log.take(message.entry, { gap: false })
     const effects = this.#taken(taken, from, nowMs)
@@ -63,6 +75,63 @@ export class Intake {
     return effects
   }
 
+  /** An order made on this machine, or brought by a file. */
+  submitOrder(envelope: Uint8Array, nowMs: number): Effect[] {
+    const taken = this.#orders.take(envelope)
+    const effects = this.#ordered(taken, undefined, nowMs)
+    if (taken.kind !== 'new') return effects
+    const bytes = this.#options.codec.encode({ t: 'order', order: taken.held.envelope })
+    return bytes.length <= limits.gossipBytes ? [...effects, { kind: 'publish', bytes }] : effects
+  }
+
+  /** Orders that a neighbour sent; asked for again while that brings more and the neighbour holds others. */
+  orders(from: PeerId, envelopes: readonly Uint8Array[], nowMs: number): Effect[] {
+    const effects: Effect[] = []
+    let isNew = false
+    for (const envelope of envelopes) {
+      const taken = this.#orders.take(envelope)
+      effects.push(...this.#ordered(taken, from, nowMs, false))
+      isNew ||= taken.kind === 'new'
+      // Who passes on one that is not good has checked none.
+      if (isHostile(taken)) break
+    }
+    if (!isNew) return effects
+    effects.push(...this.#options.changed('orders', nowMs))
+    const theirs = this.#options.headsOf(from)?.orders
+    if (theirs !== undefined && !equal(theirs, this.#orders.root())) effects.push(...this.#askOrders(from))
+    return effects
+  }
+
+  #askOrders(from: PeerId): Effect[] {
+    return this.#options.send(from, { t: 'want-orders', have: this.#orders.ids() })
+  }
+
+  #ordered(taken: TakenOrder, from: PeerId | undefined, nowMs: number, tells = true): Effect[] {
+    switch (taken.kind) {
+      case 'new': {
+        const { id, order, envelope } = taken.held
+        this.#options.reporter.changed()
+        return [
+          { kind: 'keep-order', id, envelope },
+          ...(taken.dropped.length > 0 ? [{ kind: 'drop-orders', ids: taken.dropped } as const] : []),
+          log('info', 'order accepted', { order: order.order, id, entry: order.entry, signer: taken.signer }),
+          ...(tells ? this.#options.changed('orders', nowMs) : []),
+        ]
+      }
+      case 'waits':
+        this.#waits = true
+        return [log('debug', 'order waits for its entry', { entry: taken.entry, from })]
+      case 'refused': {
+        const { code, detail, id } = taken
+        // Newer trust may know the signer.
+        if (code === 'SIGNER_UNKNOWN' || code === 'THRESHOLD_NOT_MET') this.#waits = true
+        return [log('warn', 'order refused', { code, detail, id, from })]
+      }
+      case 'known':
+        return []
+    }
+  }
+
   /** A part of a neighbour's log: the next part is asked for, or the one before where it is of another branch. */
   entries(from: PeerId, { entries, whole }: Extract<Message, { t: 'entries' }>, nowMs: number): Effect[] {
     const before = this.#log.head()?.sequence ?? 0
@@ -74,7 +143,7 @@ export class Intake {
       if (taken.kind === 'refused' || taken.kind === 'ahead') break
     }
     const head = this.#log.head()?.sequence ?? 0
-    if (head > before && (this.#options.headOf(from) ?? 0) > head)
+    if (head > before && (this.#options.headsOf(from)?.head[0] ?? 0) > head)
       effects.push(...this.#options.send(from, { t: 'want', after: head }))
     return effects
   }
@@ -111,9 +180,16 @@ export class Intake {
           admissions.forget()
           effects.push({ kind: 'recheck' }, { kind: 'enrol', roster: this.#log.directory() })
         }
+        const gone = this.#orders.settle()
+        if (gone.length > 0) effects.push({ kind: 'drop-orders', ids: gone })
         this.#options.accepted(entry, from)
         reporter.changed()
-        return [...effects, ...this.#options.changed(nowMs)]
+        effects.push(...this.#options.changed('changed', nowMs))
+        if (this.#waits && from !== undefined) {
+          this.#waits = false
+          effects.push(...this.#askOrders(from))
+        }
+        return effects
       }
       case 'ahead':
         // The parent is not here yet: ask for the chain, gossip will not offer this again.
@@ -149,4 +225,8 @@ export class Intake {
         return []
     }
   }
+}
+
+function isHostile(taken: TakenOrder): boolean {
+  return taken.kind === 'refused' && taken.hostile
 }

@@ -310,9 +310,10 @@ export class EntryLog {
     return { entries: later.map(each => each.envelope), whole }
   }
 
-  /** Why a release may not start here now, by the log alone. A blank host takes also what has expired. */
-  hold(id: string, blank: boolean, nowMs: number): Refusal | undefined {
-    return this.#condemned.get(id) ?? this.#chain.hold(id as EntryId, { now: nowMs, opened: blank })
+  /** Why a release may not start here now, by the log alone. A blank host takes also what has expired; `freshUntilMs`: an order extends it. */
+  hold(id: string, blank: boolean, nowMs: number, freshUntilMs = 0): Refusal | undefined {
+    const at = { now: nowMs, opened: blank, freshUntil: freshUntilMs }
+    return this.#condemned.get(id) ?? this.#chain.hold(id as EntryId, at)
   }
 
   frozen(): boolean {

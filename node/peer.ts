@@ -19,8 +19,9 @@ import { Agent, type Statuses } from './agent.ts'
 import { language, version } from './config.ts'
 import { Driver, type DriverPorts, decodeBook, files, keys, type Runner } from './driver.ts'
 import { EntryLog, type Reading } from './log.ts'
+import { Orders, type ReadOrder } from './orders.ts'
 import type { Log } from './os-log.ts'
-import type { Clock, Durable, Repository, Store, Timers } from './ports.ts'
+import type { Clock, Durable, Repository, Store, StoreOp, Timers } from './ports.ts'
 import { Reporter } from './report.ts'
 import type { TurnsMaker } from './stages.ts'
 import { Board, Counter } from './status.ts'
@@ -54,6 +55,7 @@ export interface PeerPorts {
   readonly turns?: TurnsMaker
   /** What surveys have found out; default: this peer's own. */
   readonly surveys?: SurveyMemo
+  readonly readOrder?: ReadOrder
 }
 
 export interface PeerOptions {
@@ -97,6 +99,7 @@ export interface Peer {
   readonly agent: Agent
   readonly driver: Driver
   readonly entries: EntryLog
+  readonly orders: Orders
   readonly reporter: Reporter
   readonly carrier: Carrier
   readonly repository: Repository
@@ -123,6 +126,8 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     reading: ports.reading,
   })
   const restored = await restore(entries, store, options.first ?? [], log)
+  const orders = new Orders({ log: entries, read: ports.readOrder })
+  await restoreOrders(orders, store, log)
 
   const key = publicKeyOf(options.key)
   const host = hex(key)
@@ -166,7 +171,8 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
   if (side?.inForce !== undefined) {
     const { entry, declared, notKept } = side.inForce
     const steps = { declared, kept: declared - notKept, repaired: 0, notKept }
-    reporter.inForce(entry, steps, side.dirty, soakMsOf(entries, entry), clock.steady())
+    const attempt = orders.of(entry).attemptOf(host)
+    reporter.inForce(entry, steps, side.dirty, soakMsOf(entries, entry), clock.steady(), attempt)
   }
   const saidBytes = await store.get(keys.said)
   const said = readSaid(saidBytes)
@@ -188,14 +194,15 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
   const agent = new Agent(
     {
       log: entries,
+      orders,
       reporter,
+      self: host,
       random,
       role,
       statuses,
       inForce: side?.inForce?.entry,
       paused: side?.paused,
       failed,
-      self: host,
       boot,
       stages: (await store.range({ from: 'stages/', before: 'stages0', limit: 1 }))[0]?.[1],
       said: saidBytes,
@@ -242,7 +249,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
   await driver.start()
   const running = driver
   return {
-    ...{ agent, driver, entries, reporter, carrier, repository, durable, store, key: host },
+    ...{ agent, driver, entries, orders, reporter, carrier, repository, durable, store, key: host },
     async stop() {
       await running.stop()
       await side?.close()
@@ -308,6 +315,21 @@ async function restore(
   for await (const [, envelope] of rows(store, 'fork/', 'fork0'))
     entries.take(envelope, { gap: true, kept: true })
   return count
+}
+
+/** Those that may not be there any more go; peers have the others. */
+async function restoreOrders(orders: Orders, store: Store, log: Log): Promise<void> {
+  const gone: StoreOp[] = []
+  for await (const [key, envelope] of rows(store, 'order/', 'order0')) {
+    const taken = orders.take(envelope, true)
+    if (taken.kind === 'new') {
+      gone.push(...taken.dropped.map(id => ({ type: 'del', key: keys.order(id) }) as const))
+      continue
+    }
+    gone.push({ type: 'del', key })
+    log('warn', 'stored order left out', { key, answer: taken.kind })
+  }
+  if (gone.length > 0) await store.batch(gone, { durable: false })
 }
 
 /** The rows of the store from a key on, in pages: entries are large. */

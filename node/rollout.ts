@@ -1,6 +1,8 @@
 // Core: may this host take the newest release now? An ordered list of gates, each of which says in words why not. What the fleet
 // says of the release is one of them, and left to stages.ts.
 
+import type { Halt } from './orders.ts'
+
 /** What the gates look at; facts only, gathered by the agent. */
 export interface Situation {
   /** The newest release accepted; undefined: none yet. */
@@ -19,6 +21,8 @@ export interface Situation {
   readonly dirty: boolean
   /** Why the log does not let the target start: a fork, the never list, expiry, a newer language, a bad pack. */
   readonly refusal: { readonly code: string; readonly detail: string } | undefined
+  /** Orders that halt the target, the earliest first. */
+  readonly halts: readonly Halt[]
   /** Peers still to be heard before the floor counts as known again; 0 normally. */
   readonly peersToHear: number
   /** This host tried the target and failed; a new entry or a `retry` clears it. */
@@ -41,6 +45,7 @@ export type Gate =
   | 'paused'
   | 'dirty'
   | 'refused'
+  | 'halted'
   | 'failed'
   | 'pack'
   | 'stage'
@@ -73,7 +78,11 @@ const gates: readonly (readonly [Gate, Check])[] = [
     at => (at.dirty ? 'an undo failed here; once its cause is gone: fleet apply --agent' : undefined),
   ],
   ['refused', at => at.refusal?.detail],
-  ['failed', at => (at.failed ? 'it failed here before; a newer release clears that' : undefined)],
+  ['halted', ({ halts }) => (halts.length > 0 ? haltText(halts) : undefined)],
+  [
+    'failed',
+    at => (at.failed ? 'it failed here before; a newer release or fleet retry clears that' : undefined),
+  ],
   [
     'pack',
     at =>
@@ -113,4 +122,12 @@ function untilOf(gate: Gate, at: Situation): number | undefined {
     default:
       return undefined
   }
+}
+
+/** Who halted a release, when and why. */
+export function haltText(halts: readonly Halt[]): string {
+  const [first, ...others] = halts
+  const more = others.length === 0 ? '' : ` (and ${others.length} more)`
+  const reason = first?.reason === undefined ? '' : `: ${first.reason}`
+  return `halted by ${first?.signer} at ${first?.issued}${more}${reason}; fleet resume lets it go on`
 }

@@ -2,6 +2,7 @@
 // functions; only bytes that are the very same, byte for byte, are known again, so whatever was changed on the way is read anew.
 import { type Codec, type Malformed, type Message, plainCodec } from '../gossip/message.ts'
 import { plainReading, type Reading } from '../node/log.ts'
+import { type ReadOrder, readOrderEnvelope } from '../node/orders.ts'
 import type { Changes, TurnsMaker } from '../node/stages.ts'
 import type { SurveyMemo } from '../node/survey.ts'
 import type { Turns } from '../node/turns.ts'
@@ -19,6 +20,7 @@ export interface Memory {
   readonly reading: Reading
   readonly surveys?: SurveyMemo
   readonly turns?: TurnsMaker
+  readonly readOrder: ReadOrder
 }
 
 export function memory(): Memory {
@@ -49,6 +51,7 @@ export function memory(): Memory {
     readStatus: rememberedStatus(),
     surveys: new Map(),
     turns: rememberedTurns(),
+    readOrder: remembered(readOrderEnvelope),
     reading: {
       decodeEnvelope: remembered(decodeEnvelope),
       openEntry: remembered(plainReading.openEntry),
@@ -135,4 +138,9 @@ function nameOf(bytes: Uint8Array): string {
 }
 
 /** Everything anew, as on real hosts. */
-export const noMemory: Memory = { codec: plainCodec, readStatus, reading: plainReading }
+export const noMemory: Memory = {
+  codec: plainCodec,
+  readStatus,
+  reading: plainReading,
+  readOrder: readOrderEnvelope,
+}

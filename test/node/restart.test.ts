@@ -52,7 +52,7 @@ test('with both floors lost, a peer counts as heard once all that it holds is he
   rig.cut(lost)
   publish(all[0]!, next('b'))
   rig.run(60_000)
-  lost.disk = { entries: lost.disk.entries, counter: 0, failed: [], held: lost.disk.held }
+  lost.disk = { entries: lost.disk.entries, orders: new Map(), counter: 0, failed: [], held: lost.disk.held }
   lost.applied.length = 0
   rig.restart(lost, 3)
   // Three heads arrive before any entry: what the store holds must not start on their account.

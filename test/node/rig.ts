@@ -7,6 +7,7 @@ import { readSaid } from '../../node/aftermath.ts'
 import { Agent } from '../../node/agent.ts'
 import type { Effect, Input } from '../../node/effects.ts'
 import { EntryLog, type LogEntry, type ReleaseEntry } from '../../node/log.ts'
+import { Orders } from '../../node/orders.ts'
 import type { Installed } from '../../node/ports.ts'
 import { Reporter, type RunReport } from '../../node/report.ts'
 import { Board, Counter } from '../../node/status.ts'
@@ -28,10 +29,12 @@ export interface SimHost {
   readonly key: string
   agent: Agent
   log: EntryLog
+  orders: Orders
   reporter: Reporter
   /** What survives a restart. */
   disk: {
     entries: Uint8Array[]
+    orders: Map<string, Uint8Array>
     floor?: Point
     counter: number
     failed: string[]
@@ -99,6 +102,7 @@ export class Rig {
       key: hex(key),
       disk: {
         entries: [],
+        orders: new Map(),
         counter: 0,
         failed: [],
         held: new Set<string>(),
@@ -131,6 +135,8 @@ export class Rig {
     const { disk } = host
     host.log = new EntryLog({ fleet: this.#fleet, language: 1, ...(disk.floor && { floor: disk.floor }) })
     for (const envelope of disk.entries) host.log.take(envelope, { gap: true })
+    host.orders = new Orders({ log: host.log })
+    for (const envelope of disk.orders.values()) host.orders.take(envelope, true)
     const fleet = unhex(this.#fleet, 32)!
     const board = new Board({
       open: pair => {
@@ -176,9 +182,10 @@ export class Rig {
     host.agent = new Agent(
       {
         log: host.log,
+        orders: host.orders,
         reporter: host.reporter,
-        random: this.random,
         self: host.key,
+        random: this.random,
         boot: new Uint8Array(16),
         stages: disk.stages,
         said: disk.said,
@@ -298,6 +305,12 @@ export class Rig {
         if (effect.floor.sequence < (disk.floor?.sequence ?? 0))
           host.logged.push({ level: 'error', event: 'floor sank', data: { ...effect.floor } })
         disk.floor = effect.floor
+        return
+      case 'keep-order':
+        disk.orders.set(effect.id, effect.envelope)
+        return
+      case 'drop-orders':
+        for (const id of effect.ids) disk.orders.delete(id)
         return
       case 'reserve':
         disk.counter = effect.counter
