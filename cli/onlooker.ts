@@ -40,7 +40,7 @@ export async function openOnlooker(options: Options, io: Io): Promise<Source> {
       throw new CliError(`no host was reached within ${duration(waitMs)}`, {
         hint: 'is a host up, and does its line in trust/hosts have an addr= that this machine reaches?',
       })
-    const { agent, carrier, entries, key, reporter } = laptop.peer
+    const { agent, carrier, entries, key, orders, reporter } = laptop.peer
     let root = ''
     let newsMs = performance.now()
     const end = newsMs + settleMs
@@ -51,18 +51,16 @@ export async function openOnlooker(options: Options, io: Io): Promise<Source> {
       await new Promise(resolve => setTimeout(resolve, lookMs))
     }
     const ports: FleetPorts = {
-      ...{ agent, log: entries, reporter, host: key },
+      ...{ agent, log: entries, reporter, orders, host: key },
       connected: () => carrier.peers(),
     }
-    // What was there by now, others told; whoever speaks again from here on is heard.
-    const first = new Map(reporter.board.rows().map(({ status }) => [hex(status.host), status.n]))
-    const told = (host: string) => first.get(host) === reporter.board.row(host)?.status.n
     return {
       async look() {
         const now = systemClock.now()
+        const aheadMs = now - systemClock.steady()
         return {
-          peers: peersView(ports, now, now - systemClock.steady(), told),
-          rollout: rolloutView(ports),
+          peers: peersView(ports, now, aheadMs),
+          rollout: rolloutView(ports, aheadMs),
         }
       },
       close,

@@ -33,6 +33,13 @@ export interface WantPack {
   readonly length: number
 }
 
+/** Connect to the sender anew and say the nonce, again and again until it answers, for so many ms. */
+export interface WantKnock {
+  readonly t: 'want-knock'
+  readonly nonce: Uint8Array
+  readonly ms: number
+}
+
 export interface Part {
   readonly t: 'part'
   readonly pack: Uint8Array
@@ -53,7 +60,8 @@ export type Message =
   | { readonly t: 'order'; readonly order: Uint8Array }
   | { readonly t: 'want'; readonly after: number }
   | { readonly t: 'entries'; readonly entries: readonly Uint8Array[]; readonly whole: boolean }
-  | { readonly t: 'want-orders' }
+  /** `have`: ids of orders that are held already; absent: none. */
+  | { readonly t: 'want-orders'; readonly have?: readonly Uint8Array[] }
   | { readonly t: 'orders'; readonly orders: readonly Uint8Array[] }
   | {
       readonly t: 'digest'
@@ -61,6 +69,8 @@ export type Message =
       readonly answer: boolean
     }
   | { readonly t: 'statuses'; readonly statuses: readonly StatusPair[] }
+  | WantKnock
+  | { readonly t: 'knock'; readonly nonce: Uint8Array }
   | { readonly t: 'peers'; readonly peers: readonly (readonly [string, readonly string[]])[] }
 
 /** What a decoder answers for bytes that are not a message; `reason` names the field. */
@@ -184,8 +194,10 @@ function message(from: CborMap): Message {
       const entries = array(from['entries'], 'entries', limits.entriesPerMessage, envelope)
       return { t, entries, whole: flag(from['whole'], 'whole') }
     }
-    case 'want-orders':
-      return { t }
+    case 'want-orders': {
+      const have = from['have']
+      return { t, ...(have !== undefined && { have: array(have, 'have', limits.orders, digest) }) }
+    }
     case 'orders':
       return { t, orders: array(from['orders'], 'orders', limits.ordersPerMessage, envelope) }
     case 'digest': {
@@ -218,6 +230,12 @@ function message(from: CborMap): Message {
         size: uint(from['size'], 'size'),
         bytes: blob(from['bytes'], 'bytes', limits.packPartBytes),
       }
+    case 'want-knock': {
+      const nonce = blob(from['nonce'], 'nonce', limits.nonceBytes, true)
+      return { t, nonce, ms: uint(from['ms'], 'ms', limits.knockForMs) }
+    }
+    case 'knock':
+      return { t, nonce: blob(from['nonce'], 'nonce', limits.nonceBytes, true) }
     case 'no-pack':
       return { t, pack: digest(from['pack'], 'pack') }
     default:

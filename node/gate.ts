@@ -13,6 +13,8 @@ export interface GateInput extends Known {
   readonly promoted?: number
   /** The reason of a HALT seen before: it stays until an operator clears it. */
   readonly halted?: string
+  /** Why nothing more opens, if so: an operator's halt, a fork, expiry. What is open stays so. */
+  readonly shut?: string
   /** The label of `Serial:`, for reasons. */
   readonly serial?: string
   /** The host that asks; without it the answer is about the release alone. */
@@ -32,6 +34,8 @@ export interface GateDecision {
   readonly opened: readonly Opening[]
   /** When the answer may change though nothing new is heard. */
   readonly untilMs?: number
+  /** The stage whose failures halt, from 1; a `promote` of it or a later one lets the release go on. */
+  readonly haltedStage?: number
 }
 
 type Answer = Pick<GateDecision, 'kind' | 'reason'> & { readonly untilMs?: number | undefined }
@@ -56,7 +60,8 @@ export function gate(input: GateInput, nowMs: number): GateDecision {
   for (;;) {
     const standings = new Standings({ ...input, opened }, completeMs(stages, opened), nowMs)
     const begun = begunOf(input, stages, opened, standings)
-    const halted = input.halted ?? haltOf(stages, begun, standings)
+    const found = haltOf(input, stages, begun, standings)
+    const halted = input.halted ?? found?.reason
     const next: Answer | Opening =
       halted === undefined ? nextOf(input, stages, begun, standings, nowMs) : { kind: 'halt', reason: halted }
     if ('stage' in next) {
@@ -66,7 +71,8 @@ export function gate(input: GateInput, nowMs: number): GateDecision {
     const { self } = input
     const { kind, reason, untilMs } =
       self === undefined || next.kind === 'halt' ? next : turnOf(input, self, standings, next, nowMs)
-    const answer = { kind, reason, opensUpTo: standings.open, opened }
+    const stage = kind === 'halt' && found ? { haltedStage: found.stage } : {}
+    const answer = { kind, reason, opensUpTo: standings.open, opened, ...stage }
     return untilMs === undefined ? answer : { ...answer, untilMs }
   }
 }
@@ -100,12 +106,14 @@ function nextOf(
     const panel = now?.panel ?? { members: [], absent: [], end: from }
     return { stage, granted: more, upTo: endOf(from, more, panel, stages[stage - 1]!, hosts), atMs: nowMs }
   }
+  const missing = begun.find(each => each.end > standings.open)
+  const say = (reason: string, untilMs?: number): Answer => ({ kind: 'hold', reason, untilMs })
+  if ((!isOver || missing) && input.shut !== undefined)
+    return say(`stage ${Math.min(stage, stages.length)} holds: ${input.shut}`)
   if (!isOver && stage <= (input.promoted ?? 0)) return grantOf(size)
 
   const count = countOf(begun, standings)
   const failed = count.failed + count['timed out']
-  const missing = begun.find(each => each.end > standings.open)
-  const say = (reason: string, untilMs?: number): Answer => ({ kind: 'hold', reason, untilMs })
   const needed = hearingMin(roster.enrolled)
   if ((!isOver || missing) && roster.heard < needed)
     return say(
@@ -176,13 +184,15 @@ function turnOf(
 
 /**
  * Why the release is halted, if it is. The failures in each panel, as it was meant and as it is, added up from stage to stage, are
- * held against the size that was meant: whatever is open here, more evidence takes no HALT back.
+ * held against the size that was meant: whatever is open here, more evidence takes no HALT back. Stages that operators opened by
+ * `promote` halt nothing by themselves: the threshold of operators has seen them.
  */
 function haltOf(
+  { promoted = 0 }: GateInput,
   stages: readonly number[],
   begun: readonly Begun[],
   standings: Standings,
-): string | undefined {
+): { readonly stage: number; readonly reason: string } | undefined {
   const failed = new Set<number>()
   let [nominal, before] = [0, 0]
   for (const [at, upTo] of stages.entries()) {
@@ -193,23 +203,26 @@ function haltOf(
     nominal += size
     before = upTo
     const least = Math.max(2, haltAt(nominal))
-    if (failed.size >= least)
-      return `halted at stage ${at + 1}: ${failed.size} hosts say that they failed; where ${nominal} ${nominal === 1 ? 'is' : 'are'} asked, ${least} are no accident`
+    if (at + 1 > promoted && failed.size >= least)
+      return {
+        stage: at + 1,
+        reason: `halted at stage ${at + 1}: ${failed.size} hosts say that they failed; where ${nominal} ${nominal === 1 ? 'is' : 'are'} asked, ${least} are no accident`,
+      }
   }
   return undefined
 }
 
 /** Cumulative counts up to the hosts that count, whatever the entry says of how many there are. */
-function stagesOf({ terms, turns }: GateInput): readonly number[] {
+export function stagesOf({ terms, turns }: GateInput): readonly number[] {
   const { counted } = turns
   return counted === 0 ? [] : [...terms.stages.slice(0, -1).filter(each => each < counted), counted]
 }
 
-function grantedOf(opened: readonly Opening[], stage: number): number {
+export function grantedOf(opened: readonly Opening[], stage: number): number {
   return Math.max(0, ...opened.filter(each => each.stage === stage).map(each => each.granted))
 }
 
-function completeMs(stages: readonly number[], opened: readonly Opening[]): number | undefined {
+export function completeMs(stages: readonly number[], opened: readonly Opening[]): number | undefined {
   if (stages.length === 0) return Number.NEGATIVE_INFINITY
   const size = stages.at(-1)! - (stages.at(-2) ?? 0)
   return opened.find(each => each.stage === stages.length && each.granted >= size)?.atMs

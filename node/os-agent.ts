@@ -153,6 +153,7 @@ async function answer(
     agent: peer.agent,
     log: peer.entries,
     reporter: peer.reporter,
+    orders: peer.orders,
     host: peer.key,
     self: peer.carrier.self,
     version,
@@ -172,7 +173,7 @@ async function answer(
       case 'peers':
         return { ok: peersView(ports, now, now - systemClock.steady()) }
       case 'rollout':
-        return { ok: rolloutView(ports) }
+        return { ok: rolloutView(ports, now - systemClock.steady()) }
       case 'log':
         return { ok: logView(ports) }
       case 'why':

@@ -1,23 +1,20 @@
-// What a host has besides a peer: the host engine on releases of the repository, audits by the clock, drift repair by
+// What a host has besides a peer: the host engine on releases (os-declare.ts), audits by the clock, drift repair by
 // events, and the words in which all that is reported.
-import { isTrust } from './content.ts'
 import type { DriftEdit, DriftView, StatusView, WhyView } from './control.ts'
-import type { NotKept, Payloads } from './host/apply.ts'
+import type { Runner } from './driver.ts'
+import type { NotKept } from './host/apply.ts'
 import type { WatchEvent, Watcher } from './host/driver.ts'
 import type { Reason } from './host/errors.ts'
 import { type Engine, openEngine, type RunOutcome } from './host/main.ts'
-import { declare } from './host/steps/declare.ts'
 import { changedFacts, type FactChange, type Facts, frozen } from './host/steps/facts.ts'
-import { withGround } from './host/steps/ground.ts'
-import { decodeText } from './host/steps/lex.ts'
 import { formatProblem } from './host/steps/problem.ts'
 import type { Problem, Step } from './host/steps/step.ts'
 import { quote } from './host/steps/words.ts'
 import { auditInMs, subjectOf } from './host/watch.ts'
-import { inventoryHost, inventoryRoster } from './inventory.ts'
 import type { LogEntry } from './log.ts'
 import { systemTimers } from './os.ts'
 import { type Attempts, cutMax, openAttempts } from './os-attempts.ts'
+import { Declarer } from './os-declare.ts'
 import { type Edited, foundView, keeperOf, lookAt, nearestManaged, stepView } from './os-edits.ts'
 import { machineFacts } from './os-facts.ts'
 import type { Log } from './os-log.ts'
@@ -113,7 +110,7 @@ class Host implements RunningHost {
   readonly #ports: HostPorts
   readonly #engine: Engine
   readonly #attempts: Attempts
-  readonly #rendered = new Map<string, Uint8Array>()
+  readonly #declarer: Declarer
   #notKept: readonly NotKept[] = []
   readonly #facts: () => Facts
   #changedFacts: readonly FactChange[] = []
@@ -133,9 +130,19 @@ class Host implements RunningHost {
     this.#attempts = attempts
     this.#timers = timers
     this.#terminals = terminals
+    const inForce = () => {
+      const about = engine.inForce()?.about
+      const commit = about && ports.entries.byId(about.id)?.release?.commit
+      return commit === undefined ? undefined : { commit, facts: about?.facts ?? this.#facts() }
+    }
+    this.#declarer = new Declarer({ root: options.root, key: options.key, inForce }, ports)
   }
 
-  readonly runner = { run: (entry: LogEntry) => this.#run(entry) }
+  readonly runner: Runner = {
+    run: (entry, acting) => this.#run(entry, acting),
+    check: () => this.#check(),
+    revert: (from, to) => (to === undefined ? this.#clear(from) : this.#run(to)),
+  }
 
   get inForce(): HostSide['inForce'] {
     const current = this.#engine.inForce()
@@ -160,7 +167,7 @@ class Host implements RunningHost {
   #listen(): void {
     const { log } = this.#options
     this.#watch?.close()
-    this.#watch = this.#engine.watch(this.#payloads, event => {
+    this.#watch = this.#engine.watch(this.#declarer.payloads, event => {
       switch (event.kind) {
         case 'looked':
           this.#looked(event)
@@ -209,7 +216,7 @@ class Host implements RunningHost {
   }
 
   /** A release run; every failure is a report. */
-  async #run(entry: LogEntry): Promise<RunReport> {
+  async #run(entry: LogEntry, acting?: () => void): Promise<RunReport> {
     const none: StepCounts = { declared: 0, kept: 0, repaired: 0, notKept: 0 }
     if (this.#attempts.cut(entry.id) >= cutMax) {
       const why = `the agent ended ${cutMax} times in the middle of this run, which was taken back each time`
@@ -217,7 +224,7 @@ class Host implements RunningHost {
     }
     try {
       const facts = this.#facts()
-      const declared = await this.#declare(entry.release?.commit ?? '', facts)
+      const declared = await this.#declarer.declare(entry.release?.commit ?? '', facts)
       if (declared.kind === 'bad')
         return { kind: 'failed', steps: none, why: words(declared.problems), dirty: this.dirty }
       const about = {
@@ -226,7 +233,9 @@ class Host implements RunningHost {
         facts: frozen(facts, declared.facts),
       }
       this.#attempts.begin(entry.id)
-      const outcome = await this.#engine.run(declared.steps, about, this.#payloads)
+      const outcome = await this.#engine.run(declared.steps, about, this.#declarer.payloads, {
+        ...(acting && { acting }),
+      })
       this.#take(outcome.notKept)
       this.#compareFacts()
       this.#listen()
@@ -252,59 +261,29 @@ class Host implements RunningHost {
     for (const path of outcome.leftBehind) this.#options.log('info', 'left behind', { path })
     const kind =
       outcome.kind === 'unchanged' ? 'applied' : outcome.kind === 'inconclusive' ? 'wait' : outcome.kind
-    return { kind, steps, dirty: outcome.dirty.length > 0, ...(why !== undefined && { why }) }
+    const empty = kind === 'applied' && outcome.plans.every(each => each.acts.length === 0)
+    return { kind, steps, dirty: outcome.dirty.length > 0, empty, ...(why !== undefined && { why }) }
   }
 
-  /** The steps of a held release for this host. */
-  async #declare(
-    commit: string,
-    facts: Facts,
-  ): Promise<
-    | { kind: 'ok'; steps: readonly Step[]; facts: ReadonlySet<string> }
-    | { kind: 'bad'; problems: readonly Problem[] }
-  > {
-    const { entries, repository } = this.#ports
-    const { listing } = await repository.release(commit)
-    const files = new Map([...listing].filter(([path]) => !isTrust(path)))
-    const texts = new Map<string, string>()
-    const own = entries.host(this.#options.key)
-    const host = inventoryHost(
-      own ?? { name: 'unknown', key: new Uint8Array(32), addresses: [], labels: {} },
-      facts,
-    )
-    const roster = inventoryRoster(entries.roster())
-    for (;;) {
-      const declared = declare({ files, text: path => texts.get(path), host, roster })
-      if (declared.needs.length === 0) {
-        if (declared.problems.length > 0) return { kind: 'bad', problems: declared.problems }
-        this.#rendered.clear()
-        for (const [digest, bytes] of declared.rendered) this.#rendered.set(digest, bytes)
-        const { root } = this.#options
-        const steps = root === '/' ? declared.steps : withGround(declared.steps)
-        return { kind: 'ok', steps, facts: declared.facts }
-      }
-      for (const path of declared.needs) {
-        const bytes = await repository.read(commit, path)
-        const { text, problems } = decodeText(path, bytes ?? new Uint8Array())
-        if (problems.length > 0) return { kind: 'bad', problems }
-        texts.set(path, text)
-      }
+  /** The CHECKs of what is in force: the first that fails, in words. */
+  async #check(): Promise<string | undefined> {
+    const [first] = await this.#engine.check()
+    return first && `${stepText(first.step)} (${originText(first.step)}): ${reasonText(first.reason)}`
+  }
+
+  /** Back to what was before the first release. */
+  async #clear(from: LogEntry): Promise<RunReport> {
+    try {
+      const about = { id: '', label: `before ${from.sequence} ${from.subject}` }
+      const outcome = await this.#engine.run([], about, this.#declarer.payloads)
+      this.#take(outcome.notKept)
+      this.#listen()
+      return this.#report(outcome, 0)
+    } catch (error) {
+      const { code, message } = error as { code?: string; message: string }
+      const none: StepCounts = { declared: 0, kept: 0, repaired: 0, notKept: 0 }
+      return { kind: 'wait', steps: none, why: `${code ?? 'ERROR'}: ${message}`, dirty: this.dirty }
     }
-  }
-
-  readonly #payloads: Payloads = {
-    read: async payload => {
-      const found = this.#rendered.get(payload.sha256) ?? (await this.#ports.repository.blob(payload.sha256))
-      if (found !== undefined) return found
-      // A template after a restart: rendered again, with the facts of the run that is in force.
-      const about = this.#engine.inForce()?.about
-      const commit = about && this.#ports.entries.byId(about.id)?.release?.commit
-      if (commit !== undefined) await this.#declare(commit, about?.facts ?? this.#facts())
-      const again = this.#rendered.get(payload.sha256)
-      if (again === undefined)
-        throw new Error(`${payload.path} (${payload.sha256.slice(0, 10)}) is not held here`)
-      return again
-    },
   }
 
   #armAudit(): void {
@@ -353,7 +332,7 @@ class Host implements RunningHost {
 
   async audit(): Promise<StepCounts> {
     this.#compareFacts()
-    const outcome = await this.#engine.audit(this.#payloads)
+    const outcome = await this.#engine.audit(this.#declarer.payloads)
     this.#repairs += outcome.repaired.length
     this.#tellPeople(outcome.repaired)
     this.#take(outcome.notKept)
@@ -439,7 +418,7 @@ class Host implements RunningHost {
   async #edit(entry: Edited, bytes: Uint8Array | undefined): Promise<DriftEdit> {
     const step = keeperOf(entry.path, path => this.#engine.why(path)?.step)
     const own = step !== undefined && entry.what !== 'foreign' ? step.payload : undefined
-    const declared = own && (await this.#payloads.read(own).catch(() => undefined))
+    const declared = own && (await this.#declarer.payloads.read(own).catch(() => undefined))
     return {
       ...{ id: entry.id, path: entry.path, what: entry.what },
       base64: base64(bytes),

@@ -222,6 +222,7 @@ export function filtered(
       const out = through(bytes)
       return out === undefined ? true : carrier.send(peer, out)
     },
+    knock: (peer, bytes) => carrier.knock(peer, bytes),
     peers: () => carrier.peers(),
     learn: (peer, addresses) => carrier.learn(peer, addresses),
     enrol: roster => carrier.enrol(roster),

@@ -38,6 +38,8 @@ const samples: Record<string, Message> = {
   'want-pack': { t: 'want-pack', pack: filled(32, 5), offset: 65536, length: 65536 },
   part: { t: 'part', pack: filled(32, 5), offset: 65536, size: 70000, bytes: filled(16, 6) },
   'no-pack': { t: 'no-pack', pack: filled(32, 5) },
+  'want-knock': { t: 'want-knock', nonce: filled(16, 9), ms: 120_000 },
+  knock: { t: 'knock', nonce: filled(16, 9) },
 }
 
 describe('wire messages', () => {
@@ -53,6 +55,8 @@ describe('wire messages', () => {
     ['not a map', [1, 2], 'map'],
     ['an unknown kind', { t: 'nonsense' }, 't'],
     ['a digest of 31 bytes', { t: 'no-pack', pack: filled(31, 0) }, 'pack'],
+    ['a long nonce', { t: 'knock', nonce: filled(17, 0) }, 'nonce'],
+    ['a knock for ever', { t: 'want-knock', nonce: filled(16, 0), ms: limits.knockForMs + 1 }, 'ms'],
     ['a negative offset', { t: 'want-pack', pack: filled(32, 0), offset: -1, length: 1 }, 'offset'],
     [
       'a part beyond its bound',

@@ -20,6 +20,7 @@ function holdings(over: Partial<Holdings> = {}): Holdings {
       whole: true,
     }),
     ordersRoot: () => id(0),
+    orderIds: () => [],
     orders: () => [],
     boardRoot: () => id(7),
     have: () => [[id(1), 1]],

@@ -4,8 +4,8 @@ import { type FleetPorts, peersView, rolloutView } from '../../node/views.ts'
 import { fleet } from './fleet.ts'
 import { failedRun, type SimHost } from './rig.ts'
 
-const portsOf = ({ agent, log, reporter, key }: SimHost, all: readonly SimHost[]): FleetPorts => ({
-  ...{ agent, log, reporter, host: key },
+const portsOf = ({ agent, log, orders, reporter, key }: SimHost, all: readonly SimHost[]): FleetPorts => ({
+  ...{ agent, log, orders, reporter, host: key },
   connected: () => all.map(each => each.peer),
 })
 
@@ -15,51 +15,77 @@ describe('views of the fleet', () => {
     start()
     rig.run(5_000)
     const ports = portsOf(all[0]!, all)
-    expect(rolloutView(ports)).toBeNull()
+    expect(rolloutView(ports, 0)).toBeNull()
     expect(peersView(ports, rig.nowMs, 0).map(each => [each.release, each.state, each.silent])).toEqual(
       all.map(() => [null, 'BLANK', false]),
     )
   })
 
-  test('a release that fails on one host: one stage of all, and what speaks against it first', () => {
-    const { rig, all, next, publish, start } = fleet(5)
+  test('a canary that fails: its stage, the stages that stay shut, and what speaks against the release first', () => {
+    const { rig, all, next, publish, start } = fleet(6)
     start()
-    all[2]!.outcomes.push(failedRun)
-    const made = publish(all[0]!, next('a'))
+    rig.run(5_000)
+    for (const host of all) host.outcomes.push(failedRun)
+    const made = publish(all[0]!, next('a', { stages: [1, 3, 6], soakSeconds: 30, deadlineSeconds: 600 }))
     rig.run(60_000)
-    const rollout = rolloutView(portsOf(all[0]!, all))!
+    const canary = all.find(host => host.reporter.state === 'FAILED')!
+    const other = all.find(host => host !== canary)!
+    const rollout = rolloutView(portsOf(other, all), 3_600_000)!
     expect(rollout).toMatchObject({
       sequence: made.sequence,
-      stages: [{ hosts: 5, granted: 5, healthy: 4, failed: 1, running: 0, waiting: 0 }],
-      decision: { kind: 'go', reason: 'all 5 hosts may start', untilMs: null },
+      stages: [
+        { stage: 1, hosts: 1, granted: 1, healthy: 0, failed: 1, running: 0, waiting: 0 },
+        { stage: 2, hosts: 2, granted: 0, waiting: 2, openedMs: null },
+        { stage: 3, hosts: 3, granted: 0, waiting: 3, openedMs: null },
+      ],
+      decision: { kind: 'hold', reason: expect.stringContaining('stage 2 stays shut') },
+      evidence: [{ host: canary.key, state: 'FAILED', why: 'EROFS: /etc/x', attempt: 1 }],
+      halts: [],
     })
-    expect(rollout.evidence.map(each => each.state)).toEqual(['FAILED', ...Array(4).fill('HEALTHY')])
-    expect(rollout.evidence[0]).toMatchObject({ host: all[2]!.key, why: 'EROFS: /etc/x', attempt: 1 })
-    const peers = peersView(portsOf(all[0]!, all), rig.nowMs, 0)
-    expect(peers.find(each => each.key === all[2]!.key)).toMatchObject({
+    // Times are by the machine's clock.
+    expect(rollout.stages[0]!.openedMs).toBeGreaterThan(rig.nowMs + 3_500_000)
+    const peers = peersView(portsOf(other, all), rig.nowMs, 0)
+    expect(peers.find(each => each.key === canary.key)).toMatchObject({
       ...{ state: 'FAILED', kept: 2, repaired: 0, notKept: 1, why: 'EROFS: /etc/x', release: made.sequence },
     })
-    expect(peers.filter(each => each.you).map(each => each.key)).toEqual([all[0]!.key])
+    expect(peers.filter(each => each.you).map(each => each.key)).toEqual([other.key])
   })
 
-  test('a host is silent after three heartbeats, and by its own clock where others told of it', () => {
+  test('a host is silent after three heartbeats', () => {
     const { rig, all, start } = fleet(3)
     start()
     rig.run(5_000)
     const [a, b] = all as [SimHost, SimHost, SimHost]
     rig.cut(b)
-    const look = (told?: (host: string) => boolean, aheadMs = 0) =>
-      peersView(portsOf(a, all), rig.nowMs + aheadMs, aheadMs, told).find(each => each.key === b.key)!
-    const { heardMs } = look()
+    const look = (aheadMs = 0) =>
+      peersView(portsOf(a, all), rig.nowMs + aheadMs, aheadMs).find(each => each.key === b.key)!
+    const { newsMs, heardMs, status } = a.reporter.board.row(b.key)!
+    const saidMs = newsMs ?? Math.min(heardMs!, status.at)
+    expect(look()).toMatchObject({ silent: false, heardMs: saidMs })
+    rig.run(saidMs + 180_000 - rig.nowMs)
+    expect(look()).toMatchObject({ silent: false, heardMs: saidMs })
+    rig.run(1)
+    expect(look()).toMatchObject({ silent: true, heardMs: saidMs, state: 'BLANK' })
+    // A clock that was set ahead makes nobody silent.
+    rig.connect(...all)
     rig.run(120_000)
-    expect(look()).toMatchObject({ silent: false, heardMs })
-    rig.run(61_000)
-    expect(look()).toMatchObject({ silent: true, heardMs, state: 'BLANK' })
-    // A clock that was set an hour ahead makes nobody silent, and shows times as it is now.
-    expect(look(undefined, 3_600_000).heardMs).toBe(heardMs! + 3_600_000)
+    expect(a.reporter.board.row(b.key)!.newsMs).toBeDefined()
+    expect(look(3_600_000).silent).toBe(false)
+  })
 
-    const { status } = a.reporter.board.row(b.key)!
-    expect(look(host => host === b.key).heardMs).toBe(Math.min(heardMs!, status.at))
-    expect(look(host => host === a.key).heardMs).toBe(heardMs)
+  test('what a restart brings back from the store was said when its host says so', () => {
+    const { rig, all, start } = fleet(3)
+    start()
+    rig.run(130_000)
+    const [a, b] = all as [SimHost, SimHost, SimHost]
+    const { pair, status } = a.reporter.board.row(b.key)!
+    rig.cut(a)
+    rig.restart(a)
+    a.reporter.board.take(pair, undefined)
+    rig.run(10_000)
+    const seen = peersView(portsOf(a, []), rig.nowMs, 0).find(each => each.key === b.key)!
+    expect(seen).toMatchObject({ heardMs: status.at, silent: false })
+    rig.run(180_000)
+    expect(peersView(portsOf(a, []), rig.nowMs, 0).find(each => each.key === b.key)!.silent).toBe(true)
   })
 })
