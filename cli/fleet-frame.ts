@@ -279,8 +279,6 @@ function bodyOf(
 function cellsOf(peer: PeerView, nowMs: number, stepMs: number): Record<Column, string> {
   const { kept, repaired, notKept } = peer
   const steps = peer.release === null ? '-' : `${kept}/${repaired}/${notKept}`
-  const age = nowMs - (peer.heardMs ?? 0)
-  const steady = age < heardSteadyMs ? Math.floor(age / stepMs) * stepMs : age
   return {
     HOST: peer.you ? `${peer.name} (you)` : peer.name,
     RELEASE: peer.release === null ? '-' : String(peer.release),
@@ -289,13 +287,16 @@ function cellsOf(peer: PeerView, nowMs: number, stepMs: number): Record<Column, 
     'KEPT/REP/NOT': steps,
     'NOT KEPT': notKept === 0 ? '-' : String(notKept),
     DRIFT: peer.repairs === 0 ? '-' : String(peer.repairs),
-    HEARD: peer.you
-      ? 'now'
-      : peer.heardMs === null
-        ? 'never'
-        : duration(steady < 1000 && stepMs > 1 ? 0 : steady),
+    HEARD: heardOf(peer, nowMs, stepMs),
     AGENT: harmless(peer.agent ?? '-'),
   }
+}
+
+function heardOf({ you, heardMs }: PeerView, nowMs: number, stepMs: number): string {
+  if (heardMs === null && !you) return 'never'
+  const age = nowMs - (heardMs ?? nowMs)
+  if (you || age < stepMs) return 'now'
+  return duration(age < heardSteadyMs ? Math.floor(age / stepMs) * stepMs : age)
 }
 
 /** What is not in the table: flags of one host alone (STALE is a matter of the release), what it refused, why it is as it is. */

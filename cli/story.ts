@@ -98,10 +98,11 @@ function stagesOf({ stages }: RolloutView, columns: number, nowMs: number, colou
   return [
     paint(row(cells.map(([title]) => title)).trimEnd(), 'dim', colour),
     ...stages.flatMap(stage => {
-      const sizes = shares(
-        parts.map(each => stage[each.of]),
-        bar,
-      )
+      // Nobody of a shut stage has begun, whatever is expected of them.
+      const { hosts } = stage
+      const of = (each: (typeof parts)[number]) =>
+        stage.openedMs !== null ? stage[each.of] : each.of === 'waiting' ? hosts : 0
+      const sizes = shares(parts.map(of), bar)
       const drawn = parts.map((each, at) => paint(each.mark.repeat(sizes[at]!), each.hue, colour)).join('')
       const room = ' '.repeat(Math.max(0, bar - printed(drawn)))
       const [words = '', ...more] = wrap(stageWords(stage), Math.max(8, columns - before - bar - 2), 3)

@@ -133,7 +133,7 @@ export interface StageView {
   readonly running: number
   /** May start and have not, or may not yet. */
   readonly waiting: number
-  /** Not heard of. */
+  /** Not heard of in time, or nobody waits for them: nothing to do, or the first with the same changes failed. */
   readonly absent: number
   /** Fell silent after they began. */
   readonly timedOut: number

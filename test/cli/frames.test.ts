@@ -4,7 +4,7 @@ import type { Filter, Picture, Sort } from '../../cli/census.ts'
 import { frame, listing } from '../../cli/fleet-frame.ts'
 import { printed } from '../../cli/render.ts'
 import { shares, story } from '../../cli/story.ts'
-import { fiveHundred, nowMs, peer, rollout, six } from './pictures.ts'
+import { fiveHundred, nowMs, peer, rollout, six, stage } from './pictures.ts'
 
 const all: Filter = { labels: [], states: [], release: undefined }
 const draw = (
@@ -187,6 +187,22 @@ describe('fleet peers', () => {
       /\nshown: 0 of 6 hosts \(role=mail\), by name\n\nno host fits$/,
     )
   })
+  test('who spoke just now is not dated in milliseconds', () => {
+    const peers = [
+      peer('a', { heardMs: nowMs }),
+      peer('b', { heardMs: nowMs - 4_999 }),
+      peer('c', { heardMs: nowMs + 900 }),
+    ]
+    const heard = (lines: readonly string[]) =>
+      lines.flatMap(each => /^[abc] .*? (now|\d+ m?s) +0\.1\.0$/.exec(each)?.[1] ?? [])
+    expect(heard(draw({ peers, rollout: rollout() }, 80, 24).lines)).toEqual(['now', 'now', 'now'])
+    const once = listing(
+      { picture: { peers, rollout: rollout() }, filter: all, sort: 'name', colour: false },
+      80,
+      nowMs,
+    )
+    expect(heard(once.split('\n'))).toEqual(['now', '4 s', 'now'])
+  })
   test('when all have it, it says DONE; a halt says so in its own words', () => {
     const done = { peers: [peer('web1'), peer('web2', { state: 'NOOP' })], rollout: rollout() }
     expect(draw(done, 80, 24).lines[2]).toBe('DONE  all 2 hosts have it')
@@ -306,6 +322,13 @@ describe('fleet rollout', () => {
       for (const line of story(fiveHundred, columns, nowMs, true))
         expect(printed(line), line).toBeLessThanOrEqual(columns)
   })
+  test('of a shut stage all wait, whatever is expected of them', () => {
+    const shut = stage(2, 5, { granted: 0, waiting: 0, absent: 5, openedMs: null })
+    const stages = [stage(1, 1, { failed: 1, waiting: 0 }), shut]
+    const lines = story({ ...six, rollout: rollout({ stages }) }, 80, nowMs, false)
+    expect(lines.find(each => each.startsWith('2'))).toMatch(/^2 +5 +shut +·+$/)
+  })
+
   test('halted by hand', () => {
     const halted = rollout({
       decision: { kind: 'halt', reason: 'halted by an operator', untilMs: null },
