@@ -9,9 +9,9 @@ export interface GateInput extends Known {
   readonly terms: Terms
   /** Hosts of the roster, and how many of them, this one left out, were heard in the last two heartbeats. */
   readonly roster: { readonly enrolled: number; readonly heard: number }
-  /** Stages up to this one are opened by `promote`; 0 or absent: none. */
+  /** Stages up to this one are opened by `promote`, in spite of a HALT; 0 or absent: none. */
   readonly promoted?: number
-  /** The reason of a HALT seen before: it stays until an operator clears it. */
+  /** The reason of a HALT seen before: it stays, save where an operator promotes. */
   readonly halted?: string
   /** The label of `Serial:`, for reasons. */
   readonly serial?: string
@@ -57,18 +57,31 @@ export function gate(input: GateInput, nowMs: number): GateDecision {
     const standings = new Standings({ ...input, opened }, completeMs(stages, opened), nowMs)
     const begun = begunOf(input, stages, opened, standings)
     const halted = input.halted ?? haltOf(stages, begun, standings)
+    // An operator's word outranks evidence: what `promote` opens is open, the halt holds what comes after.
+    const last = begun.at(-1)
+    const complete = last === undefined || last.granted === last.size ? begun.length : begun.length - 1
+    const promoted = Math.min(input.promoted ?? 0, stages.length)
     const next: Answer | Opening =
-      halted === undefined ? nextOf(input, stages, begun, standings, nowMs) : { kind: 'halt', reason: halted }
+      halted === undefined || complete < promoted
+        ? nextOf(input, stages, begun, standings, nowMs)
+        : { kind: 'halt', reason: halted }
     if ('stage' in next) {
       opened.push({ ...next, upTo: Math.max(standings.open, next.upTo) })
       continue
     }
     const { self } = input
+    const isShut = next.kind === 'halt' && !isPromoted(input, begun[promoted - 1], standings)
     const { kind, reason, untilMs } =
-      self === undefined || next.kind === 'halt' ? next : turnOf(input, self, standings, next, nowMs)
+      self === undefined || isShut ? next : turnOf(input, self, standings, next, nowMs)
     const answer = { kind, reason, opensUpTo: standings.open, opened }
     return untilMs === undefined ? answer : { ...answer, untilMs }
   }
+}
+
+/** Whether the host that asks is in a stage that a `promote` opened. */
+function isPromoted({ turns, self }: GateInput, stage: Begun | undefined, { open }: Standings): boolean {
+  const place = self === undefined ? undefined : turns.placeOf(self)
+  return place !== undefined && place < Math.min(stage?.end ?? 0, open)
 }
 
 /** Hosts other than this one that must have been heard lately before anything opens: a part that is cut off holds. */
