@@ -93,11 +93,16 @@ test('promote and fresh are handed over; what is no order is refused', async () 
   expect(await fleet.fails(2, 'halt')).toContain('there is nobody to ask; nothing was done')
 })
 
-test('one operator clears what another one halted', async () => {
+test('one operator clears what another one halted; a key of the role fresh extends, and no more', async () => {
   const key = join(fleet.stage.folder, 'bob.key')
-  const made = await fleet.run(['key', 'new', '--out', key, '--json'], { cwd: fleet.stage.folder })
-  const [type, base64] = (JSON.parse(made.stdout) as { public: string }).public.split(' ')
-  fleet.write('trust/operators', `${fleet.read('trust/operators')}bob namespaces="fleet" ${type} ${base64}\n`)
+  const clock = join(fleet.stage.folder, 'clock.key')
+  const lineOf = async (name: string, role: string, file: string) => {
+    const made = await fleet.run(['key', 'new', '--out', file, '--json'], { cwd: fleet.stage.folder })
+    const [type, base64] = (JSON.parse(made.stdout) as { public: string }).public.split(' ')
+    return `${name} namespaces="${role}" ${type} ${base64}\n`
+  }
+  const lines = [await lineOf('bob', 'fleet', key), await lineOf('clock', 'fleet-fresh', clock)]
+  fleet.write('trust/operators', fleet.read('trust/operators') + lines.join(''))
   fleet.commit('Bob may give orders, and publish nothing')
   await fleet.publish('bob', 3)
   const bob = ['--key', key]
@@ -105,4 +110,17 @@ test('one operator clears what another one halted', async () => {
   expect(halt.stdout).toMatch(/^halted release \d+; 3 hosts hold the order, and pass it on\n/)
   expect((await fleet.run(['resume', '--yes'])).stderr).toContain('clears the halt by bob at')
   expect(await fleet.fails(1, 'resume', '--yes', ...bob)).toContain('is not halted by any order')
+
+  // A key that can do nothing else speaks through the agent of its machine.
+  const through = ['--agent', '--state', fleet.host('h1').state, '--yes']
+  const fresh = ['fresh', '--until', '2099-02-01', ...through, '--key']
+  expect((await fleet.run([...fresh, clock])).stdout).toContain(
+    'the agent here holds the order, and passes it on',
+  )
+  await until('h2 to hold it', async () =>
+    fleet.lines('h2', 'order accepted').some(each => each['signer'] === 'clock') ? true : undefined,
+  )
+  expect(await fleet.fails(1, 'halt', '--yes', '--key', clock)).toContain('none of your keys may sign')
+  await fleet.run(['key', 'new', '--out', `${clock}.other`], { cwd: fleet.stage.folder })
+  expect(await fleet.fails(1, ...fresh, `${clock}.other`)).toContain('may not sign in namespace fleet')
 })
