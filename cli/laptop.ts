@@ -13,6 +13,7 @@ import { sealDelegation, writeDelegation } from '../signing/delegation.ts'
 import type { FleetId } from '../signing/entry.ts'
 import type { Time } from '../signing/fields.ts'
 import { peerIdOf } from '../signing/keys.ts'
+import type { OrderId } from '../signing/order.ts'
 import { type Signer, signSshsig } from '../signing/sshsig.ts'
 import type { Trust } from '../signing/trust.ts'
 import { CliError, type Io } from './command.ts'
@@ -45,6 +46,12 @@ export interface Laptop {
     ms: number,
     show: (count: number) => void,
   ): Promise<number>
+  /** Waits until this laptop holds what some host holds of orders, at most `ms`. */
+  learnOrders(ms: number): Promise<void>
+  /** Submits an order of one's own; fails with the reason when it is refused here. */
+  order(envelope: Uint8Array, id: OrderId): Promise<void>
+  /** Waits until `wanted` hosts hold the orders that are held here; answers how many do at the end. */
+  handOverOrders(wanted: number, ms: number): Promise<number>
   close(): Promise<void>
 }
 
@@ -145,6 +152,21 @@ export async function openLaptop({ project, trust, signer, io }: LaptopOptions):
           hint: `agree on one; then, where that one is the log's: fleet publish --drops ID-OF-THE-OTHER\n  to keep ours: fleet publish --drops ${theirs}`,
         },
       )
+    },
+    async learnOrders(ms) {
+      await until(ms, () => peer.agent.orderHolders().length > 0)
+    },
+    async order(envelope, id) {
+      peer.driver.feed({ kind: 'order', envelope })
+      await peer.driver.settled()
+      if (peer.orders.has(id)) return
+      const taken = peer.orders.take(envelope)
+      const why = taken.kind === 'refused' ? taken.detail : 'its entry is not in the log here'
+      throw new CliError(`the order is refused: ${why}`, taken.kind === 'refused' ? { code: taken.code } : {})
+    },
+    async handOverOrders(wanted, ms) {
+      await until(ms, () => peer.agent.orderHolders().length >= wanted)
+      return peer.agent.orderHolders().length
     },
     close: () => peer.stop(),
   }

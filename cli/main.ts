@@ -93,10 +93,23 @@ function io(json: boolean): Io {
     progress: line => {
       if (!json) process.stderr.write(`${line}\n`)
     },
+    ...(process.stdin.isTTY === true && { ask }),
     stopped: () =>
       new Promise(resolve => {
         for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
       }),
+  }
+}
+
+async function ask(question: string): Promise<string> {
+  const { createInterface } = await import('node:readline/promises')
+  const lines = createInterface({ input: process.stdin, output: process.stderr })
+  // The end of input (Ctrl-D) is an answer, too: none.
+  const ended = new Promise<string>(resolve => lines.once('close', () => resolve('')))
+  try {
+    return await Promise.race([lines.question(question), ended])
+  } finally {
+    lines.close()
   }
 }
 

@@ -81,7 +81,8 @@ interface Rollout {
   readonly evidence: Evidence<StatusPair | undefined>
   readonly heard: Map<string, Heard>
   opened: readonly Opening[]
-  halted: { readonly stage: number; readonly reason: string } | undefined
+  /** The reason of a HALT. */
+  halted: string | undefined
   /** What was kept of an earlier life; offered once it is known whose word is asked for. */
   readonly proofs: readonly StatusPair[]
 }
@@ -263,7 +264,7 @@ export class Stages {
     if (decision.opened.length > rollout.opened.length && this.#keep === 'no') this.#keep = 'soon'
     rollout.opened = decision.opened
     if (decision.kind === 'halt' && rollout.halted === undefined) {
-      rollout.halted = { stage: decision.haltedStage ?? 0, reason: decision.reason }
+      rollout.halted = decision.reason
       this.#keep = 'durably'
     }
     const { enrolled, heard } = input.roster
@@ -289,8 +290,7 @@ export class Stages {
       roster: { enrolled, heard: this.#heardLately(nowMs) },
       promoted,
       self,
-      // The threshold of operators outranks the evidence.
-      ...(halted !== undefined && halted.stage > promoted && { halted: halted.reason }),
+      ...(halted !== undefined && { halted }),
       ...(shut !== undefined && { shut }),
       ...(serial !== undefined && { serial }),
     }
