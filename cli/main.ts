@@ -93,6 +93,19 @@ function io(json: boolean): Io {
     progress: line => {
       if (!json) process.stderr.write(`${line}\n`)
     },
+    confirm: async question => {
+      if (json || !process.stdin.isTTY || !process.stderr.isTTY) return true
+      const { createInterface } = await import('node:readline')
+      const line = createInterface({ input: process.stdin, output: process.stderr })
+      return new Promise(resolve => {
+        // Ctrl-C and Ctrl-D close it without an answer.
+        line.on('close', () => resolve(false))
+        line.question(`${question} [y/N] `, said => {
+          resolve(/^y(es)?$/i.test(said.trim()))
+          line.close()
+        })
+      })
+    },
     stopped: () =>
       new Promise(resolve => {
         for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())

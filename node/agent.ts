@@ -156,6 +156,10 @@ export class Agent {
   headOf(peer: PeerId): number | undefined {
     return this.#spread.headsOf(peer)?.head[0]
   }
+  /** The root of its board, as a peer last said. */
+  boardOf(peer: PeerId): Uint8Array | undefined {
+    return this.#spread.headsOf(peer)?.board
+  }
 
   #take(input: Input, nowMs: number): Effect[] {
     switch (input.kind) {
