@@ -87,7 +87,8 @@ Start with: fleet init my-fleet, or see it work at once: fleet demo`
 function io(json: boolean): Io {
   return {
     colour,
-    columns: process.stdout.columns ?? 80,
+    // A terminal that was told no size has 0.
+    columns: process.stdout.columns || 80,
     cwd: process.cwd(),
     env: process.env,
     progress: line => {
@@ -98,10 +99,14 @@ function io(json: boolean): Io {
       const { createInterface } = await import('node:readline')
       const line = createInterface({ input: process.stdin, output: process.stderr })
       return new Promise(resolve => {
+        let said = '\n'
         // Ctrl-C and Ctrl-D close it without an answer.
-        line.on('close', () => resolve(false))
-        line.question(`${question} [y/N] `, said => {
+        line.on('close', () => {
+          if (said === '\n') process.stderr.write(said)
           resolve(/^y(es)?$/i.test(said.trim()))
+        })
+        line.question(`${question} [y/N] `, answer => {
+          said = answer
           line.close()
         })
       })

@@ -72,7 +72,11 @@ export async function publish(publication: Publication): Promise<Published> {
       await laptop.submit(trusted)
       io.progress(`entry ${trusted.sequence}: trust, ${count(trust.roster.length, 'host')}`)
     }
-    const released = await release(publication, laptop, trusted)
+    const released = await release(publication, laptop, trusted).catch(async error => {
+      // Trust stands on its own: it is handed over, whatever became of the release.
+      if (trusted !== undefined) await handOver(publication, laptop, trusted.sequence, false).catch(() => {})
+      throw error
+    })
     const last = released?.entry ?? trusted
     if (last === undefined) return { trust: null, release: null, held: 0, reached: laptop.reached().length }
     const held = await handOver(publication, laptop, last.sequence, released !== undefined)
