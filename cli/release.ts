@@ -16,6 +16,8 @@ import {
   signDraft,
 } from '../node/release.ts'
 import { surveyOf, type Unread } from '../node/survey.ts'
+import { hex } from '../signing/bytes.ts'
+import { peerKey } from '../signing/keys.ts'
 import { CliError, exits } from './command.ts'
 import { filesOf, listingOf } from './contents.ts'
 import type { Laptop } from './laptop.ts'
@@ -142,8 +144,12 @@ async function seenOf(
   const newest = entries.release()
   if (newest !== undefined) await laptop.boardQuiet()
   const statusOf = (host: string) => reporter.board.row(host)?.status
-  const complete =
-    newest !== undefined && isComplete(progressOf(newest, entries.roster(), statusOf, Date.now()))
+  const dates = laptop
+    .reached()
+    .flatMap(peer => statusOf(hex(peerKey(peer) ?? new Uint8Array()))?.at ?? [])
+    .sort((a, b) => a - b)
+  const nowMs = Math.min(Date.now(), dates[dates.length >> 1] ?? Number.POSITIVE_INFINITY)
+  const complete = newest !== undefined && isComplete(progressOf(newest, entries.roster(), statusOf, nowMs))
   const basis = basisOf(newest, complete, id =>
     entries.releases(limits.releasesKept).find(each => each.id === id),
   )

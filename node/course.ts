@@ -22,20 +22,26 @@ export interface Progress {
 
 /** As in standing.ts: two heartbeats may be lost. */
 const heartbeatsMissed = 3
+/** ms at least until a host counts as silent: statuses are dated by clocks that may be wrong by minutes. */
+const silentMsMin = 600_000
 
-/** `statusOf` takes a host's key in hex; `nowMs` by the clock that statuses are dated by, those of the hosts. */
+/**
+ * `statusOf` takes a host's key in hex; `nowMs` by clocks of hosts: where in doubt, the earlier. Who would be taken for silent
+ * wrongly could make a release complete that is not.
+ */
 export function progressOf(
   release: ReleaseEntry,
   roster: readonly Host[],
   statusOf: (host: string) => Status | undefined,
   nowMs: number,
 ): Progress {
+  const silentMs = Math.max(silentMsMin, heartbeatsMissed * heartbeatMs(roster.length))
   const progress = { done: 0, failed: 0, under: 0, absent: 0 }
   const id = unhex(release.id, 32) ?? new Uint8Array()
   for (const { key } of roster) {
     const said = statusOf(hex(key))
     const isOfIt = said?.entry !== undefined && equal(said.entry[1], id)
-    const isSilent = said === undefined || said.at < nowMs - heartbeatsMissed * heartbeatMs(roster.length)
+    const isSilent = said === undefined || said.at < nowMs - silentMs
     // What a host has said of the release stays said.
     if (isOfIt && said.state === 'FAILED') progress.failed++
     else if (isOfIt && (said.state === 'HEALTHY' || said.state === 'NOOP')) progress.done++

@@ -9,15 +9,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const folders = ['bin', 'bench', 'cli', 'gossip', 'node', 'signing', 'sim', 'test']
 const linesMax = 500
 /** What has landed before its users: the cores of stages, which the agent does not ask yet. */
-const arriving: readonly string[] = [
-  'node/bound.ts',
-  'node/evidence.ts',
-  'node/gate.ts',
-  'node/ladder.ts',
-  'node/standing.ts',
-  'node/turns.ts',
-  'sim/table.ts',
-]
+const arriving: readonly string[] = ['node/evidence.ts', 'node/gate.ts', 'node/standing.ts', 'sim/table.ts']
 
 /** Whom a folder may import from, itself always included. */
 const arrows: Record<string, readonly string[]> = {
