@@ -1,13 +1,14 @@
 // The operator's laptop as a peer: joins the fleet under a session key that the operator's key delegates, learns the
 // head, hands entries over, and leaves. Its log and packs lie in .git/fleet of the repository; nothing there is secret.
 import type { PeerId } from '../gossip/carrier.ts'
+import { noBoard } from '../gossip/spread.ts'
 import { openPeer } from '../node/main.ts'
 import { systemClock, systemRandom } from '../node/os.ts'
 import { createLog } from '../node/os-log.ts'
 import type { Peer } from '../node/peer.ts'
 import type { Release } from '../node/ports.ts'
 import type { MadeEntry } from '../node/release.ts'
-import { hex } from '../signing/bytes.ts'
+import { equal, hex } from '../signing/bytes.ts'
 import { publicKeyOf } from '../signing/crypto.ts'
 import { sealDelegation, writeDelegation } from '../signing/delegation.ts'
 import type { FleetId } from '../signing/entry.ts'
@@ -22,6 +23,8 @@ import { fleetFolder, type Project } from './project.ts'
 
 /** ms that a laptop is let in for. */
 const sessionMs = 3_600_000
+/** ms that it waits at most for the board. */
+const boardMs = 2_000
 /** ms between looks at what has changed; a laptop's wait is short and rare. */
 const lookMs = 25
 
@@ -33,6 +36,8 @@ export interface Laptop {
    * Waits until somebody is reached, then until this log is as high as the highest head heard. False: nobody within `ms`.
    */
   catchUp(ms: number): Promise<boolean>
+  /** Waits until the board here is that of a host that was reached, but not long: where there is always news, it is near enough. */
+  boardQuiet(): Promise<void>
   /**
    * Submits an entry of one's own; fails with the reason when the log refuses it. `installed`: its release's pack, which
    * lies in this laptop's repository already, and is offered to the hosts.
@@ -121,6 +126,10 @@ export async function openLaptop({ project, trust, signer, io }: LaptopOptions):
           `${nameOf(each)} says that it is at entry ${said(each)}, and hands nothing over: passed over`,
         )
       return true
+    },
+    async boardQuiet() {
+      const ours = () => peer.reporter.board.root()
+      await until(boardMs, () => reached().some(each => equal(peer.agent.boardOf(each) ?? noBoard, ours())))
     },
     async submit({ envelope, id }, installed) {
       peer.driver.feed({ kind: 'submit', envelope })

@@ -87,13 +87,31 @@ Start with: fleet init my-fleet, or see it work at once: fleet demo`
 function io(json: boolean): Io {
   return {
     colour,
-    columns: process.stdout.columns ?? 80,
+    // A terminal that was told no size has 0.
+    columns: process.stdout.columns || 80,
     cwd: process.cwd(),
     env: process.env,
     progress: line => {
       if (!json) process.stderr.write(`${line}\n`)
     },
     ...(process.stdin.isTTY === true && { ask }),
+    confirm: async question => {
+      if (json || !process.stdin.isTTY || !process.stderr.isTTY) return true
+      const { createInterface } = await import('node:readline')
+      const line = createInterface({ input: process.stdin, output: process.stderr })
+      return new Promise(resolve => {
+        let said = '\n'
+        // Ctrl-C and Ctrl-D close it without an answer.
+        line.on('close', () => {
+          if (said === '\n') process.stderr.write(said)
+          resolve(/^y(es)?$/i.test(said.trim()))
+        })
+        line.question(`${question} [y/N] `, answer => {
+          said = answer
+          line.close()
+        })
+      })
+    },
     stopped: () =>
       new Promise(resolve => {
         for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())

@@ -6,7 +6,6 @@ import { createSpread, type SpreadInput } from '../gossip/spread.ts'
 import { equal, hex } from '../signing/bytes.ts'
 import type { Admissions } from './admission.ts'
 import { Aftermath, readSaid } from './aftermath.ts'
-import { Course } from './course.ts'
 import { type Effect, type Input, log } from './effects.ts'
 import { Failed } from './failed.ts'
 import { Hearing, keysOf } from './hearing.ts'
@@ -14,6 +13,7 @@ import { holdingsOf } from './holdings.ts'
 import { Intake } from './intake.ts'
 import type { EntryLog, ReleaseEntry } from './log.ts'
 import type { Orders } from './orders.ts'
+import { Pursuit } from './pursuit.ts'
 import type { Reporter } from './report.ts'
 import { type Decision, decide } from './rollout.ts'
 import { Stages, type TurnsMaker } from './stages.ts'
@@ -75,7 +75,7 @@ export class Agent {
   readonly #stages: Stages
   readonly #aftermath: Aftermath
   readonly #hearing: Hearing
-  readonly #course: Course
+  readonly #pursuit: Pursuit
   readonly #codec: Codec
   readonly #failed: Failed
   readonly #heard = new Set<PeerId>()
@@ -116,11 +116,8 @@ export class Agent {
     const holders = (sequence: number) => this.#spread.holders(sequence)
     this.#supply = new Supply({ log: options.log, held, holders, random, quarantined })
     this.#intake = new Intake({
-      log: options.log,
-      orders: options.orders,
-      reporter: options.reporter,
-      admissions: options.admissions,
-      codec: this.#codec,
+      ...{ log: options.log, orders: options.orders, reporter: options.reporter },
+      ...{ admissions: options.admissions, codec: this.#codec },
       send: (to, message) => this.#send(to, message),
       changed: (kind, atMs) => {
         if (kind === 'orders') this.#stages.ordersChanged(atMs)
@@ -148,7 +145,7 @@ export class Agent {
         if (this.#spreads) this.#spread.handle({ kind: 'status', host, from }, atMs)
       },
     })
-    this.#course = new Course({
+    this.#pursuit = new Pursuit({
       ...{ log, self, random, supply: this.#supply, stages: this.#stages, aftermath: this.#aftermath },
       hasFailed: release => this.#failed.has(release.id, this.#attemptOf(release)),
       orders: options.orders,
@@ -175,7 +172,7 @@ export class Agent {
       this.#spread.wakeMs(),
       this.#reporter.wakeMs() ?? never,
       this.#supply.wakeMs() ?? never,
-      this.#course.wakeMs() ?? never,
+      this.#pursuit.wakeMs() ?? never,
       held ?? never,
     )
   }
@@ -196,7 +193,7 @@ export class Agent {
   }
   /** The newest release on its way through the fleet, as this host sees it. */
   progress(): ReturnType<Stages['progress']> {
-    return this.#stages.progress(this.#course.shut, this.#nowMs)
+    return this.#stages.progress(this.#pursuit.shut, this.#nowMs)
   }
   fetching(): readonly { pack: string; size: number; offset: number }[] {
     return this.#supply.progress()
@@ -225,6 +222,10 @@ export class Agent {
   }
   headOf(peer: PeerId): number | undefined {
     return this.#spread.headsOf(peer)?.head[0]
+  }
+  /** The root of its board, as a peer last said. */
+  boardOf(peer: PeerId): Uint8Array | undefined {
+    return this.#spread.headsOf(peer)?.board
   }
 
   #take(input: Input, nowMs: number): Effect[] {
@@ -380,11 +381,11 @@ export class Agent {
 
   /** Goes after the newest release: get its pack, then run it when every gate is open. A blank host takes Stable first. */
   #pursue(effects: Effect[], nowMs: number): void {
-    this.#course.set({ inForce: this.#inForce, nowMs, wallMs: nowMs + this.#aheadMs })
-    const { target, sought } = this.#course
+    this.#pursuit.set({ inForce: this.#inForce, nowMs, wallMs: nowMs + this.#aheadMs })
+    const { target, sought } = this.#pursuit
     const announcer = sought?.id === this.#log.release()?.id ? this.#announcer : undefined
     if (sought !== undefined) effects.push(...this.#supplied(this.#supply.seek(sought, announcer, nowMs)))
-    effects.push(...this.#course.survey(nowMs), ...this.#aftermath.check(nowMs))
+    effects.push(...this.#pursuit.survey(nowMs), ...this.#aftermath.check(nowMs))
     if (this.#running === undefined) this.#goBack(effects)
     const before = this.#decision?.kind === 'hold' ? this.#decision.gate : undefined
     const decision = this.#decide(target, nowMs)
@@ -410,7 +411,7 @@ export class Agent {
   }
 
   #decide(target: ReleaseEntry | undefined, nowMs: number): Decision {
-    const turn = () => this.#course.turn(nowMs)
+    const turn = () => this.#pursuit.turn(nowMs)
     return decide(
       {
         target,
