@@ -63,7 +63,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'fresh',
-    summary: 'extend the time in which hosts may begin with the newest release',
+    summary: 'let hosts begin with the newest release for longer',
     load: () => at(import('./fresh.ts')),
   },
   {
