@@ -6,7 +6,6 @@ import { createSpread, type SpreadInput } from '../gossip/spread.ts'
 import { equal, hex } from '../signing/bytes.ts'
 import type { Admissions } from './admission.ts'
 import { Aftermath, readSaid } from './aftermath.ts'
-import { Course } from './course.ts'
 import { type Effect, type Input, log } from './effects.ts'
 import { Failed } from './failed.ts'
 import { Hearing, keysOf } from './hearing.ts'
@@ -14,7 +13,9 @@ import { holdingsOf } from './holdings.ts'
 import { Intake } from './intake.ts'
 import type { EntryLog, ReleaseEntry } from './log.ts'
 import type { Orders } from './orders.ts'
+import { Pursuit } from './pursuit.ts'
 import type { Reporter } from './report.ts'
+import { Retries } from './retries.ts'
 import { type Decision, decide } from './rollout.ts'
 import { Stages, type TurnsMaker } from './stages.ts'
 import { Supply, type SupplyEffect } from './supply.ts'
@@ -60,8 +61,6 @@ export interface AgentOptions {
   readonly codec?: Codec | undefined
 }
 
-/** ms after a run that answered WAIT; doubled each time up to the second number. */
-const retryMs = { first: 15_000, most: 600_000 } as const
 const noId = new Uint8Array(32)
 
 export class Agent {
@@ -75,7 +74,7 @@ export class Agent {
   readonly #stages: Stages
   readonly #aftermath: Aftermath
   readonly #hearing: Hearing
-  readonly #course: Course
+  readonly #pursuit: Pursuit
   readonly #codec: Codec
   readonly #failed: Failed
   readonly #heard = new Set<PeerId>()
@@ -85,7 +84,7 @@ export class Agent {
   /** What the machine's clock shows beyond the steady one. */
   #aheadMs = 0
   #running: { readonly entry: string; readonly attempt: number } | undefined
-  #retry: { atMs: number; pauseMs: number } | undefined
+  readonly #retries: Retries
   #paused: { untilMs: number; reason: string } | undefined
   #decision: Decision | undefined
   #nowMs: number
@@ -94,6 +93,7 @@ export class Agent {
 
   constructor(options: AgentOptions, nowMs: number) {
     this.#options = options
+    this.#retries = new Retries(options.random)
     this.#spreads = (options.statuses ?? 'spread') === 'spread'
     this.#codec = options.codec ?? plainCodec
     this.#log = options.log
@@ -116,20 +116,20 @@ export class Agent {
     const holders = (sequence: number) => this.#spread.holders(sequence)
     this.#supply = new Supply({ log: options.log, held, holders, random, quarantined })
     this.#intake = new Intake({
-      log: options.log,
-      orders: options.orders,
-      reporter: options.reporter,
-      admissions: options.admissions,
-      codec: this.#codec,
+      ...{ log: options.log, orders: options.orders, reporter: options.reporter },
+      ...{ admissions: options.admissions, codec: this.#codec },
       send: (to, message) => this.#send(to, message),
       changed: (kind, atMs) => {
-        if (kind === 'orders') this.#stages.ordersChanged(atMs)
+        if (kind === 'orders') {
+          this.#stages.ordersChanged(atMs)
+          this.#retries.clear()
+        }
         return this.#tell({ kind }, atMs)
       },
       headsOf: peer => this.#spread.headsOf(peer),
       accepted: (entry, from) => {
         this.#announcer = from
-        if (entry.kind === 'release') this.#retry = undefined
+        if (entry.kind === 'release') this.#retries.clear()
         else this.#stages.rosterChanged(this.#nowMs)
       },
     })
@@ -148,7 +148,7 @@ export class Agent {
         if (this.#spreads) this.#spread.handle({ kind: 'status', host, from }, atMs)
       },
     })
-    this.#course = new Course({
+    this.#pursuit = new Pursuit({
       ...{ log, self, random, supply: this.#supply, stages: this.#stages, aftermath: this.#aftermath },
       hasFailed: release => this.#failed.has(release.id, this.#attemptOf(release)),
       orders: options.orders,
@@ -175,7 +175,7 @@ export class Agent {
       this.#spread.wakeMs(),
       this.#reporter.wakeMs() ?? never,
       this.#supply.wakeMs() ?? never,
-      this.#course.wakeMs() ?? never,
+      this.#pursuit.wakeMs() ?? never,
       held ?? never,
     )
   }
@@ -196,7 +196,7 @@ export class Agent {
   }
   /** The newest release on its way through the fleet, as this host sees it. */
   progress(): ReturnType<Stages['progress']> {
-    return this.#stages.progress(this.#course.shut, this.#nowMs)
+    return this.#stages.progress(this.#pursuit.shut, this.#nowMs)
   }
   fetching(): readonly { pack: string; size: number; offset: number }[] {
     return this.#supply.progress()
@@ -225,6 +225,10 @@ export class Agent {
   }
   headOf(peer: PeerId): number | undefined {
     return this.#spread.headsOf(peer)?.head[0]
+  }
+  /** The root of its board, as a peer last said. */
+  boardOf(peer: PeerId): Uint8Array | undefined {
+    return this.#spread.headsOf(peer)?.board
   }
 
   #take(input: Input, nowMs: number): Effect[] {
@@ -272,10 +276,10 @@ export class Agent {
         return [log('info', 'paused', { untilMs: input.untilMs, reason: input.reason })]
       case 'unpause':
         if (input.path === undefined) this.#paused = undefined
-        this.#retry = undefined
+        this.#retries.soon()
         return [log('info', 'unpaused', { ...(input.path !== undefined && { path: input.path }) })]
       case 'retry':
-        this.#retry = undefined
+        this.#retries.clear()
         this.#reporter.lookedAfter()
         this.#aftermath.retry()
         this.#failed.clear()
@@ -303,6 +307,8 @@ export class Agent {
         return this.#intake.orders(from, [message.order], nowMs)
       case 'orders':
         return this.#intake.orders(from, message.orders, nowMs)
+      case 'want-knock':
+        return [{ kind: 'wanted', from, want: message }]
       case 'want-pack':
         return [{ kind: 'serve', to: from, want: message }]
       case 'part':
@@ -353,21 +359,14 @@ export class Agent {
       ...(report.why && { why: report.why }),
     }
     const effects: Effect[] = [log(report.kind === 'failed' ? 'error' : 'info', 'run ended', data)]
-    switch (report.kind) {
-      case 'applied':
-        this.#aftermath.applied(this.#inForce)
-        this.#inForce = input.entry
-        this.#retry = undefined
-        return effects
-      case 'failed':
-        this.#failed.add(input.entry, attempt)
-        return [{ kind: 'remember', failed: this.#failed.lines() }, ...effects]
-      case 'wait': {
-        const pauseMs = Math.min(retryMs.most, (this.#retry?.pauseMs ?? retryMs.first / 2) * 2)
-        this.#retry = { pauseMs, atMs: nowMs + pauseMs * (0.75 + this.#options.random() / 2) }
-        return effects
-      }
+    this.#retries.ran(report.kind, nowMs)
+    if (report.kind === 'applied') {
+      this.#aftermath.applied(this.#inForce)
+      this.#inForce = input.entry
     }
+    if (report.kind !== 'failed') return effects
+    this.#failed.add(input.entry, attempt)
+    return [{ kind: 'remember', failed: this.#failed.lines() }, ...effects]
   }
 
   #reverted({ entry, to, report }: Extract<Input, { kind: 'reverted' }>): Effect[] {
@@ -380,11 +379,11 @@ export class Agent {
 
   /** Goes after the newest release: get its pack, then run it when every gate is open. A blank host takes Stable first. */
   #pursue(effects: Effect[], nowMs: number): void {
-    this.#course.set({ inForce: this.#inForce, nowMs, wallMs: nowMs + this.#aheadMs })
-    const { target, sought } = this.#course
+    this.#pursuit.set({ inForce: this.#inForce, nowMs, wallMs: nowMs + this.#aheadMs })
+    const { target, sought } = this.#pursuit
     const announcer = sought?.id === this.#log.release()?.id ? this.#announcer : undefined
     if (sought !== undefined) effects.push(...this.#supplied(this.#supply.seek(sought, announcer, nowMs)))
-    effects.push(...this.#course.survey(nowMs), ...this.#aftermath.check(nowMs))
+    effects.push(...this.#pursuit.survey(nowMs), ...this.#aftermath.check(nowMs))
     if (this.#running === undefined) this.#goBack(effects)
     const before = this.#decision?.kind === 'hold' ? this.#decision.gate : undefined
     const decision = this.#decide(target, nowMs)
@@ -410,7 +409,7 @@ export class Agent {
   }
 
   #decide(target: ReleaseEntry | undefined, nowMs: number): Decision {
-    const turn = () => this.#course.turn(nowMs)
+    const turn = () => this.#pursuit.turn(nowMs)
     return decide(
       {
         target,
@@ -428,7 +427,8 @@ export class Agent {
         get stage() {
           return turn()
         },
-        retryMs: this.#retry?.atMs,
+        retryMs: this.#retries.atMs,
+        exhausted: this.#retries.exhausted,
       },
       nowMs,
     )

@@ -18,6 +18,8 @@ export type Ask =
   | { readonly ask: 'pause'; readonly path?: string; readonly forMs: number; readonly reason: string }
   | { readonly ask: 'unpause'; readonly path?: string }
   | { readonly ask: 'apply' }
+  /** Takes an order (docs/formats.md section 7), its envelope in Base64, and hands it to the fleet. */
+  | { readonly ask: 'order'; readonly base64: string }
   /** End, so that the launcher starts the slot that is on trial. */
   | { readonly ask: 'handover' }
 
@@ -264,6 +266,8 @@ export function decodeAsk(line: string): Ask | undefined {
     case 'drift-read':
     case 'drift-drop':
       return text('id') ? (value as unknown as Ask) : undefined
+    case 'order':
+      return text('base64') ? (value as unknown as Ask) : undefined
     case 'pause':
       return path && typeof value['forMs'] === 'number' && value['forMs'] > 0 && text('reason')
         ? (value as unknown as Ask)

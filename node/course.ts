@@ -1,124 +1,140 @@
-// Core: which release this host goes after, what it must have for that, and why it is not its turn yet. What the fleet says is
-// weighed by stages.ts; whether anything else is in the way, rollout.ts decides.
-import type { Aftermath } from './aftermath.ts'
-import type { EntryLog, ReleaseEntry } from './log.ts'
-import type { Orders } from './orders.ts'
-import { haltText } from './rollout.ts'
-import type { Stages, StagesEffect, Turn } from './stages.ts'
-import type { Supply } from './supply.ts'
+// Core: what a new release is compared with, in which order its hosts go, and in which stages, out of the log, the board and a
+// survey. For whoever publishes, before the entry is signed; what hosts make of it is gate.ts's.
+import { equal, hex, unhex } from '../signing/bytes.ts'
+import type { Host } from '../signing/roster.ts'
+import type { Status } from '../signing/status.ts'
+import { ladderOf } from './ladder.ts'
+import type { ReleaseEntry } from './log.ts'
+import type { Course, RolloutTerms } from './release.ts'
+import { heartbeatMs } from './status.ts'
+import { type Candidate, type Turns, turnsOf } from './turns.ts'
 
-export interface CoursePorts {
-  readonly log: EntryLog
-  readonly orders: Orders
-  /** This host's key in hex. */
-  readonly self: string
-  readonly supply: Supply
-  readonly stages: Stages
-  readonly aftermath: Aftermath
-  readonly hasFailed: (release: ReleaseEntry) => boolean
-  readonly random: () => number
+/** How far a release has come, by what the board says; each host of the roster in one of these. */
+export interface Progress {
+  /** It is in force, and its soak is over; or there was nothing to do. */
+  readonly done: number
+  readonly failed: number
+  /** Neither yet. */
+  readonly under: number
+  /** Paused, silent, or never heard of: nobody waits for these. */
+  readonly absent: number
 }
 
-/** How things stand at one moment; times by the steady clock, `wallMs` by the machine's. */
-export interface Moment {
-  readonly inForce: string | undefined
-  readonly nowMs: number
-  readonly wallMs: number
+/** As in standing.ts: two heartbeats may be lost. */
+const heartbeatsMissed = 3
+/** ms at least until a host counts as silent: statuses are dated by clocks that may be wrong by minutes. */
+const silentMsMin = 600_000
+
+/**
+ * `statusOf` takes a host's key in hex; `nowMs` by clocks of hosts: where in doubt, the earlier. Who would be taken for silent
+ * wrongly could make a release complete that is not.
+ */
+export function progressOf(
+  release: ReleaseEntry,
+  roster: readonly Host[],
+  statusOf: (host: string) => Status | undefined,
+  nowMs: number,
+): Progress {
+  const silentMs = Math.max(silentMsMin, heartbeatsMissed * heartbeatMs(roster.length))
+  const progress = { done: 0, failed: 0, under: 0, absent: 0 }
+  const id = unhex(release.id, 32) ?? new Uint8Array()
+  for (const { key } of roster) {
+    const said = statusOf(hex(key))
+    const isOfIt = said?.entry !== undefined && equal(said.entry[1], id)
+    const isSilent = said === undefined || said.at < nowMs - silentMs
+    // What a host has said of the release stays said.
+    if (isOfIt && said.state === 'FAILED') progress.failed++
+    else if (isOfIt && (said.state === 'HEALTHY' || said.state === 'NOOP')) progress.done++
+    else if (isSilent || said.flags?.includes('PAUSED')) progress.absent++
+    else progress.under++
+  }
+  return progress
 }
 
-/** ms that a host waits for Stable's pack before it compares without it. */
-const stableMs = 120_000
-/** ms within which hosts start that go back to what they know to be good. */
-const rollbackMs = 30_000
+/** Some host has it and is well, none has failed, and all others are absent. */
+export function isComplete({ done, failed, under }: Progress): boolean {
+  return done > 0 && failed + under === 0
+}
 
-export class Course {
-  readonly #ports: CoursePorts
-  #newest: ReleaseEntry | undefined
-  #stable: ReleaseEntry | undefined
-  #isBlank = true
-  #wallMs = 0
-  /** When to compare without Stable, if its pack does not come. */
-  #surveyMs: number | undefined
-  /** When this host may go back to a content that it knows. */
-  #rollback: { readonly entry: string; readonly atMs: number } | undefined
+/** What a new release builds on. */
+export interface Basis {
+  /** The release last seen complete: by the one who publishes now, else by who published the newest one. */
+  readonly stable: ReleaseEntry | undefined
+  /** The release whose order is gone on with, since the newest is not complete; undefined: the new one has its own. */
+  readonly seed: ReleaseEntry | undefined
+}
 
-  constructor(ports: CoursePorts) {
-    this.#ports = ports
+/** `complete`: the newest release was seen so. `byId` knows the releases that are still held. */
+export function basisOf(
+  newest: ReleaseEntry | undefined,
+  complete: boolean,
+  byId: (id: string) => ReleaseEntry | undefined,
+): Basis {
+  if (newest === undefined) return { stable: undefined, seed: undefined }
+  if (complete) return { stable: newest, seed: undefined }
+  const { stable, seed } = newest.release
+  return {
+    stable: stable === undefined ? undefined : byId(stable),
+    // Of one that is held no more, nobody knows whom its roster had.
+    seed: (seed === undefined ? undefined : byId(seed)) ?? newest,
   }
+}
 
-  /** Takes its bearings; the questions below are about that moment. */
-  set({ inForce, nowMs, wallMs }: Moment): void {
-    const { log, stages } = this.#ports
-    this.#newest = log.release()
-    this.#isBlank = inForce === undefined
-    this.#wallMs = wallMs
-    this.#stable = this.#stableOf(this.#newest)
-    stages.aim(this.#newest, nowMs, wallMs - nowMs)
-  }
+/** The hosts of a roster with what changes for them. `origin`: the roster of the seed's release; undefined: the same one. */
+export function candidatesOf(
+  roster: readonly Host[],
+  changes: ReadonlyMap<string, string | undefined>,
+  origin?: readonly Host[],
+): readonly Candidate[] {
+  const known = origin && new Set(origin.map(each => hex(each.key)))
+  return roster.map(host => {
+    const key = hex(host.key)
+    return {
+      ...{ key, labels: host.labels, changes: changes.get(key), guest: false },
+      origin: known?.has(key) ?? true,
+    }
+  })
+}
 
-  /** What is to be run next: the newest release, on a blank host Stable before that. */
-  get target(): ReleaseEntry | undefined {
-    return this.#isBlank && this.#stable !== undefined ? this.#stable : this.#newest
-  }
+export type Charted =
+  | {
+      readonly kind: 'charted'
+      readonly course: Course
+      /** N: hosts that the stages count. */
+      readonly counted: number
+      /** In words, the terms too: `now` has terms of its own. */
+      readonly terms: RolloutTerms
+      /** The order, once the id of the new entry is known. */
+      readonly turns: (id: string) => Turns
+    }
+  | { readonly kind: 'refused'; readonly reason: string }
 
-  /** The release whose pack is to be got. */
-  get sought(): ReleaseEntry | undefined {
-    const { log, supply } = this.#ports
-    const wanted = [this.target, this.#newest, this.#stable].find(
-      each => each !== undefined && !supply.holds(each) && log.refusalOf(each.id) === undefined,
-    )
-    const sought = wanted ?? this.#newest
-    return sought && log.refusalOf(sought.id) === undefined ? sought : undefined
-  }
+/** Any seed: how many hosts count does not depend on it. */
+const anySeed = '00'.repeat(32)
 
-  /** Asks whom the newest release concerns, once it is here, and Stable too unless that takes too long. */
-  survey(nowMs: number): StagesEffect[] {
-    const { supply, stages } = this.#ports
-    const [newest, stable] = [this.#newest, this.#stable]
-    const isHere = newest !== undefined && supply.holds(newest)
-    if (isHere && stable !== undefined && !supply.holds(stable)) this.#surveyMs ??= nowMs + stableMs
-    else this.#surveyMs = undefined
-    if (!isHere || nowMs < (this.#surveyMs ?? nowMs)) return []
-    this.#surveyMs = undefined
-    return stages.survey()
-  }
-
-  wakeMs(): number | undefined {
-    return this.#surveyMs
-  }
-
-  /** Why this host is not to start the target yet, by the newest release's way through the fleet. */
-  turn(nowMs: number): Turn | undefined {
-    const newest = this.#newest
-    if (newest === undefined || this.target !== newest) return undefined
-    const { aftermath, stages, orders, self } = this.#ports
-    // An operator has asked this very host: what holds or halts the others does not hold it.
-    if (orders.of(newest.id).attemptOf(self) > 1 && stages.isOpen()) return undefined
-    if (!aftermath.wasHealthy(newest.release.content)) return stages.hold(this.shut, nowMs)
-    if (this.#rollback?.entry !== newest.id)
-      this.#rollback = { entry: newest.id, atMs: nowMs + this.#ports.random() * rollbackMs }
-    const { atMs } = this.#rollback
-    if (nowMs >= atMs) return undefined
-    return { reason: 'its content was healthy here before; it starts in a moment', untilMs: atMs }
-  }
-
-  /** Why nothing more of the newest release opens. A blank host takes also what has expired. */
-  get shut(): string | undefined {
-    const { log, orders } = this.#ports
-    const newest = this.#newest
-    if (newest === undefined) return undefined
-    const { halts, freshUntilMs } = orders.of(newest.id)
-    if (halts.length > 0) return haltText(halts)
-    return log.hold(newest.id, this.#isBlank, this.#wallMs, freshUntilMs)?.detail
-  }
-
-  /** What the newest release is to be compared with, if it is known here and may be taken. */
-  #stableOf(newest: ReleaseEntry | undefined): ReleaseEntry | undefined {
-    const { log, hasFailed } = this.#ports
-    const { stable } = newest?.release ?? {}
-    const entry = stable === undefined ? undefined : log.byId(stable)
-    if (entry?.release === undefined || entry.id === newest?.id) return undefined
-    const found = { ...entry, release: entry.release }
-    return hasFailed(found) || log.hold(entry.id, true, this.#wallMs) !== undefined ? undefined : found
+/**
+ * The stages of a release. `now`: one stage for all at once, whatever the risk. A release that changes nothing for anybody still
+ * needs a stage of one, since an entry must have one; all hosts follow with it.
+ */
+export function chart(
+  candidates: readonly Candidate[],
+  basis: Basis,
+  terms: RolloutTerms,
+  { now = false } = {},
+): Charted {
+  const bold = now ? { ...terms, riskBasisPoints: 10_000, windowSeconds: 0, serial: undefined } : terms
+  const turns = (id: string) => turnsOf(candidates, basis.seed?.id ?? id, bold.serial)
+  const { counted } = turns(anySeed)
+  const ladder = ladderOf(now ? '100%' : (terms.stages ?? 'auto'), Math.max(1, counted), {
+    risk: bold.riskBasisPoints,
+    liars: bold.liarsBasisPoints,
+  })
+  if (ladder.kind === 'refused') return ladder
+  return {
+    kind: 'charted',
+    course: { stages: ladder.stages, stable: basis.stable?.id, seed: basis.seed?.id },
+    counted,
+    terms: bold,
+    turns,
   }
 }

@@ -9,9 +9,9 @@ export interface GateInput extends Known {
   readonly terms: Terms
   /** Hosts of the roster, and how many of them, this one left out, were heard in the last two heartbeats. */
   readonly roster: { readonly enrolled: number; readonly heard: number }
-  /** Stages up to this one are opened by `promote`; 0 or absent: none. */
+  /** Stages up to this one are opened by `promote`, in spite of a HALT; 0 or absent: none. */
   readonly promoted?: number
-  /** The reason of a HALT seen before: it stays until an operator clears it. */
+  /** The reason of a HALT seen before: it stays, save where an operator promotes. */
   readonly halted?: string
   /** Why nothing more opens, if so: an operator's halt, a fork, expiry. What is open stays so. */
   readonly shut?: string
@@ -34,8 +34,6 @@ export interface GateDecision {
   readonly opened: readonly Opening[]
   /** When the answer may change though nothing new is heard. */
   readonly untilMs?: number
-  /** The stage whose failures halt, from 1; a `promote` of it or a later one lets the release go on. */
-  readonly haltedStage?: number
 }
 
 type Answer = Pick<GateDecision, 'kind' | 'reason'> & { readonly untilMs?: number | undefined }
@@ -60,21 +58,32 @@ export function gate(input: GateInput, nowMs: number): GateDecision {
   for (;;) {
     const standings = new Standings({ ...input, opened }, completeMs(stages, opened), nowMs)
     const begun = begunOf(input, stages, opened, standings)
-    const found = haltOf(input, stages, begun, standings)
-    const halted = input.halted ?? found?.reason
+    const halted = input.halted ?? haltOf(stages, begun, standings)
+    // An operator's word outranks evidence: what `promote` opens is open, the halt holds what comes after.
+    const last = begun.at(-1)
+    const complete = last === undefined || last.granted === last.size ? begun.length : begun.length - 1
+    const promoted = Math.min(input.promoted ?? 0, stages.length)
     const next: Answer | Opening =
-      halted === undefined ? nextOf(input, stages, begun, standings, nowMs) : { kind: 'halt', reason: halted }
+      halted === undefined || complete < promoted
+        ? nextOf(input, stages, begun, standings, nowMs)
+        : { kind: 'halt', reason: halted }
     if ('stage' in next) {
       opened.push({ ...next, upTo: Math.max(standings.open, next.upTo) })
       continue
     }
     const { self } = input
+    const isShut = next.kind === 'halt' && !isPromoted(input, begun[promoted - 1], standings)
     const { kind, reason, untilMs } =
-      self === undefined || next.kind === 'halt' ? next : turnOf(input, self, standings, next, nowMs)
-    const stage = kind === 'halt' && found ? { haltedStage: found.stage } : {}
-    const answer = { kind, reason, opensUpTo: standings.open, opened, ...stage }
+      self === undefined || isShut ? next : turnOf(input, self, standings, next, nowMs)
+    const answer = { kind, reason, opensUpTo: standings.open, opened }
     return untilMs === undefined ? answer : { ...answer, untilMs }
   }
+}
+
+/** Whether the host that asks is in a stage that a `promote` opened, or follows with the last of them. */
+function isPromoted({ turns, self }: GateInput, stage: Begun | undefined, { open }: Standings): boolean {
+  const place = self === undefined ? undefined : turns.placeOf(self)
+  return place !== undefined && Math.min(place, turns.counted - 1) < Math.min(stage?.end ?? 0, open)
 }
 
 /** Hosts other than this one that must have been heard lately before anything opens: a part that is cut off holds. */
@@ -184,15 +193,13 @@ function turnOf(
 
 /**
  * Why the release is halted, if it is. The failures in each panel, as it was meant and as it is, added up from stage to stage, are
- * held against the size that was meant: whatever is open here, more evidence takes no HALT back. Stages that operators opened by
- * `promote` halt nothing by themselves: the threshold of operators has seen them.
+ * held against the size that was meant: whatever is open here, more evidence takes no HALT back.
  */
 function haltOf(
-  { promoted = 0 }: GateInput,
   stages: readonly number[],
   begun: readonly Begun[],
   standings: Standings,
-): { readonly stage: number; readonly reason: string } | undefined {
+): string | undefined {
   const failed = new Set<number>()
   let [nominal, before] = [0, 0]
   for (const [at, upTo] of stages.entries()) {
@@ -203,11 +210,8 @@ function haltOf(
     nominal += size
     before = upTo
     const least = Math.max(2, haltAt(nominal))
-    if (at + 1 > promoted && failed.size >= least)
-      return {
-        stage: at + 1,
-        reason: `halted at stage ${at + 1}: ${failed.size} hosts say that they failed; where ${nominal} ${nominal === 1 ? 'is' : 'are'} asked, ${least} are no accident`,
-      }
+    if (failed.size >= least)
+      return `halted at stage ${at + 1}: ${failed.size} hosts say that they failed; where ${nominal} ${nominal === 1 ? 'is' : 'are'} asked, ${least} are no accident`
   }
   return undefined
 }

@@ -289,11 +289,6 @@ export class EntryLog {
     return this.#listed().releases.slice(0, count)
   }
 
-  /** The operator's commit behind a release, when the entry says it and is still held. */
-  source(sequence: number): string | undefined {
-    return this.#entries.get(sequence)?.release?.source
-  }
-
   /** Ascending. */
   entries(): readonly LogEntry[] {
     return this.#listed().entries

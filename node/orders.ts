@@ -155,7 +155,9 @@ export class Orders {
     const held = takesThreshold(order.order)
       ? { ...one, envelope, cosigs }
       : { ...one, envelope: cosigs.length === 0 ? envelope : plain(read.order), cosigs: [] }
-    const next = within([...this.#held.values(), held])
+    const next = this.#hasRoom(order)
+      ? new Map([...this.#held, [id, held]])
+      : within([...this.#held.values(), held])
     const found = next.get(id)
     if (found === undefined)
       return { kind: 'refused', code: 'ORDERS_FULL', detail: fullText(order), id, hostile: false }
@@ -219,8 +221,8 @@ export class Orders {
     if (answer === undefined) {
       const about = [...this.#held.values()].filter(each => each.order.entry === entry)
       answer = about.length === 0 ? nothing : answerOf(about)
-      // Whatever is asked for, only releases that there are get an answer of their own.
-      if (about.length > 0) this.#answers.set(entry, answer)
+      // Bounded by the log: of whatever else is asked for, nothing is remembered.
+      if (this.#log.byId(entry) !== undefined) this.#answers.set(entry, answer)
     }
     return answer
   }
@@ -242,6 +244,14 @@ export class Orders {
       })
       .filter(each => each.hosts.length > 0 && nowMs < each.untilMs)
       .sort((a, b) => compareText(a.id, b.id))
+  }
+
+  /** Whether an order takes nobody's place. */
+  #hasRoom({ entry, order: kind }: Order): boolean {
+    const alike = [...this.#held.values()].filter(
+      ({ order }) => order.entry === entry && order.order === kind,
+    )
+    return this.#held.size < limits.orders && alike.length < limits.ordersPerKind[kind]
   }
 
   #become(held: ReadonlyMap<OrderId, Held>): void {

@@ -10,7 +10,8 @@ export interface StagesRecord {
   readonly entry: string
   /** Times by the machine's clock. */
   readonly opened: readonly Opening[]
-  readonly halted: { readonly stage: number; readonly reason: string } | undefined
+  /** The reason of a HALT. */
+  readonly halted: string | undefined
   /** Statuses that count, and that the board does not hold any more. */
   readonly proofs: readonly StatusPair[]
 }
@@ -23,7 +24,7 @@ export function writeStages({ entry, opened, halted, proofs }: StagesRecord): Ui
     entry: unhex(entry, 32) ?? new Uint8Array(32),
     opened: opened.map(each => [each.stage, each.granted, each.upTo, Math.max(0, Math.round(each.atMs))]),
     proofs: proofs.map(([body, signature]) => [body, signature]),
-    ...(halted !== undefined && { halted: [halted.stage, halted.reason] }),
+    ...(halted !== undefined && { halted }),
   }
   return encode(items)
 }
@@ -46,11 +47,10 @@ export function readStages(bytes: Uint8Array): StagesRecord | undefined {
     if (!isBytes(body) || !isBytes(signature)) return undefined
     pairs.push([body, signature])
   }
-  const [stage, reason] = isList(halted) ? halted : []
   return {
     entry: hex(map['entry']),
     opened: openings,
-    halted: isNumber(stage) && typeof reason === 'string' ? { stage, reason } : undefined,
+    halted: typeof halted === 'string' ? halted : undefined,
     proofs: pairs,
   }
 }

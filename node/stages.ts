@@ -3,6 +3,7 @@
 import type { StatusPair } from '../gossip/message.ts'
 import { hex, unhex } from '../signing/bytes.ts'
 import type { Status } from '../signing/status.ts'
+import { candidatesOf } from './course.ts'
 import { claimOf, Evidence, type EvidenceState } from './evidence.ts'
 import { type GateDecision, type GateInput, gate, hearingMin } from './gate.ts'
 import type { EntryLog, ReleaseEntry } from './log.ts'
@@ -81,7 +82,8 @@ interface Rollout {
   readonly evidence: Evidence<StatusPair | undefined>
   readonly heard: Map<string, Heard>
   opened: readonly Opening[]
-  halted: { readonly stage: number; readonly reason: string } | undefined
+  /** The reason of a HALT. */
+  halted: string | undefined
   /** What was kept of an earlier life; offered once it is known whose word is asked for. */
   readonly proofs: readonly StatusPair[]
 }
@@ -176,7 +178,7 @@ export class Stages {
     const { target, changes = new Map() } = rollout
     const { seed = target.id, serial } = target.release
     const name = `${target.id} ${log.trustSequence()}`
-    rollout.turns = turns(changes, name, () => turnsOf(candidatesOf(log, target, changes), seed, serial))
+    rollout.turns = turns(changes, name, () => turnsOf(hostsOf(log, target, changes), seed, serial))
     this.#offer(nowMs)
     this.#version++
   }
@@ -263,7 +265,7 @@ export class Stages {
     if (decision.opened.length > rollout.opened.length && this.#keep === 'no') this.#keep = 'soon'
     rollout.opened = decision.opened
     if (decision.kind === 'halt' && rollout.halted === undefined) {
-      rollout.halted = { stage: decision.haltedStage ?? 0, reason: decision.reason }
+      rollout.halted = decision.reason
       this.#keep = 'durably'
     }
     const { enrolled, heard } = input.roster
@@ -289,8 +291,7 @@ export class Stages {
       roster: { enrolled, heard: this.#heardLately(nowMs) },
       promoted,
       self,
-      // The threshold of operators outranks the evidence.
-      ...(halted !== undefined && halted.stage > promoted && { halted: halted.reason }),
+      ...(halted !== undefined && { halted }),
       ...(shut !== undefined && { shut }),
       ...(serial !== undefined && { serial }),
     }
@@ -355,25 +356,14 @@ function turnIn({ kind, reason, untilMs }: GateDecision): Turn | undefined {
 }
 
 /** The hosts that the release's roster names, and those that came since, which follow with the last stage. */
-function candidatesOf(log: EntryLog, target: ReleaseEntry, changes: Changes): Candidate[] {
-  const roster = log.rosterOf(target)
+function hostsOf(log: EntryLog, target: ReleaseEntry, changes: Changes): Candidate[] {
   const first = target.release.seed === undefined ? undefined : log.byId(target.release.seed)
   const origin = first?.release && log.rosterOf({ ...first, release: first.release })
-  const known = origin && new Set(origin.map(each => hex(each.key)))
-  const own = roster.map(({ key, labels }) => {
-    const name = hex(key)
-    return {
-      key: name,
-      labels,
-      changes: changes.get(name),
-      origin: known?.has(name) ?? true,
-      guest: false,
-    }
-  })
-  const named = new Set(own.map(each => each.key))
+  const named = candidatesOf(log.rosterOf(target), changes, origin)
+  const keys = new Set(named.map(each => each.key))
   const since = log
     .roster()
     .map(({ key, labels }) => ({ key: hex(key), labels, changes: undefined, origin: false, guest: true }))
-    .filter(each => !named.has(each.key))
-  return [...own, ...since]
+    .filter(each => !keys.has(each.key))
+  return [...named, ...since]
 }

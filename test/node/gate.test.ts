@@ -213,6 +213,28 @@ describe('HALT', () => {
       )
   })
 
+  test('a promote opens its stages all the same, and no more; there hosts may begin', () => {
+    const turns = fleet(100)
+    const halted = 'halted before'
+    const said = 'hhhhhh'
+    const decisionOf = (promoted: number, place?: number) => {
+      const self = place === undefined ? undefined : turns.hosts[place]!
+      const more = { halted, promoted, ...(self !== undefined && { self }) }
+      // A host is asked when its own time in the window of a stage opened at 0 is over.
+      return gate(inputOf(turns, { said, open: self === undefined ? 2 : 3, more }), 11 * minute)
+    }
+    expect(decisionOf(2)).toMatchObject({ kind: 'halt', opensUpTo: 6 })
+    expect(decisionOf(3)).toMatchObject({ kind: 'halt', reason: halted, opensUpTo: 18 })
+    expect(decisionOf(5)).toMatchObject({ opensUpTo: 100 })
+    expect(decisionOf(3, 10)).toMatchObject({ kind: 'go' })
+    expect(decisionOf(3, 17)).toMatchObject({ kind: 'go' })
+    expect(decisionOf(3, 18)).toMatchObject({ kind: 'halt', reason: halted })
+    expect(decisionOf(2, 17)).toMatchObject({ kind: 'halt', reason: halted })
+    expect(decisionOf(0, 3)).toMatchObject({ kind: 'halt', reason: halted })
+    const failed = inputOf(turns, { said: 'hhhhff', open: 2, more: { promoted: 3 } })
+    expect(gate(failed, 11 * minute)).toMatchObject({ kind: 'halt', opensUpTo: 18 })
+  })
+
   test('stays, until an operator clears it', () => {
     expect(ask(100, { said: 'hhhhhh', open: 2, more: { halted: 'halted before' } })).toMatchObject({
       kind: 'halt',
