@@ -1,18 +1,20 @@
 // The operator's laptop as a peer: joins the fleet under a session key that the operator's key delegates, learns the
 // head, hands entries over, and leaves. Its log and packs lie in .git/fleet of the repository; nothing there is secret.
 import type { PeerId } from '../gossip/carrier.ts'
+import { noBoard } from '../gossip/spread.ts'
 import { openPeer } from '../node/main.ts'
 import { systemClock, systemRandom } from '../node/os.ts'
 import { createLog } from '../node/os-log.ts'
 import type { Peer } from '../node/peer.ts'
 import type { Release } from '../node/ports.ts'
 import type { MadeEntry } from '../node/release.ts'
-import { hex } from '../signing/bytes.ts'
+import { equal, hex } from '../signing/bytes.ts'
 import { publicKeyOf } from '../signing/crypto.ts'
 import { sealDelegation, writeDelegation } from '../signing/delegation.ts'
 import type { FleetId } from '../signing/entry.ts'
 import type { Time } from '../signing/fields.ts'
 import { peerIdOf } from '../signing/keys.ts'
+import type { OrderId } from '../signing/order.ts'
 import { type Signer, signSshsig } from '../signing/sshsig.ts'
 import type { Trust } from '../signing/trust.ts'
 import { CliError, type Io } from './command.ts'
@@ -21,6 +23,8 @@ import { fleetFolder, type Project } from './project.ts'
 
 /** ms that a laptop is let in for. */
 const sessionMs = 3_600_000
+/** ms that it waits at most for the board. */
+const boardMs = 2_000
 /** ms between looks at what has changed; a laptop's wait is short and rare. */
 const lookMs = 25
 
@@ -32,6 +36,8 @@ export interface Laptop {
    * Waits until somebody is reached, then until this log is as high as the highest head heard. False: nobody within `ms`.
    */
   catchUp(ms: number): Promise<boolean>
+  /** Waits until the board here is that of a host that was reached, but not long: where there is always news, it is near enough. */
+  boardQuiet(): Promise<void>
   /**
    * Submits an entry of one's own; fails with the reason when the log refuses it. `installed`: its release's pack, which
    * lies in this laptop's repository already, and is offered to the hosts.
@@ -45,6 +51,12 @@ export interface Laptop {
     ms: number,
     show: (count: number) => void,
   ): Promise<number>
+  /** Waits until this laptop holds what some host holds of orders, at most `ms`. */
+  learnOrders(ms: number): Promise<void>
+  /** Submits an order of one's own; fails with the reason when it is refused here. */
+  order(envelope: Uint8Array, id: OrderId): Promise<void>
+  /** Waits until `wanted` hosts hold the orders that are held here; answers how many do at the end. */
+  handOverOrders(wanted: number, ms: number): Promise<number>
   close(): Promise<void>
 }
 
@@ -54,16 +66,18 @@ export interface LaptopOptions {
   readonly trust: Trust
   readonly signer: Signer
   readonly io: Io
+  /** Folder of its log and packs; default: .git/fleet of the repository. */
+  readonly state?: string
 }
 
 /** Opens the laptop's log and joins. Fails when this clone does not know its fleet. */
-export async function openLaptop({ project, trust, signer, io }: LaptopOptions): Promise<Laptop> {
-  const folder = fleetFolder(project)
+export async function openLaptop(options: LaptopOptions): Promise<Laptop> {
+  const { project, trust, signer, io, state = fleetFolder(project) } = options
   const { fleet, envelope } = readGenesis(project)
   const session = systemRandom.bytes(32)
   const failures: unknown[] = []
   const peer = await openPeer({
-    state: folder,
+    state,
     fleet,
     checkpoint: { sequence: 1, id: fleet as string as never },
     key: session,
@@ -115,6 +129,10 @@ export async function openLaptop({ project, trust, signer, io }: LaptopOptions):
         )
       return true
     },
+    async boardQuiet() {
+      const ours = () => peer.reporter.board.root()
+      await until(boardMs, () => reached().some(each => equal(peer.agent.boardOf(each) ?? noBoard, ours())))
+    },
     async submit({ envelope, id }, installed) {
       peer.driver.feed({ kind: 'submit', envelope })
       if (installed !== undefined) {
@@ -145,6 +163,21 @@ export async function openLaptop({ project, trust, signer, io }: LaptopOptions):
           hint: `agree on one; then, where that one is the log's: fleet publish --drops ID-OF-THE-OTHER\n  to keep ours: fleet publish --drops ${theirs}`,
         },
       )
+    },
+    async learnOrders(ms) {
+      await until(ms, () => peer.agent.orderHolders().length > 0)
+    },
+    async order(envelope, id) {
+      peer.driver.feed({ kind: 'order', envelope })
+      await peer.driver.settled()
+      if (peer.orders.has(id)) return
+      const taken = peer.orders.take(envelope)
+      const why = taken.kind === 'refused' ? taken.detail : 'its entry is not in the log here'
+      throw new CliError(`the order is refused: ${why}`, taken.kind === 'refused' ? { code: taken.code } : {})
+    },
+    async handOverOrders(wanted, ms) {
+      await until(ms, () => peer.agent.orderHolders().length >= wanted)
+      return peer.agent.orderHolders().length
     },
     close: () => peer.stop(),
   }

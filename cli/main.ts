@@ -87,16 +87,47 @@ Start with: fleet init my-fleet, or see it work at once: fleet demo`
 function io(json: boolean): Io {
   return {
     colour,
-    columns: process.stdout.columns ?? 80,
+    // A terminal that was told no size has 0.
+    columns: process.stdout.columns || 80,
     cwd: process.cwd(),
     env: process.env,
     progress: line => {
       if (!json) process.stderr.write(`${line}\n`)
     },
+    ...(process.stdin.isTTY === true && { ask }),
+    confirm: async question => {
+      if (json || !process.stdin.isTTY || !process.stderr.isTTY) return true
+      const { createInterface } = await import('node:readline')
+      const line = createInterface({ input: process.stdin, output: process.stderr })
+      return new Promise(resolve => {
+        let said = '\n'
+        // Ctrl-C and Ctrl-D close it without an answer.
+        line.on('close', () => {
+          if (said === '\n') process.stderr.write(said)
+          resolve(/^y(es)?$/i.test(said.trim()))
+        })
+        line.question(`${question} [y/N] `, answer => {
+          said = answer
+          line.close()
+        })
+      })
+    },
     stopped: () =>
       new Promise(resolve => {
         for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
       }),
+  }
+}
+
+async function ask(question: string): Promise<string> {
+  const { createInterface } = await import('node:readline/promises')
+  const lines = createInterface({ input: process.stdin, output: process.stderr })
+  // The end of input (Ctrl-D) is an answer, too: none.
+  const ended = new Promise<string>(resolve => lines.once('close', () => resolve('')))
+  try {
+    return await Promise.race([lines.question(question), ended])
+  } finally {
+    lines.close()
   }
 }
 

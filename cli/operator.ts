@@ -9,7 +9,7 @@ import type { Author } from '../node/release.ts'
 import { publicKeyOf } from '../signing/crypto.ts'
 import { fingerprint, type PrivateKey, readKeyFile, writeKeyFile } from '../signing/keys.ts'
 import { maySign, type Operator } from '../signing/operators.ts'
-import { type Signer, seedSigner } from '../signing/sshsig.ts'
+import { type Namespace, type Signer, seedSigner } from '../signing/sshsig.ts'
 import type { Trust } from '../signing/trust.ts'
 import { CliError, exits, type Io, type Options, textOption } from './command.ts'
 import type { Project } from './project.ts'
@@ -70,7 +70,7 @@ export async function readKey(path: string, options: Options, io: Io): Promise<O
 }
 
 /**
- * The key that signs for this project: `--key`, else `[keys] operator` of fleet.toml, else the first of the standard
+ * The key that signs for this project, in the namespace (`git`: entries, `fleet`: orders): `--key`, else `[keys] operator` of fleet.toml, else the first of the standard
  * places whose key is an operator's.
  */
 export async function operatorOf(
@@ -78,6 +78,7 @@ export async function operatorOf(
   trust: Trust,
   options: Options,
   io: Io,
+  namespace: Namespace = 'git',
 ): Promise<Signer & { readonly operator: Operator; readonly path: string }> {
   const given = textOption(options, 'key')
   const settled = project.settings.operatorKey
@@ -86,7 +87,7 @@ export async function operatorOf(
   const places = named ? [named] : [keyPathDefault(io), keyPathSsh(io)].filter(path => existsSync(path))
   for (const path of places) {
     const known = readKeyFile(readText(path))
-    const operator = known.kind === 'bad' ? undefined : maySign(trust.operators, known.key, 'git')
+    const operator = known.kind === 'bad' ? undefined : maySign(trust.operators, known.key, namespace)
     if (operator) return { ...seedSigner((await readKey(path, options, io)).seed), operator, path }
   }
   const looked =

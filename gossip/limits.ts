@@ -102,12 +102,24 @@ export const limits = {
   entriesBytes: 512 * KiB,
   /** Releases kept in memory and answered to late hosts; trust entries are kept all. */
   releasesKept: 256,
+  /** Orders in one answer, and the bytes at which it is cut (the asker asks again). */
   ordersPerMessage: 256,
+  ordersBytes: 512 * KiB,
+  /**
+   * Orders held of one entry, by kind, and in all: only operators can make them, and a few say all; of `retry` one a host. The
+   * rest is left out by a rule that is the same on every host (node/orders.ts). About 50 MB if all are as large as they may be.
+   */
+  ordersPerKind: { halt: 32, resume: 16, promote: 16, fresh: 16, trial: 64, retry: 512 },
+  orders: 1_024,
   /** Bytes of a status's body; hosts on a board (twice the largest fleet meant); statuses in one batch and its bytes. */
   statusBytes: 2 * KiB,
   hosts: 10_000,
   statusesPerMessage: 500,
+  /** Pieces of evidence in an answer to `fleet rollout`: a panel, and nobody reads more. */
+  evidenceShown: 128,
   statusesBytes: 64 * KiB,
+  /** Statuses in one gossiped message: a host gossips its own, one at a time; room for later. */
+  statusesGossiped: 8,
   /** ms between batches of statuses to one neighbour, and neighbours that get one. */
   statusBatchMs: 1_000,
   statusFanout: 3,

@@ -60,7 +60,8 @@ export type Message =
   | { readonly t: 'order'; readonly order: Uint8Array }
   | { readonly t: 'want'; readonly after: number }
   | { readonly t: 'entries'; readonly entries: readonly Uint8Array[]; readonly whole: boolean }
-  | { readonly t: 'want-orders' }
+  /** `have`: ids of orders that are held already; absent: none. */
+  | { readonly t: 'want-orders'; readonly have?: readonly Uint8Array[] }
   | { readonly t: 'orders'; readonly orders: readonly Uint8Array[] }
   | {
       readonly t: 'digest'
@@ -193,8 +194,10 @@ function message(from: CborMap): Message {
       const entries = array(from['entries'], 'entries', limits.entriesPerMessage, envelope)
       return { t, entries, whole: flag(from['whole'], 'whole') }
     }
-    case 'want-orders':
-      return { t }
+    case 'want-orders': {
+      const have = from['have']
+      return { t, ...(have !== undefined && { have: array(have, 'have', limits.orders, digest) }) }
+    }
     case 'orders':
       return { t, orders: array(from['orders'], 'orders', limits.ordersPerMessage, envelope) }
     case 'digest': {

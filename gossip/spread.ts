@@ -16,7 +16,9 @@ export interface Holdings {
   /** Entries above a sequence, ascending; `whole` false when releases between are left out. */
   after(sequence: number): { readonly entries: readonly Uint8Array[]; readonly whole: boolean }
   ordersRoot(): Uint8Array
-  orders(): readonly Uint8Array[]
+  orderIds(): readonly Uint8Array[]
+  /** Orders held that are not listed. */
+  orders(have: readonly Uint8Array[]): readonly Uint8Array[]
   boardRoot(): Uint8Array
   /** `[host key, counter]` of each status held. */
   have(): readonly (readonly [Uint8Array, number])[]
@@ -37,8 +39,10 @@ export type SpreadInput =
   | { readonly kind: 'up'; readonly peer: PeerId }
   | { readonly kind: 'down'; readonly peer: PeerId }
   | { readonly kind: 'message'; readonly from: PeerId; readonly message: Message }
-  /** The head, the installed pack or the orders changed here. */
+  /** The head or the installed pack changed here. */
   | { readonly kind: 'changed' }
+  /** Orders came here: neighbours that hold others are told. */
+  | { readonly kind: 'orders' }
   /** A status changed here; `host` is its key in hex; `from` need not hear it again. */
   | { readonly kind: 'status'; readonly host: string; readonly from?: PeerId }
   | { readonly kind: 'tick' }
@@ -98,7 +102,8 @@ export function createSpread(holdings: Holdings, random: () => number, nowMs: nu
     if (their > ours) sends.push(send(from, { t: 'want', after: ours }))
     // Another id at one height is a fork: the sibling is asked for, so that both sides see it, and what may end it.
     else if (id !== undefined && !same(id, theirId)) sends.push(send(from, { t: 'want', after: their - 1 }))
-    if (!same(theirs.orders, holdings.ordersRoot())) sends.push(send(from, { t: 'want-orders' }))
+    if (!same(theirs.orders, holdings.ordersRoot()))
+      sends.push(send(from, { t: 'want-orders', have: holdings.orderIds() }))
     // Both sides see the difference; the one that answers opens, so that digests cross only once.
     if (theirs.answer && boardsDiffer(theirs.board, holdings.boardRoot()))
       sends.push(send(from, { t: 'digest', have: holdings.have(), answer: false }))
@@ -119,13 +124,12 @@ export function createSpread(holdings: Holdings, random: () => number, nowMs: nu
       case 'want': {
         const { entries, whole } = holdings.after(message.after)
         if (entries.length === 0) return []
-        return [send(from, { t: 'entries', ...cut(entries, whole) })]
+        const some = cut(entries, limits.entriesPerMessage, limits.entriesBytes)
+        return [send(from, { t: 'entries', entries: some, whole })]
       }
       case 'want-orders': {
-        const orders = holdings.orders()
-        return orders.length === 0
-          ? []
-          : [send(from, { t: 'orders', orders: orders.slice(0, limits.ordersPerMessage) })]
+        const orders = cut(holdings.orders(message.have ?? []), limits.ordersPerMessage, limits.ordersBytes)
+        return orders.length === 0 ? [] : [send(from, { t: 'orders', orders })]
       }
       case 'digest':
         return onDigest(from, message.have, message.answer)
@@ -186,6 +190,13 @@ export function createSpread(holdings: Holdings, random: () => number, nowMs: nu
           .slice(0, limits.headsFanout)
           .map(([peer]) => send(peer, heads(false)))
       }
+      case 'orders': {
+        const root = holdings.ordersRoot()
+        const others = [...neighbours].filter(([, { heads }]) => !heads || !same(heads.orders, root))
+        return shuffled(others, random)
+          .slice(0, limits.headsFanout)
+          .map(([peer]) => send(peer, heads(false)))
+      }
       case 'status':
         for (const [peer, each] of neighbours) if (peer !== input.from) each.news.add(input.host)
         if (neighbours.size > 0) batchMs = Math.min(batchMs, nowMs + limits.statusBatchMs)
@@ -228,16 +239,16 @@ function shuffled<T>(items: readonly T[], random: () => number): T[] {
   return out
 }
 
-/** Cuts an answer at its byte bound; the asker sees that its head is still behind and asks again. */
-function cut(entries: readonly Uint8Array[], whole: boolean): { entries: Uint8Array[]; whole: boolean } {
+/** Cuts an answer at its bounds; the asker sees that it still lacks something and asks again. */
+function cut(envelopes: readonly Uint8Array[], most: number, bytesMax: number): Uint8Array[] {
   let bytes = 0
   const out: Uint8Array[] = []
-  for (const entry of entries.slice(0, limits.entriesPerMessage)) {
-    bytes += entry.length
-    if (out.length > 0 && bytes > limits.entriesBytes) break
-    out.push(entry)
+  for (const each of envelopes.slice(0, most)) {
+    bytes += each.length
+    if (out.length > 0 && bytes > bytesMax) break
+    out.push(each)
   }
-  return { entries: out, whole }
+  return out
 }
 
 function batches(pairs: readonly StatusPair[]): StatusPair[][] {

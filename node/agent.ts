@@ -1,17 +1,23 @@
 // The agent's core: ties log, spread, fetch, board and gates together. `handle(input, now) -> effects`, no clock, no
 // chance, no IO: the simulator runs this very code. driver.ts turns effects into deeds and deeds into inputs.
-import type { PeerId, Verdict } from '../gossip/carrier.ts'
-import { limits } from '../gossip/limits.ts'
+import type { PeerId } from '../gossip/carrier.ts'
 import { type Codec, type Hello, type Malformed, type Message, plainCodec } from '../gossip/message.ts'
-import { createSpread, type Holdings, noBoard, type SpreadInput } from '../gossip/spread.ts'
-import { hex, unhex } from '../signing/bytes.ts'
+import { createSpread, type SpreadInput } from '../gossip/spread.ts'
+import { equal, hex } from '../signing/bytes.ts'
 import type { Admissions } from './admission.ts'
-import type { LogLevel } from './config.ts'
-import type { Effect, Input } from './effects.ts'
-import type { EntryLog, ReleaseEntry, Taken } from './log.ts'
+import { Aftermath, readSaid } from './aftermath.ts'
+import { type Effect, type Input, log } from './effects.ts'
+import { Failed } from './failed.ts'
+import { Hearing, keysOf } from './hearing.ts'
+import { holdingsOf } from './holdings.ts'
+import { Intake } from './intake.ts'
+import type { EntryLog, ReleaseEntry } from './log.ts'
+import type { Orders } from './orders.ts'
+import { Pursuit } from './pursuit.ts'
 import type { Reporter } from './report.ts'
 import { Retries } from './retries.ts'
 import { type Decision, decide } from './rollout.ts'
+import { Stages, type TurnsMaker } from './stages.ts'
 import { Supply, type SupplyEffect } from './supply.ts'
 
 /**
@@ -22,7 +28,10 @@ export type Statuses = 'spread' | 'kept' | 'own'
 
 export interface AgentOptions {
   readonly log: EntryLog
+  readonly orders: Orders
   readonly reporter: Reporter
+  /** This host's key in hex: orders name it so. */
+  readonly self: string
   readonly random: () => number
   /** `host` applies releases and reports; `operator` only takes part in the log, from a laptop. */
   readonly role: 'host' | 'operator'
@@ -31,6 +40,7 @@ export interface AgentOptions {
   /** Id of the entry in force, from the host's journal. */
   readonly inForce: string | undefined
   readonly paused?: { readonly untilMs: number; readonly reason: string } | undefined
+  /** As `Failed` writes them. */
   readonly failed: readonly string[]
   /** Release commits whose pack is installed. */
   readonly held: ReadonlySet<string>
@@ -39,6 +49,12 @@ export interface AgentOptions {
   readonly admissions: Admissions
   readonly hello: () => Hello
   readonly peersToShare: () => readonly (readonly [string, readonly string[]])[]
+  /** Of the machine, new at each boot. */
+  readonly boot: Uint8Array
+  /** Records of an earlier life (stages-record.ts, aftermath.ts). */
+  readonly stages?: Uint8Array | undefined
+  readonly said?: Uint8Array | undefined
+  readonly turns?: TurnsMaker | undefined
   /** Bytes of a pack that lie in quarantine from an earlier life. */
   readonly quarantined: (pack: string) => number
   /** Default: the plain one. */
@@ -50,21 +66,28 @@ const noId = new Uint8Array(32)
 export class Agent {
   readonly #options: AgentOptions
   readonly #log: EntryLog
+  readonly #orders: Orders
   readonly #reporter: Reporter
   readonly #spread
   readonly #supply: Supply
+  readonly #intake: Intake
+  readonly #stages: Stages
+  readonly #aftermath: Aftermath
+  readonly #hearing: Hearing
+  readonly #pursuit: Pursuit
   readonly #codec: Codec
-  readonly #failed: Set<string>
+  readonly #failed: Failed
   readonly #heard = new Set<PeerId>()
   /** Statuses are passed on. */
   readonly #spreads: boolean
   #inForce: string | undefined
   /** What the machine's clock shows beyond the steady one. */
   #aheadMs = 0
-  #running: string | undefined
+  #running: { readonly entry: string; readonly attempt: number } | undefined
   readonly #retries: Retries
   #paused: { untilMs: number; reason: string } | undefined
   #decision: Decision | undefined
+  #nowMs: number
   /** Who brought the newest entry: asked first for its pack. */
   #announcer: PeerId | undefined
 
@@ -74,23 +97,73 @@ export class Agent {
     this.#spreads = (options.statuses ?? 'spread') === 'spread'
     this.#codec = options.codec ?? plainCodec
     this.#log = options.log
+    this.#orders = options.orders
     this.#reporter = options.reporter
-    this.#failed = new Set(options.failed)
+    this.#failed = new Failed(options.failed)
     this.#inForce = options.inForce
     this.#paused = options.paused
-    this.#spread = createSpread(this.#holdings(), options.random, nowMs, options.role === 'operator')
-    const { held, log, quarantined, random } = options
+    this.#spread = createSpread(
+      holdingsOf({
+        ...{ log: options.log, orders: options.orders, board: options.reporter.board },
+        ...{ spreads: this.#spreads, peersToShare: options.peersToShare },
+        supply: () => this.#supply,
+      }),
+      options.random,
+      nowMs,
+      options.role === 'operator',
+    )
+    const { held, quarantined, random } = options
     const holders = (sequence: number) => this.#spread.holders(sequence)
-    this.#supply = new Supply({ log, held, holders, random, quarantined })
+    this.#supply = new Supply({ log: options.log, held, holders, random, quarantined })
+    this.#intake = new Intake({
+      ...{ log: options.log, orders: options.orders, reporter: options.reporter },
+      ...{ admissions: options.admissions, codec: this.#codec },
+      send: (to, message) => this.#send(to, message),
+      changed: (kind, atMs) => {
+        if (kind === 'orders') {
+          this.#stages.ordersChanged(atMs)
+          this.#retries.clear()
+        }
+        return this.#tell({ kind }, atMs)
+      },
+      headsOf: peer => this.#spread.headsOf(peer),
+      accepted: (entry, from) => {
+        this.#announcer = from
+        if (entry.kind === 'release') this.#retries.clear()
+        else this.#stages.rosterChanged(this.#nowMs)
+      },
+    })
+    this.#nowMs = nowMs
+    const { log, reporter, self, boot, statuses, turns } = options
+    this.#stages = new Stages({
+      ...{ log, self, turns, board: reporter.board, record: options.stages },
+      orders: entry => this.#orders.of(entry),
+      connected: () => keysOf(this.#heard),
+      hearsFew: statuses === 'own',
+    })
+    this.#aftermath = new Aftermath({ log, reporter, boot, failed: this.#failed }, readSaid(options.said))
+    this.#hearing = new Hearing({
+      ...{ reporter, stages: this.#stages },
+      passOn: (host, from, atMs) => {
+        if (this.#spreads) this.#spread.handle({ kind: 'status', host, from }, atMs)
+      },
+    })
+    this.#pursuit = new Pursuit({
+      ...{ log, self, random, supply: this.#supply, stages: this.#stages, aftermath: this.#aftermath },
+      hasFailed: release => this.#failed.has(release.id, this.#attemptOf(release)),
+      orders: options.orders,
+    })
   }
 
   /** `nowMs` by a clock that never jumps, by which all waiting goes; `wallMs` by the machine's, which says what has expired. */
   handle(input: Input, nowMs: number, wallMs = nowMs): Effect[] {
     this.#aheadMs = wallMs - nowMs
+    this.#nowMs = nowMs
     const effects = this.#take(input, nowMs)
     if (this.#options.role === 'operator') return effects
     this.#pursue(effects, nowMs)
     this.#report(effects, nowMs)
+    effects.push(...this.#stages.keep(this.#aheadMs), ...this.#aftermath.keep(nowMs))
     return effects
   }
 
@@ -102,6 +175,7 @@ export class Agent {
       this.#spread.wakeMs(),
       this.#reporter.wakeMs() ?? never,
       this.#supply.wakeMs() ?? never,
+      this.#pursuit.wakeMs() ?? never,
       held ?? never,
     )
   }
@@ -119,6 +193,10 @@ export class Agent {
   }
   get paused(): { untilMs: number; reason: string } | undefined {
     return this.#paused
+  }
+  /** The newest release on its way through the fleet, as this host sees it. */
+  progress(): ReturnType<Stages['progress']> {
+    return this.#stages.progress(this.#pursuit.shut, this.#nowMs)
   }
   fetching(): readonly { pack: string; size: number; offset: number }[] {
     return this.#supply.progress()
@@ -139,8 +217,17 @@ export class Agent {
       pack: this.#spread.holders(sequence).filter(agrees),
     }
   }
+  /** Connected peers that hold the very orders that are held here. */
+  orderHolders(): readonly PeerId[] {
+    const root = this.#orders.root()
+    return [...this.#heard].filter(peer => equal(this.#spread.headsOf(peer)?.orders ?? noId, root))
+  }
   headOf(peer: PeerId): number | undefined {
     return this.#spread.headsOf(peer)?.head[0]
+  }
+  /** The root of its board, as a peer last said. */
+  boardOf(peer: PeerId): Uint8Array | undefined {
+    return this.#spread.headsOf(peer)?.board
   }
 
   #take(input: Input, nowMs: number): Effect[] {
@@ -152,19 +239,15 @@ export class Agent {
         return [...this.#tell(input, nowMs), ...this.#supplied(this.#supply.handle(input, nowMs))]
       case 'message': {
         const message = this.#codec.decode(input.bytes)
-        const effects = input.gossip
-          ? this.#gossiped(input.from, message, nowMs)
-          : this.#direct(input.from, message, nowMs)
-        return effects
+        if (!input.gossip) return this.#direct(input.from, message, nowMs)
+        return message.t === 'statuses'
+          ? this.#hearing.gossiped(input.from, message.statuses, nowMs)
+          : this.#intake.gossiped(input.from, message, nowMs)
       }
-      case 'submit': {
-        const taken = this.#log.take(input.envelope, { gap: false })
-        const effects = this.#taken(taken, undefined, nowMs)
-        const bytes = this.#codec.encode({ t: 'entry', entry: input.envelope })
-        if (taken.kind === 'accepted' && bytes.length <= limits.gossipBytes)
-          effects.push({ kind: 'publish', bytes })
-        return effects
-      }
+      case 'submit':
+        return this.#intake.submit(input.envelope, nowMs)
+      case 'order':
+        return this.#intake.submitOrder(input.envelope, nowMs)
       case 'stuck':
         this.#supply.stuck(input.pack, input.why, nowMs)
         this.#reporter.changed()
@@ -173,6 +256,17 @@ export class Agent {
         return this.#installed(input, nowMs)
       case 'ran':
         return this.#ran(input, nowMs)
+      // Nobody asks for it yet.
+      case 'surveyed':
+        this.#stages.surveyed(input.entry, input.changes, nowMs)
+        return []
+      case 'acting':
+        this.#reporter.acting(input.entry)
+        return []
+      case 'checked':
+        return this.#aftermath.checked(input.entry, input.why, this.#inForce)
+      case 'reverted':
+        return this.#reverted(input)
       case 'host':
         this.#reporter.host(input.drift, input.notKept, nowMs)
         return []
@@ -186,6 +280,7 @@ export class Agent {
       case 'retry':
         this.#retries.clear()
         this.#reporter.lookedAfter()
+        this.#aftermath.retry()
         this.#failed.clear()
         return [{ kind: 'remember', failed: [] }]
       case 'tick':
@@ -195,52 +290,22 @@ export class Agent {
     }
   }
 
-  /** Gossip carries entries and orders; its answer decides whether neighbours pass it on. */
-  #gossiped(from: PeerId, message: Message | Malformed, nowMs: number): Effect[] {
-    const verdict = (each: Verdict): Effect => ({ kind: 'verdict', verdict: each })
-    if (message.t !== 'entry') return [verdict(message.t === 'malformed' ? 'reject' : 'ignore')]
-    const taken = this.#log.take(message.entry, { gap: false })
-    const effects = this.#taken(taken, from, nowMs)
-    switch (taken.kind) {
-      case 'accepted':
-      case 'fork':
-        return [verdict('accept'), ...effects]
-      case 'refused':
-        return [verdict(taken.hostile ? 'reject' : 'ignore'), ...effects]
-      default:
-        return [verdict('ignore'), ...effects]
-    }
-  }
-
   #direct(from: PeerId, message: Message | Malformed, nowMs: number): Effect[] {
     switch (message.t) {
       case 'malformed':
         return [log('warn', 'malformed message', { from, reason: message.reason })]
       case 'entry':
-        return this.#taken(this.#log.take(message.entry, { gap: false }), from, nowMs)
+        return this.#intake.entry(from, message.entry, nowMs)
       case 'entries':
-        return this.#entries(from, message, nowMs)
-      case 'statuses': {
-        const effects: Effect[] = []
-        for (const pair of message.statuses) {
-          const taken = this.#reporter.take(pair, nowMs)
-          if (taken.kind === 'new') {
-            effects.push({ kind: 'board', host: taken.host, pair })
-            // A status is only noted: it goes out with the next batch.
-            if (this.#spreads) this.#spread.handle({ kind: 'status', host: taken.host, from }, nowMs)
-          }
-          if (taken.kind === 'twins')
-            effects.push(log('warn', 'two statuses under one counter', { host: taken.host }))
-          // Who passes on one that is not good has checked none: the rest is not looked at, nor told line by line.
-          if (taken.kind === 'bad') {
-            effects.push(log('warn', 'bad status', { from }))
-            break
-          }
-        }
-        return effects
-      }
+        return this.#intake.entries(from, message, nowMs)
+      case 'statuses':
+        return this.#hearing.batch(from, message.statuses, nowMs)
       case 'peers':
         return message.peers.map(([peer, addresses]) => ({ kind: 'learn', peer, addresses }))
+      case 'order':
+        return this.#intake.orders(from, [message.order], nowMs)
+      case 'orders':
+        return this.#intake.orders(from, message.orders, nowMs)
       case 'want-knock':
         return [{ kind: 'wanted', from, want: message }]
       case 'want-pack':
@@ -262,96 +327,16 @@ export class Agent {
     }
   }
 
-  /** A part of a neighbour's log: the next part is asked for, or the one before where it is of another branch. */
-  #entries(from: PeerId, { entries, whole }: Extract<Message, { t: 'entries' }>, nowMs: number): Effect[] {
-    const before = this.#log.head()?.sequence ?? 0
-    const effects: Effect[] = []
-    for (const [at, envelope] of entries.entries()) {
-      const taken = this.#log.take(envelope, { gap: !whole })
-      if (taken.kind !== 'ahead') effects.push(...this.#taken(taken, from, nowMs))
-      if (at === 0 && whole) effects.push(...this.#askBefore(from, taken))
-      if (taken.kind === 'refused' || taken.kind === 'ahead') break
-    }
-    const head = this.#log.head()?.sequence ?? 0
-    if (head > before && (this.headOf(from) ?? 0) > head)
-      effects.push(...this.#send(from, { t: 'want', after: head }))
-    return effects
-  }
-
-  /**
-   * The first entry of a part is of another branch: where the branches part lies what both sides must see, and perhaps the entry
-   * that ends the fork. Goes back 1, 3, 7 … entries from our head: always below the part before, so this ends.
-   */
-  #askBefore(from: PeerId, first: Taken): Effect[] {
-    if (first.kind !== 'ahead' && first.kind !== 'fork') return []
-    const sequence = first.kind === 'ahead' ? first.sequence : first.entry.sequence
-    const head = this.#log.head()?.sequence ?? 0
-    if (sequence < 2 || sequence > head + 1) return []
-    return this.#send(from, { t: 'want', after: Math.max(0, 2 * sequence - 3 - head) })
-  }
-
-  /** What follows from the log's answer about one entry. */
-  #taken(taken: Taken, from: PeerId | undefined, nowMs: number): Effect[] {
-    switch (taken.kind) {
-      case 'accepted': {
-        const { entry, floor } = taken
-        const effects: Effect[] = [
-          { kind: 'keep', entry, floor },
-          log('info', 'entry accepted', {
-            sequence: entry.sequence,
-            id: entry.id,
-            kind: entry.kind,
-            signer: entry.signer,
-          }),
-        ]
-        if (entry.kind === 'trust') {
-          this.#reporter.rosterChanged()
-          this.#options.admissions.forget()
-          effects.push({ kind: 'recheck' }, { kind: 'enrol', roster: this.#log.directory() })
-        }
-        this.#announcer = from
-        if (entry.kind === 'release') this.#retries.clear()
-        this.#reporter.changed()
-        return [...effects, ...this.#tell({ kind: 'changed' }, nowMs)]
-      }
-      case 'ahead':
-        // The parent is not here yet: ask for the chain, gossip will not offer this again.
-        return from === undefined
-          ? []
-          : this.#send(from, {
-              t: 'want',
-              after: Math.max(0, Math.min(this.#log.head()?.sequence ?? 0, taken.sequence - 2)),
-            })
-      case 'fork':
-        this.#reporter.changed()
-        return [
-          { kind: 'keep-fork', entry: taken.entry },
-          log('error', 'fork', {
-            sequence: taken.entry.sequence,
-            id: taken.entry.id,
-            signer: taken.entry.signer,
-            frozen: taken.frozen,
-          }),
-        ]
-      case 'refused':
-        this.#reporter.changed()
-        return [
-          log('warn', 'entry refused', {
-            code: taken.code,
-            detail: taken.detail,
-            from,
-            sequence: taken.sequence,
-            id: taken.id,
-          }),
-        ]
-      case 'known':
-        return []
-    }
-  }
-
   #installed(input: Extract<Input, { kind: 'installed' }>, nowMs: number): Effect[] {
     const { entry, pack, result } = input
-    const { effects, condemned } = this.#supply.installed(entry, pack, result, this.#inForce, nowMs)
+    const { effects, condemned } = this.#supply.installed(
+      entry,
+      pack,
+      result,
+      this.#inForce,
+      this.#aftermath.needs(),
+      nowMs,
+    )
     const out = this.#supplied(effects)
     if (result.kind === 'installed') return [...out, ...this.#tell({ kind: 'changed' }, nowMs)]
     if (condemned) this.#log.refuse(entry, result.code, result.detail)
@@ -361,6 +346,7 @@ export class Agent {
   }
 
   #ran(input: Extract<Input, { kind: 'ran' }>, nowMs: number): Effect[] {
+    const attempt = this.#running?.attempt ?? 1
     this.#running = undefined
     const { report } = input
     const entry = this.#log.byId(input.entry)
@@ -373,23 +359,37 @@ export class Agent {
     }
     const effects: Effect[] = [log(report.kind === 'failed' ? 'error' : 'info', 'run ended', data)]
     this.#retries.ran(report.kind, nowMs)
-    if (report.kind === 'applied') this.#inForce = input.entry
+    if (report.kind === 'applied') {
+      this.#aftermath.applied(this.#inForce)
+      this.#inForce = input.entry
+    }
     if (report.kind !== 'failed') return effects
-    this.#failed.add(input.entry)
-    return [{ kind: 'remember', failed: [...this.#failed].slice(-64) }, ...effects]
+    this.#failed.add(input.entry, attempt)
+    return [{ kind: 'remember', failed: this.#failed.lines() }, ...effects]
   }
 
-  /** Goes after the newest release: get its pack, then run it when every gate is open. */
+  #reverted({ entry, to, report }: Extract<Input, { kind: 'reverted' }>): Effect[] {
+    this.#running = undefined
+    if (report.kind === 'applied') this.#inForce = to
+    this.#reporter.wentBack(entry, report)
+    const { kind: outcome, why } = report
+    return [log(outcome === 'applied' ? 'info' : 'error', 'went back', { outcome, ...(why && { why }) })]
+  }
+
+  /** Goes after the newest release: get its pack, then run it when every gate is open. A blank host takes Stable first. */
   #pursue(effects: Effect[], nowMs: number): void {
-    const target = this.#log.release()
-    if (target !== undefined && this.#log.refusalOf(target.id) === undefined)
-      effects.push(...this.#supplied(this.#supply.seek(target, this.#announcer, nowMs)))
+    this.#pursuit.set({ inForce: this.#inForce, nowMs, wallMs: nowMs + this.#aheadMs })
+    const { target, sought } = this.#pursuit
+    const announcer = sought?.id === this.#log.release()?.id ? this.#announcer : undefined
+    if (sought !== undefined) effects.push(...this.#supplied(this.#supply.seek(sought, announcer, nowMs)))
+    effects.push(...this.#pursuit.survey(nowMs), ...this.#aftermath.check(nowMs))
+    if (this.#running === undefined) this.#goBack(effects)
     const before = this.#decision?.kind === 'hold' ? this.#decision.gate : undefined
     const decision = this.#decide(target, nowMs)
     this.#decision = decision
     if (decision.kind === 'go' && target !== undefined) {
-      this.#running = target.id
-      this.#reporter.started(target.id)
+      this.#running = { entry: target.id, attempt: this.#attemptOf(target) }
+      this.#reporter.started(target.id, this.#running.attempt)
       const { sequence, id } = target
       effects.push({ kind: 'apply', entry: target }, log('info', 'run started', { sequence, id }))
     } else if (decision.kind === 'hold' && decision.gate !== before) {
@@ -398,7 +398,17 @@ export class Agent {
     }
   }
 
+  /** What is in force here has failed since. */
+  #goBack(effects: Effect[]): void {
+    const entry = this.#inForce && this.#log.byId(this.#inForce)
+    if (!entry || !this.#failed.has(entry.id, this.#attemptOf(entry))) return
+    const back = this.#aftermath.back(entry)
+    if (back.length > 0) this.#running = { entry: entry.id, attempt: this.#attemptOf(entry) }
+    effects.push(...back)
+  }
+
   #decide(target: ReleaseEntry | undefined, nowMs: number): Decision {
+    const turn = () => this.#pursuit.turn(nowMs)
     return decide(
       {
         target,
@@ -407,16 +417,36 @@ export class Agent {
         pausedUntilMs: this.#paused && this.#paused.untilMs - this.#aheadMs,
         cloned: this.#reporter.cloned,
         dirty: this.#reporter.dirty,
-        refusal: target && this.#log.hold(target.id, this.#inForce === undefined, nowMs + this.#aheadMs),
+        refusal: target && this.#hold(target, nowMs),
+        halts: target === undefined ? [] : this.#orders.of(target.id).halts,
         peersToHear: this.#peersToHear(),
-        failed: target !== undefined && this.#failed.has(target.id),
+        failed: target !== undefined && this.#failed.has(target.id, this.#attemptOf(target)),
         held: target !== undefined && this.#supply.holds(target),
         trouble: this.#supply.trouble,
+        get stage() {
+          return turn()
+        },
         retryMs: this.#retries.atMs,
         exhausted: this.#retries.exhausted,
       },
       nowMs,
     )
+  }
+
+  /** Why the log does not let a release start here now. */
+  #hold({ id }: ReleaseEntry, nowMs: number) {
+    const { freshUntilMs } = this.#orders.of(id)
+    const opened = this.#inForce === undefined || this.#stages.isOpen()
+    return this.#log.hold(id, opened, nowMs + this.#aheadMs, freshUntilMs)
+  }
+
+  #expiresMs({ id, release }: ReleaseEntry): number {
+    return Math.max(release.expiresMs, this.#orders.of(id).freshUntilMs ?? 0)
+  }
+
+  /** The attempt that a run here would be. */
+  #attemptOf({ id }: { readonly id: string }): number {
+    return this.#orders.of(id).attemptOf(this.#options.self)
   }
 
   /** Peers to hear still, all of them where the fleet has fewer. One is heard when all that it holds is here too. */
@@ -440,13 +470,20 @@ export class Agent {
     const target = this.#log.release()
     if (this.#log.frozen()) flags.push('FORK')
     if (this.#paused !== undefined) flags.push('PAUSED')
-    if (target !== undefined && nowMs + this.#aheadMs >= target.release.expiresMs) flags.push('STALE')
-    const hold = target && this.#log.hold(target.id, this.#inForce === undefined, nowMs + this.#aheadMs)
+    if (target !== undefined && nowMs + this.#aheadMs >= this.#expiresMs(target)) flags.push('STALE')
+    const hold = target && this.#hold(target, nowMs)
     if (hold?.code === 'LANGUAGE_TOO_NEW') flags.push('NEEDS_AGENT')
     const said = this.#reporter.speak(flags, nowMs, nowMs + this.#aheadMs)
     if (said === undefined) return
     if (said.reserve !== undefined) effects.push({ kind: 'reserve', counter: said.reserve })
     if (this.#spreads) this.#spread.handle({ kind: 'status', host: said.host }, nowMs)
+    const { status, pair } = this.#reporter.board.row(said.host) ?? {}
+    if (status === undefined || pair === undefined) return
+    const isNews = this.#stages.take(said.host, status, pair, nowMs)
+    const { state } = status
+    if (!isNews || state === undefined || state === 'WAIT' || state === 'APPLIED') return
+    if (this.#stages.tells(state))
+      effects.push({ kind: 'publish', bytes: this.#codec.encode({ t: 'statuses', statuses: [pair] }) })
   }
 
   #tell(input: SpreadInput | Extract<Input, { kind: 'up' | 'down' | 'tick' }>, nowMs: number): Effect[] {
@@ -456,33 +493,4 @@ export class Agent {
   #send(to: PeerId, message: Message): Effect[] {
     return [{ kind: 'send', to, bytes: this.#codec.encode(message) }]
   }
-
-  #holdings(): Holdings {
-    const board = this.#reporter.board
-    return {
-      head: () => {
-        const head = this.#log.head()
-        return head === undefined ? [0, noId] : [head.sequence, unhex(head.id, 32) ?? noId]
-      },
-      idAt: sequence => {
-        const id = this.#log.idAt(sequence)
-        return id === undefined ? undefined : unhex(id, 32)
-      },
-      trustSequence: () => this.#log.trustSequence(),
-      held: () => this.#supply.newestHeld(),
-      after: sequence => this.#log.after(sequence),
-      ordersRoot: () => noId,
-      orders: () => [],
-      boardRoot: () => (this.#spreads ? board.root() : noBoard),
-      have: () => board.have(),
-      newer: than => board.newer(than),
-      lacks: list => board.lacks(list),
-      status: host => board.row(host)?.pair,
-      peersToShare: () => this.#options.peersToShare(),
-    }
-  }
-}
-
-function log(level: LogLevel, event: string, data?: Readonly<Record<string, unknown>>): Effect {
-  return { kind: 'log', level, event, ...(data && { data }) }
 }

@@ -14,10 +14,16 @@ import type { Log } from './os-log.ts'
 import type { PeerWitness } from './os-witness.ts'
 import type { Clock, Durable, Installed, Quarantine, Repository, Store, Timers } from './ports.ts'
 import type { RunReport } from './report.ts'
+import type { Surveyor } from './survey.ts'
 
 /** What runs a release on this machine; os-host.ts makes one of the host engine. Never fails: failures are reports. */
 export interface Runner {
-  run(entry: LogEntry): Promise<RunReport>
+  /** `acting` is called once, when it is about to change something. */
+  run(entry: LogEntry, acting?: () => void): Promise<RunReport>
+  /** Asks the CHECKs of what is in force once; answers with the first that fails, in words. Never fails itself. */
+  check?(): Promise<string | undefined>
+  /** Brings `to` in force again, or undefined: what was before the first release. */
+  revert?(from: LogEntry, to: LogEntry | undefined): Promise<RunReport>
 }
 
 export interface DriverPorts {
@@ -28,6 +34,7 @@ export interface DriverPorts {
   readonly durable: Durable
   readonly repository: Repository
   readonly runner: Runner | undefined
+  readonly survey: Surveyor
   readonly witness: PeerWitness
   readonly clock: Clock
   readonly timers: Timers
@@ -50,9 +57,14 @@ export const files = {
 export const keys = {
   entry: (sequence: number, id: string) => `entry/${String(sequence).padStart(16, '0')}/${id}`,
   fork: (id: string) => `fork/${id}`,
+  order: (id: string) => `order/${id}`,
   /** The last status of a host, by its key in hex. */
   board: (host: string) => `board/${host}`,
   book: 'book',
+  /** How far a release has come, by its entry's id. */
+  stages: (id: string) => `stages/${id}`,
+  /** What this host last said of a release. */
+  said: 'said',
 } as const
 
 /** Least ms until the next tick: a core that wants one at once must not fill the loop. */
@@ -63,6 +75,8 @@ const keepRowsMs = 10_000
 const queueMax = 10_000
 /** What one decision may add besides: a message of the largest size, each of its parts answered. */
 const effectsMax = 4 * limits.statusesPerMessage
+/** ms until a survey that failed is tried again. */
+const surveyAgainMs = 30_000
 /** Packs open at once: the one wanted, and those that were overtaken by it and are not over yet. */
 const quarantinesMax = 4
 
@@ -224,6 +238,16 @@ export class Driver {
         return this.#keep(effect)
       case 'keep-fork':
         return this.#keepFork(effect.entry)
+      case 'keep-order':
+        return this.#ports.store.batch(
+          [{ type: 'put', key: keys.order(effect.id), value: effect.envelope }],
+          { durable: true },
+        )
+      case 'drop-orders':
+        return this.#ports.store.batch(
+          effect.ids.map(id => ({ type: 'del', key: keys.order(id) })),
+          { durable: false },
+        )
       case 'board':
         this.#rows.set(effect.host, effect.pair)
         this.#cancelRows ??= this.#ports.timers.after(keepRowsMs, () => void this.#keepRows())
@@ -254,6 +278,22 @@ export class Driver {
         return
       case 'apply':
         void this.#apply(effect.entry)
+        return
+      case 'check':
+        void this.#check(effect.entry)
+        return
+      case 'revert':
+        void this.#revert(effect)
+        return
+      case 'keep-stages':
+        return this.#keepStages(effect)
+      case 'keep-said':
+        this.#ports.store
+          .batch([{ type: 'put', key: keys.said, value: effect.record }], { durable: false })
+          .catch(error => this.#failed('said', error))
+        return
+      case 'survey':
+        void this.#survey(effect)
         return
       case 'recheck':
         carrier.recheck()
@@ -385,9 +425,44 @@ export class Driver {
   async #apply(entry: LogEntry): Promise<void> {
     const none = { declared: 0, kept: 0, repaired: 0, notKept: 0 }
     const report = this.#ports.runner
-      ? await this.#ports.runner.run(entry)
+      ? await this.#ports.runner.run(entry, () => this.feed({ kind: 'acting', entry: entry.id }))
       : ({ kind: 'wait', why: 'this peer runs nothing', steps: none, dirty: false } as const)
     this.feed({ kind: 'ran', entry: entry.id, report })
+  }
+
+  async #check(entry: string): Promise<void> {
+    const why = await this.#ports.runner?.check?.()
+    this.feed({ kind: 'checked', entry, why })
+  }
+
+  async #revert({ entry, to }: Extract<Effect, { kind: 'revert' }>): Promise<void> {
+    const none = { declared: 0, kept: 0, repaired: 0, notKept: 0 }
+    const report = (await this.#ports.runner?.revert?.(entry, to)) ?? {
+      ...{ kind: 'wait' as const, why: 'this host cannot go back', steps: none, dirty: false },
+    }
+    this.feed({ kind: 'reverted', entry: entry.id, to: to?.id, report })
+  }
+
+  /** Those of other releases go. */
+  async #keepStages({ entry, record, durable }: Extract<Effect, { kind: 'keep-stages' }>): Promise<void> {
+    const { store } = this.#ports
+    const kept = await store.range({ from: 'stages/', before: 'stages0', limit: 16 })
+    const others = kept.filter(([key]) => key !== keys.stages(entry))
+    const gone = others.map(([key]) => ({ type: 'del', key }) as const)
+    await store.batch([...gone, { type: 'put', key: keys.stages(entry), value: record }], { durable })
+  }
+
+  /** A disk that errs is asked again: until there is an answer, the host starts nothing of this release. */
+  async #survey(effect: Extract<Effect, { kind: 'survey' }>): Promise<void> {
+    try {
+      const surveyed = await this.#ports.survey(effect.entry, effect.stable)
+      if (surveyed !== undefined) this.feed(surveyed)
+    } catch (error) {
+      this.#failed('survey', error)
+      this.#ports.timers.after(surveyAgainMs, () => {
+        if (!this.#stopped) void this.#survey(effect)
+      })
+    }
   }
 }
 

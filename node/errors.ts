@@ -6,6 +6,7 @@ export const nodeErrors = {
   BUNDLE_SPACE: 'there is no room for the bundle',
   FILE_TOO_LARGE: 'a durable file would be larger than it may be',
   IDENTITY_DAMAGED: "the host's key or the fleet that it joined cannot be read",
+  ORDERS_FULL: 'as many orders as are kept stand before this one',
   PACK_BASE: 'the base of the pack is not held here',
   PACK_CONTENT: 'the files of the release are not those that the entry signs',
   PACK_DIGEST: 'the pack is not the one that the entry names',

@@ -1,18 +1,20 @@
 // One host's agent, whole: peer, host engine and control socket put together. Answers questions; decides nothing.
 import { join } from 'node:path'
-import { hex } from '../signing/bytes.ts'
+import { hex, unbase64 } from '../signing/bytes.ts'
 import { publicKeyOf } from '../signing/crypto.ts'
+import { isRefusal } from '../signing/errors.ts'
 import type { Join } from '../signing/join.ts'
 import { type Config, version } from './config.ts'
 import type { Ask, Reply } from './control.ts'
 import { openPeer } from './main.ts'
+import { readOrderEnvelope } from './orders.ts'
 import { systemClock, systemRandom } from './os.ts'
 import { openHost, type RunningHost } from './os-host.ts'
 import type { Log } from './os-log.ts'
 import { type Launched, loadSlots, proveLife } from './os-slots.ts'
 import { serveControl } from './os-socket.ts'
 import type { Peer } from './peer.ts'
-import { logView, peersView, statusView, type ViewPorts } from './views.ts'
+import { logView, peersView, rolloutView, statusView, type ViewPorts } from './views.ts'
 
 export interface AgentOptions {
   readonly state: string
@@ -153,6 +155,7 @@ async function answer(
     agent: peer.agent,
     log: peer.entries,
     reporter: peer.reporter,
+    orders: peer.orders,
     host: peer.key,
     self: peer.carrier.self,
     version,
@@ -170,7 +173,9 @@ async function answer(
       case 'status':
         return { ok: statusView(ports, now) }
       case 'peers':
-        return { ok: peersView(ports, systemClock.now() - systemClock.steady()) }
+        return { ok: peersView(ports, now, now - systemClock.steady()) }
+      case 'rollout':
+        return { ok: rolloutView(ports, now - systemClock.steady()) }
       case 'log':
         return { ok: logView(ports) }
       case 'why':
@@ -202,6 +207,8 @@ async function answer(
         // What drifted meanwhile was seen and let be; no event tells of it again.
         await host.audit()
         return { ok: null }
+      case 'order':
+        return await order(ask.base64, peer)
       case 'apply': {
         host.retry()
         peer.driver.feed({ kind: 'retry' })
@@ -212,6 +219,20 @@ async function answer(
     const { code, message } = error as { code?: string; message: string }
     return { error: { code: code ?? 'FAILED', message } }
   }
+}
+
+async function order(base64: string, { driver, orders }: Peer): Promise<Reply> {
+  const envelope = unbase64(base64)
+  const read = envelope && readOrderEnvelope(envelope)
+  if (envelope === undefined || read === undefined)
+    return { error: { code: 'BAD_REQUEST', message: 'expected the envelope of an order in Base64' } }
+  driver.feed({ kind: 'order', envelope })
+  await driver.settled()
+  if (!isRefusal(read) && orders.has(read.opened.id)) return { ok: { id: read.opened.id } }
+  const taken = orders.take(envelope)
+  return taken.kind === 'refused'
+    ? { error: { code: taken.code, message: taken.detail } }
+    : { error: { code: 'BAD_REQUEST', message: 'the entry that the order names is not in the log here' } }
 }
 
 function unmanaged(path: string, host: RunningHost): Reply {

@@ -1,6 +1,7 @@
 // What a host has besides a peer: the host engine on releases (os-declare.ts), audits by the clock, drift repair by
 // events, and the words in which all that is reported.
 import type { DriftEdit, DriftView, StatusView, WhyView } from './control.ts'
+import type { Runner } from './driver.ts'
 import type { NotKept } from './host/apply.ts'
 import type { WatchEvent, Watcher } from './host/driver.ts'
 import type { Reason } from './host/errors.ts'
@@ -137,7 +138,11 @@ class Host implements RunningHost {
     this.#declarer = new Declarer({ root: options.root, key: options.key, inForce }, ports)
   }
 
-  readonly runner = { run: (entry: LogEntry) => this.#run(entry) }
+  readonly runner: Runner = {
+    run: (entry, acting) => this.#run(entry, acting),
+    check: () => this.#check(),
+    revert: (from, to) => (to === undefined ? this.#clear(from) : this.#run(to)),
+  }
 
   get inForce(): HostSide['inForce'] {
     const current = this.#engine.inForce()
@@ -211,7 +216,7 @@ class Host implements RunningHost {
   }
 
   /** A release run; every failure is a report. */
-  async #run(entry: LogEntry): Promise<RunReport> {
+  async #run(entry: LogEntry, acting?: () => void): Promise<RunReport> {
     const none: StepCounts = { declared: 0, kept: 0, repaired: 0, notKept: 0 }
     if (this.#attempts.cut(entry.id) >= cutMax) {
       const why = `the agent ended ${cutMax} times in the middle of this run, which was taken back each time`
@@ -228,8 +233,10 @@ class Host implements RunningHost {
         facts: frozen(facts, declared.facts),
       }
       this.#attempts.begin(entry.id)
-      const guard = this.#ports.witness && { witness: this.#ports.witness }
-      const outcome = await this.#engine.run(declared.steps, about, this.#declarer.payloads, guard)
+      const outcome = await this.#engine.run(declared.steps, about, this.#declarer.payloads, {
+        ...(this.#ports.witness && { witness: this.#ports.witness }),
+        ...(acting && { acting }),
+      })
       this.#take(outcome.notKept)
       this.#compareFacts()
       this.#listen()
@@ -255,7 +262,29 @@ class Host implements RunningHost {
     const why = first && `${stepText(first.step)} (${originText(first.step)}): ${reasonText(first.reason)}`
     for (const path of outcome.leftBehind) this.#options.log('info', 'left behind', { path })
     const kind = outcome.kind === 'unchanged' ? 'applied' : outcome.kind
-    return { kind, steps, dirty: outcome.dirty.length > 0, ...(why !== undefined && { why }) }
+    const empty = kind === 'applied' && outcome.plans.every(each => each.acts.length === 0)
+    return { kind, steps, dirty: outcome.dirty.length > 0, empty, ...(why !== undefined && { why }) }
+  }
+
+  /** The CHECKs of what is in force: the first that fails, in words. */
+  async #check(): Promise<string | undefined> {
+    const [first] = await this.#engine.check()
+    return first && `${stepText(first.step)} (${originText(first.step)}): ${reasonText(first.reason)}`
+  }
+
+  /** Back to what was before the first release. */
+  async #clear(from: LogEntry): Promise<RunReport> {
+    try {
+      const about = { id: '', label: `before ${from.sequence} ${from.subject}` }
+      const outcome = await this.#engine.run([], about, this.#declarer.payloads)
+      this.#take(outcome.notKept)
+      this.#listen()
+      return this.#report(outcome, 0)
+    } catch (error) {
+      const { code, message } = error as { code?: string; message: string }
+      const none: StepCounts = { declared: 0, kept: 0, repaired: 0, notKept: 0 }
+      return { kind: 'wait', steps: none, why: `${code ?? 'ERROR'}: ${message}`, dirty: this.dirty }
+    }
   }
 
   #armAudit(): void {

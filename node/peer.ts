@@ -14,15 +14,19 @@ import { higherFloor, readFloor } from '../signing/floor.ts'
 import { peerKey } from '../signing/keys.ts'
 import { readStatus, type Status, signStatus } from '../signing/status.ts'
 import { Admissions } from './admission.ts'
+import { readSaid } from './aftermath.ts'
 import { Agent, type Statuses } from './agent.ts'
 import { language, version } from './config.ts'
 import { Driver, type DriverPorts, decodeBook, files, keys, type Runner } from './driver.ts'
 import { EntryLog, type Reading } from './log.ts'
+import { Orders, type ReadOrder } from './orders.ts'
 import type { Log } from './os-log.ts'
 import { PeerWitness, type RunWitness } from './os-witness.ts'
-import type { Clock, Durable, Repository, Store, Timers } from './ports.ts'
+import type { Clock, Durable, Repository, Store, StoreOp, Timers } from './ports.ts'
 import { Reporter } from './report.ts'
+import type { TurnsMaker } from './stages.ts'
 import { Board, Counter } from './status.ts'
+import { openSurvey, type SurveyMemo } from './survey.ts'
 
 /** What a peer stands on. */
 export interface PeerPorts {
@@ -48,6 +52,11 @@ export interface PeerPorts {
   readonly codec?: Codec
   readonly readStatus?: typeof readStatus
   readonly reading?: Reading
+  /** Who knows turns that others have made of the same; default: nobody. */
+  readonly turns?: TurnsMaker
+  /** What surveys have found out; default: this peer's own. */
+  readonly surveys?: SurveyMemo
+  readonly readOrder?: ReadOrder
 }
 
 export interface PeerOptions {
@@ -93,6 +102,7 @@ export interface Peer {
   readonly agent: Agent
   readonly driver: Driver
   readonly entries: EntryLog
+  readonly orders: Orders
   readonly reporter: Reporter
   readonly carrier: Carrier
   readonly repository: Repository
@@ -119,6 +129,8 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     reading: ports.reading,
   })
   const restored = await restore(entries, store, options.first ?? [], log)
+  const orders = new Orders({ log: entries, read: ports.readOrder })
+  await restoreOrders(orders, store, log)
 
   const key = publicKeyOf(options.key)
   const host = hex(key)
@@ -130,6 +142,19 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
       return isRefusal(signed) || !equal(signed.status.fleet, entries.fleet) ? undefined : signed
     },
     rostered: each => (statuses !== 'own' || each === host) && entries.host(each) !== undefined,
+  })
+  const carrier = await ports.carrier(decodeBook(await store.get(keys.book)))
+  const witness = new PeerWitness({
+    ...{ carrier, clock, timers: ports.timers, random, log, codec: ports.codec },
+    isHost: peer => entries.host(keyOf(peer) ?? '') !== undefined,
+    hasOthers: () => entries.roster().some(each => hex(each.key) !== host),
+  })
+  let driver: Driver | undefined
+  const side = await options.host?.({
+    repository,
+    entries,
+    witness,
+    report: (drift, notKept) => driver?.feed({ kind: 'host', drift, notKept }),
   })
   const reporter = new Reporter({
     board,
@@ -146,35 +171,25 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     hosts: () => entries.roster().length,
     rostered: () => role === 'host' && entries.host(host) !== undefined,
     random,
+    checks: side?.runner.check !== undefined,
   })
   for (const [, value] of await store.range({ from: 'board/', before: 'board0', limit: limits.hosts })) {
     const signed = open(decode(value))
     // By the reporter, which must speak above what this host has said, also when the counter's file was damaged.
-    if (!isRefusal(signed)) reporter.take([signed.body, signed.signature], clock.steady())
+    if (!isRefusal(signed)) reporter.take([signed.body, signed.signature], undefined, signed)
   }
-  const carrier = await ports.carrier(decodeBook(await store.get(keys.book)))
-  const witness = new PeerWitness({
-    ...{ carrier, clock, timers: ports.timers, random, log, codec: ports.codec },
-    isHost: peer => entries.host(keyOf(peer) ?? '') !== undefined,
-    hasOthers: () => entries.roster().some(each => hex(each.key) !== host),
-  })
-  let driver: Driver | undefined
-  const side = await options.host?.({
-    repository,
-    entries,
-    witness,
-    report: (drift, notKept) => driver?.feed({ kind: 'host', drift, notKept }),
-  })
   if (side?.inForce !== undefined) {
     const { entry, declared, notKept } = side.inForce
-    const soakMs = entries.byId(entry)?.release?.soakMs ?? 0
-    reporter.resume(
-      entry,
-      { declared, kept: declared - notKept, repaired: 0, notKept },
-      side.dirty,
-      soakMs,
-      clock.steady(),
-    )
+    const steps = { declared, kept: declared - notKept, repaired: 0, notKept }
+    const attempt = orders.of(entry).attemptOf(host)
+    reporter.inForce(entry, steps, side.dirty, soakMsOf(entries, entry), clock.steady(), attempt)
+  }
+  const saidBytes = await store.get(keys.said)
+  const said = readSaid(saidBytes)
+  const failed = await readLines(durable, files.failed)
+  if (said !== undefined) {
+    const soakMs = soakMsOf(entries, said.said.entry)
+    reporter.resume(said.said, equal(said.boot, boot), soakMs, clock.steady())
   }
   const admissions = new Admissions({
     log: entries,
@@ -188,13 +203,19 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
   const agent = new Agent(
     {
       log: entries,
+      orders,
       reporter,
+      self: host,
       random,
       role,
       statuses,
       inForce: side?.inForce?.entry,
       paused: side?.paused,
-      failed: await readLines(durable, files.failed),
+      failed,
+      boot,
+      stages: (await store.range({ from: 'stages/', before: 'stages0', limit: 1 }))[0]?.[1],
+      said: saidBytes,
+      turns: ports.turns,
       held: new Set(repository.held()),
       // A new host has no floor either, but nothing else: it goes by the checkpoint of its join string.
       peersToHear: floor.lost && (restored > 0 || side?.inForce !== undefined) ? peersToHear : 0,
@@ -225,6 +246,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     durable,
     repository,
     runner: side?.runner,
+    survey: openSurvey({ entries, repository, memo: ports.surveys }),
     witness,
     clock,
     timers: ports.timers,
@@ -237,7 +259,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
   await driver.start()
   const running = driver
   return {
-    ...{ agent, driver, entries, reporter, carrier, repository, durable, store, key: host },
+    ...{ agent, driver, entries, orders, reporter, carrier, repository, durable, store, key: host },
     async stop() {
       await running.stop()
       await side?.close()
@@ -246,6 +268,8 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     },
   }
 }
+
+const soakMsOf = (entries: EntryLog, id: string) => entries.byId(id)?.release?.soakMs ?? 0
 
 const keyOf = (peer: PeerId): string | undefined => {
   const key = peerKey(peer)
@@ -301,6 +325,21 @@ async function restore(
   for await (const [, envelope] of rows(store, 'fork/', 'fork0'))
     entries.take(envelope, { gap: true, kept: true })
   return count
+}
+
+/** Those that may not be there any more go; peers have the others. */
+async function restoreOrders(orders: Orders, store: Store, log: Log): Promise<void> {
+  const gone: StoreOp[] = []
+  for await (const [key, envelope] of rows(store, 'order/', 'order0')) {
+    const taken = orders.take(envelope, true)
+    if (taken.kind === 'new') {
+      gone.push(...taken.dropped.map(id => ({ type: 'del', key: keys.order(id) }) as const))
+      continue
+    }
+    gone.push({ type: 'del', key })
+    log('warn', 'stored order left out', { key, answer: taken.kind })
+  }
+  if (gone.length > 0) await store.batch(gone, { durable: false })
 }
 
 /** The rows of the store from a key on, in pages: entries are large. */

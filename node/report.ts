@@ -2,6 +2,7 @@
 // the soak; speaks at once when something changed, at most once a second, else as a heartbeat.
 import type { StatusPair } from '../gossip/message.ts'
 import type { Place, State, Status } from '../signing/status.ts'
+import { Soak } from './soak.ts'
 import { type Board, type Counter, heartbeatMs, type Taken } from './status.ts'
 
 export interface StepCounts {
@@ -20,8 +21,20 @@ export interface RunReport {
   readonly steps: StepCounts
   /** Why it failed or waits. */
   readonly why?: string
+  /** It had nothing to do: the plan was empty. */
+  readonly empty?: boolean
   /** An undo failed: the host takes nothing until that is mended. */
   readonly dirty: boolean
+}
+
+/** What this host last said of a release, for its next life. */
+export interface Said {
+  readonly entry: string
+  readonly attempt: number
+  readonly state: State
+  readonly why?: string | undefined
+  /** Seconds since boot at which its soak began; undefined: none is under way. */
+  readonly soakUp?: number | undefined
 }
 
 /** What a status says besides what the reporter itself knows. */
@@ -41,6 +54,8 @@ export interface ReporterPorts {
   readonly hosts: () => number
   readonly rostered: () => boolean
   readonly random: () => number
+  /** The host engine can ask CHECKs again. */
+  readonly checks?: boolean
 }
 
 /** ms between two statuses of one host, however much happens. */
@@ -64,7 +79,9 @@ export class Reporter {
   #why: string | undefined
   #steps: StepCounts = { declared: 0, kept: 0, repaired: 0, notKept: 0 }
   #drift: readonly [repairs: number, kept: number, contested: number] = [0, 0, 0]
-  #soakUntilMs: number | undefined
+  /** The attempt under way, which says nothing before it changes something. */
+  #run: { readonly entry: string; readonly attempt: number } | undefined
+  readonly #soak: Soak
   #dirty = false
   #changed = true
   #flags = ''
@@ -74,6 +91,7 @@ export class Reporter {
   constructor(ports: ReporterPorts) {
     this.#ports = ports
     this.board = ports.board
+    this.#soak = new Soak({ checks: ports.checks ?? false })
   }
 
   get cloned(): boolean {
@@ -95,17 +113,70 @@ export class Reporter {
     return this.#drift
   }
 
-  /** Restores what the journal says is in force, after a restart: it counts as applied, and soaks anew. */
-  resume(entry: string, steps: StepCounts, dirty: boolean, soakMs: number, nowMs: number): void {
+  /** What is in force here, after a restart: it counts as applied, and soaks anew unless `resume` knows better. */
+  inForce(
+    entry: string,
+    steps: StepCounts,
+    dirty: boolean,
+    soakMs: number,
+    nowMs: number,
+    attempt = 1,
+  ): void {
     this.#entry = entry
+    this.#attempt = attempt
     this.#state = 'APPLIED'
     this.#steps = steps
     this.#dirty = dirty
-    this.#soakUntilMs = nowMs + soakMs
+    this.#soak.begin(entry, soakMs, steps.notKept === 0, nowMs)
   }
 
-  take(pair: StatusPair, nowMs: number): Taken {
-    const taken = this.board.take(pair, nowMs)
+  /** Goes on with what was said before the restart, of what is in force or of a release that failed; `sameBoot` with its soak. */
+  resume(
+    { entry, attempt, state, why, soakUp }: Said,
+    sameBoot: boolean,
+    soakMs: number,
+    nowMs: number,
+  ): void {
+    if (entry !== this.#entry && state !== 'FAILED') return
+    const keeps = this.#steps.notKept === 0
+    this.#entry = entry
+    this.#attempt = attempt
+    this.#state = state
+    this.#why = why
+    if (state !== 'APPLIED') this.#soak.end()
+    else if (soakUp !== undefined && sameBoot && keeps)
+      this.#soak.begin(entry, soakMs, keeps, nowMs - Math.max(0, this.#ports.facts(nowMs).up - soakUp) * 1000)
+  }
+
+  /** Of the release that it speaks of; undefined on a blank host, and while nothing is decided. */
+  said(nowMs: number): Said | undefined {
+    if (this.#entry === undefined || this.#state === undefined || this.#state === 'APPLYING') return undefined
+    const { sinceMs } = this.#soak
+    // A second more, since both ends are whole seconds: a soak is never shortened.
+    const soakUp =
+      sinceMs === undefined
+        ? undefined
+        : this.#ports.facts(nowMs).up - Math.floor((nowMs - sinceMs) / 1000) + 1
+    return { entry: this.#entry, attempt: this.#attempt, state: this.#state, why: this.#why, soakUp }
+  }
+
+  get entry(): string | undefined {
+    return this.#entry
+  }
+  get attempt(): number {
+    return this.#attempt
+  }
+  get soakSinceMs(): number | undefined {
+    return this.#soak.sinceMs
+  }
+  /** The release that soaks. */
+  get soaks(): string | undefined {
+    return this.#soak.entry
+  }
+
+  /** `nowMs` undefined: from this host's own store. */
+  take(pair: StatusPair, nowMs: number | undefined, said = this.board.read(pair)): Taken {
+    const taken = this.board.take(pair, nowMs, said)
     // Our own key with a number we have not used: a restored disk, or a clone. Speak above it.
     if (taken.kind !== 'bad' && taken.kind !== 'stranger' && taken.host === this.#ports.host)
       if (taken.kind !== 'old' && this.#ports.counter.heard(taken.status.n)) this.#changed = true
@@ -127,22 +198,68 @@ export class Reporter {
     this.#changed = true
   }
 
-  started(entry: string): void {
-    this.#attempt = entry === this.#entry ? this.#attempt + 1 : 1
-    this.#entry = entry
-    this.#state = 'APPLYING'
-    this.#why = undefined
-    this.#soakUntilMs = undefined
-    this.#changed = true
+  /** A run begins to prepare: nothing is changed yet, and nothing said. */
+  started(entry: string, attempt: number): void {
+    this.#run = { entry, attempt }
+  }
+
+  /** It is about to change something. */
+  acting(entry: string): void {
+    if (this.#run?.entry !== entry) return
+    this.#speakOf(this.#run, 'APPLYING', undefined)
+    this.#soak.end()
   }
 
   ran(entry: string, report: RunReport, soakMs: number, nowMs: number): void {
-    this.#entry = entry
-    this.#state = stateAfter[report.kind]
-    this.#why = report.why
+    const run = this.#run ?? { entry, attempt: entry === this.#entry ? this.#attempt : 1 }
+    this.#run = undefined
+    const hasActed = this.#state === 'APPLYING' && this.#entry === entry
+    const isEmpty = report.empty === true && !hasActed && report.steps.notKept === 0
+    const { kind } = report
+    this.#speakOf(run, isEmpty && kind === 'applied' ? 'NOOP' : stateAfter[kind], report.why)
     this.#dirty = report.dirty
     this.#steps = report.steps
-    this.#soakUntilMs = report.kind === 'applied' ? nowMs + soakMs : undefined
+    if (kind === 'applied' && !isEmpty) this.#soak.begin(entry, soakMs, report.steps.notKept === 0, nowMs)
+    else this.#soak.end()
+  }
+
+  /** Whether the CHECKs of the release that soaks are to be asked now. */
+  asksChecks(nowMs: number): boolean {
+    return this.#soak.asks(nowMs)
+  }
+
+  /** They were asked, and passed or not. */
+  checked(entry: string, passed: boolean): void {
+    this.#soak.checked(entry, passed)
+  }
+
+  /** A CHECK fails in the soak. */
+  fell(why: string): void {
+    if (this.#entry === undefined) return
+    this.#soak.end()
+    this.#speakOf({ entry: this.#entry, attempt: this.#attempt }, 'FAILED', why)
+  }
+
+  /** The host went back from a release that failed: of that it goes on to speak. `report`: of the way back. */
+  wentBack(entry: string, { kind, why, steps, dirty }: RunReport): void {
+    this.#soak.end()
+    this.#dirty = dirty
+    this.#steps = steps
+    const attempt = entry === this.#entry ? this.#attempt : 1
+    const said = entry === this.#entry ? this.#why : undefined
+    const also = kind === 'applied' ? 'taken back' : `not taken back: ${why ?? kind}`
+    this.#speakOf({ entry, attempt }, 'FAILED', said === undefined ? also : `${said} (${also})`)
+  }
+
+  #speakOf(
+    { entry, attempt }: { entry: string; attempt: number },
+    state: State,
+    why: string | undefined,
+  ): void {
+    this.#entry = entry
+    this.#attempt = attempt
+    this.#state = state
+    this.#why = why
     this.#changed = true
   }
 
@@ -152,9 +269,7 @@ export class Reporter {
     if (notKept !== this.#steps.notKept) {
       const { declared } = this.#steps
       this.#steps = { ...this.#steps, notKept, kept: declared - notKept }
-      // A soak is an unbroken time with every step kept.
-      if (this.#soakUntilMs !== undefined && notKept > 0)
-        this.#soakUntilMs = Math.max(this.#soakUntilMs, nowMs)
+      this.#soak.keeps(notKept === 0, nowMs)
     }
     this.#changed = true
   }
@@ -165,9 +280,9 @@ export class Reporter {
     nowMs: number,
     wallMs = nowMs,
   ): { readonly host: string; readonly reserve?: number } | undefined {
-    if (this.#soakUntilMs !== undefined && nowMs >= this.#soakUntilMs && this.#steps.notKept === 0) {
+    if (this.#soak.isOver(nowMs)) {
       this.#state = 'HEALTHY'
-      this.#soakUntilMs = undefined
+      this.#soak.end()
       this.#changed = true
     }
     const all = [...flags]
@@ -207,7 +322,7 @@ export class Reporter {
     if (!this.#ports.rostered()) return undefined
     let atMs = this.#heartbeatMs
     if (this.#changed) atMs = Math.min(atMs, this.#spokeMs + quietMs)
-    if (this.#soakUntilMs !== undefined && this.#steps.notKept === 0) atMs = Math.min(atMs, this.#soakUntilMs)
+    atMs = Math.min(atMs, this.#soak.wakeMs() ?? atMs)
     return Math.max(0, atMs)
   }
 }

@@ -1,5 +1,7 @@
-// Core: may this host take the newest release now? An ordered list of gates, each of which says in words why not. Here
-// every release opens for all hosts at once (`Stages: N`); stages and evidence become further gates of the list.
+// Core: may this host take the newest release now? An ordered list of gates, each of which says in words why not. What the fleet
+// says of the release is one of them, and left to stages.ts.
+
+import type { Halt } from './orders.ts'
 
 /** What the gates look at; facts only, gathered by the agent. */
 export interface Situation {
@@ -19,6 +21,8 @@ export interface Situation {
   readonly dirty: boolean
   /** Why the log does not let the target start: a fork, the never list, expiry, a newer language, a bad pack. */
   readonly refusal: { readonly code: string; readonly detail: string } | undefined
+  /** Orders that halt the target, the earliest first. */
+  readonly halts: readonly Halt[]
   /** Peers still to be heard before the floor counts as known again; 0 normally. */
   readonly peersToHear: number
   /** This host tried the target and failed; a new entry or a `retry` clears it. */
@@ -27,6 +31,8 @@ export interface Situation {
   readonly held: boolean
   /** Why this machine could not store the pack. */
   readonly trouble: string | undefined
+  /** Why the release's stages do not let this host start yet; worked out only when it is asked for. */
+  readonly stage: { readonly reason: string; readonly untilMs?: number } | undefined
   /** Set after a run that answered WAIT. */
   readonly retryMs: number | undefined
   /** Nobody could say whether the target's run cuts this host off, as often as it was tried. */
@@ -41,9 +47,11 @@ export type Gate =
   | 'paused'
   | 'dirty'
   | 'refused'
+  | 'halted'
   | 'failed'
   | 'inconclusive'
   | 'pack'
+  | 'stage'
   | 'wait'
 
 export type Decision =
@@ -73,7 +81,11 @@ const gates: readonly (readonly [Gate, Check])[] = [
     at => (at.dirty ? 'an undo failed here; once its cause is gone: fleet apply --agent' : undefined),
   ],
   ['refused', at => at.refusal?.detail],
-  ['failed', at => (at.failed ? 'it failed here before; a newer release clears that' : undefined)],
+  ['halted', ({ halts }) => (halts.length > 0 ? haltText(halts) : undefined)],
+  [
+    'failed',
+    at => (at.failed ? 'it failed here before; a newer release or fleet retry clears that' : undefined),
+  ],
   [
     'inconclusive',
     at =>
@@ -88,6 +100,7 @@ const gates: readonly (readonly [Gate, Check])[] = [
         ? undefined
         : `its pack ${at.trouble === undefined ? 'is not here yet' : `could not be stored: ${at.trouble}`}`,
   ],
+  ['stage', at => at.stage?.reason],
   [
     'wait',
     (at, nowMs) => (at.retryMs !== undefined && nowMs < at.retryMs ? 'it will be prepared again' : undefined),
@@ -102,8 +115,29 @@ export function decide(at: Situation, nowMs: number): Decision {
   for (const [gate, shut] of gates) {
     const reason = shut(at, nowMs)
     if (reason === undefined) continue
-    const untilMs = gate === 'wait' ? at.retryMs : gate === 'paused' ? at.pausedUntilMs : undefined
+    const untilMs = untilOf(gate, at)
     return { kind: 'hold', gate, reason, ...(untilMs !== undefined && { untilMs }) }
   }
   return { kind: 'go' }
+}
+
+function untilOf(gate: Gate, at: Situation): number | undefined {
+  switch (gate) {
+    case 'wait':
+      return at.retryMs
+    case 'paused':
+      return at.pausedUntilMs
+    case 'stage':
+      return at.stage?.untilMs
+    default:
+      return undefined
+  }
+}
+
+/** Who halted a release, when and why. */
+export function haltText(halts: readonly Halt[]): string {
+  const [first, ...others] = halts
+  const more = others.length === 0 ? '' : ` (and ${others.length} more)`
+  const reason = first?.reason === undefined ? '' : `: ${first.reason}`
+  return `halted by ${first?.signer} at ${first?.issued}${more}${reason}; fleet resume lets it go on`
 }

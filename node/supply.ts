@@ -1,7 +1,8 @@
-// Core: gets the newest release's commit here: from the pack inside its entry, else part by part from peers; by the smallest
-// pack whose base is held. Decides what to ask for and what to install; proving a pack is the repository's.
+// Core: gets a release's commit here, the newest's or Stable's: from the pack inside its entry, else part by part from peers; by
+// the smallest pack whose base is held. Decides what to ask for and what to install; proving a pack is the repository's.
 import type { PeerId } from '../gossip/carrier.ts'
 import { createFetch, type Fetch, type FetchEffect, type FetchInput } from '../gossip/fetch.ts'
+import { limits } from '../gossip/limits.ts'
 import { unhex } from '../signing/bytes.ts'
 import type { EntryLog, LogEntry, ReleaseEntry } from './log.ts'
 import type { Installed } from './ports.ts'
@@ -38,6 +39,8 @@ export class Supply {
   readonly #fullOnly = new Set<string>()
   readonly #inlineTried = new Set<string>()
   #installing: string | undefined
+  /** What was sought last. */
+  #sought: ReleaseEntry | undefined
   /** This host's disk would not take a pack: what it said, and when to try again. */
   #stuck: { readonly why: string; readonly retryMs: number } | undefined
 
@@ -45,7 +48,7 @@ export class Supply {
     this.#options = options
     this.#held = new Set(options.held)
     this.#fetch = createFetch({
-      holders: () => options.holders(options.log.release()?.sequence ?? 0),
+      holders: () => options.holders(this.#sought?.sequence ?? 0),
       random: options.random,
       unhex: text => unhex(text, 32) ?? noDigest,
     })
@@ -57,7 +60,7 @@ export class Supply {
 
   /** Sequence of the newest release whose commit is here; 0: none. */
   newestHeld(): number {
-    return this.#options.log.releases(releasesHeld).find(each => this.holds(each))?.sequence ?? 0
+    return this.#options.log.releases(limits.releasesKept).find(each => this.holds(each))?.sequence ?? 0
   }
 
   progress(): readonly { pack: string; size: number; offset: number }[] {
@@ -89,6 +92,7 @@ export class Supply {
   /** Begins to get the target, unless it is here or under way. `announcer` brought its entry. */
   seek(target: ReleaseEntry, announcer: PeerId | undefined, nowMs: number): SupplyEffect[] {
     const isHere = this.holds(target)
+    this.#sought = target
     // A newer release makes older fetches pointless; what they brought stays in quarantine for a while.
     for (const { pack } of this.#fetch.progress())
       if (isHere || !target.release.packs.some(each => each.digest === pack))
@@ -125,6 +129,8 @@ export class Supply {
     pack: string,
     result: Installed,
     inForce: string | undefined,
+    /** Ids of other releases that are needed here. */
+    needed: readonly string[],
     nowMs: number,
   ): { readonly effects: readonly SupplyEffect[]; readonly condemned: boolean } {
     const { log } = this.#options
@@ -132,7 +138,9 @@ export class Supply {
     if (result.kind === 'installed') {
       this.#fetch.handle({ kind: 'drop', pack }, nowMs)
       this.#held.add(result.release.commit)
-      const keep = log.releases(releasesHeld).map(each => each.release.commit)
+      const newest = log.releases(releasesHeld)
+      const others = [...needed, newest[0]?.release.stable].flatMap(id => (id && log.byId(id)?.release) || [])
+      const keep = [...newest.map(each => each.release), ...others].map(each => each.commit)
       if (inForce !== undefined) {
         const current = log.byId(inForce)?.release?.commit
         // An entry of a branch that was left, or that was lost: which commit repairs need is not known.
@@ -152,7 +160,7 @@ export class Supply {
   }
 
   #completed(effects: readonly FetchEffect[]): SupplyEffect[] {
-    const target = this.#options.log.release()
+    const target = this.#sought
     return effects.flatMap((each): SupplyEffect[] => {
       if (each.kind === 'nobody') {
         // Who came to the release another way has only the full pack, which any host can make.

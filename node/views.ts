@@ -1,16 +1,20 @@
 // Core: what the agent knows, as the answers that `fleet status`, `peers` and `log` print. Stable structs of their own, so
 // that inner types may change.
 import type { PeerId } from '../gossip/carrier.ts'
+import { limits } from '../gossip/limits.ts'
 import { hex } from '../signing/bytes.ts'
 import type { Agent } from './agent.ts'
-import type { LogView, PeerView, ReleaseView, StatusView } from './control.ts'
-import type { EntryLog } from './log.ts'
+import type { EvidenceView, LogView, PeerView, ReleaseView, RolloutView, StatusView } from './control.ts'
+import type { EntryLog, ReleaseEntry } from './log.ts'
+import type { Orders } from './orders.ts'
 import type { Reporter } from './report.ts'
+import { heartbeatMs, type Row } from './status.ts'
 
 export interface ViewPorts {
   readonly agent: Agent
   readonly log: EntryLog
   readonly reporter: Reporter
+  readonly orders: Orders
   /** This host's key in hex. */
   readonly host: string
   readonly self: PeerId
@@ -70,32 +74,143 @@ function releaseView(log: EntryLog, id: string | undefined): ReleaseView | null 
   return { sequence: entry?.sequence ?? 0, id, subject: entry?.subject ?? 'no longer in the log' }
 }
 
-/** Every host of the roster, by name. `aheadMs`: what the machine's clock shows beyond the steady one. */
-export function peersView({ agent, log, reporter, host, connected }: ViewPorts, aheadMs: number): PeerView[] {
+/** What a look at the whole fleet needs: an agent has it, and a laptop that has joined. */
+export type FleetPorts = Pick<ViewPorts, 'agent' | 'log' | 'reporter' | 'orders' | 'host' | 'connected'>
+
+/** Heartbeats that may be missed before a host is called silent. */
+const missedMax = 3
+
+/**
+ * Every host of the roster, by name. `nowMs` by the machine's clock, which is `aheadMs` beyond the steady one. What shows
+ * no life, since it may be old, was said when the host's own clock says so, and never later than it came.
+ */
+export function peersView(ports: FleetPorts, nowMs: number, aheadMs: number): PeerView[] {
+  const { agent, log, reporter, host, connected } = ports
   const up = new Set<string>(connected())
-  return [...log.roster()]
+  const roster = log.roster()
+  const silentMs = missedMax * heartbeatMs(roster.length)
+  const heard = (row: Row | undefined) => {
+    if (row === undefined) return null
+    if (row.newsMs !== undefined) return row.newsMs + aheadMs
+    return Math.min((row.heardMs ?? Number.POSITIVE_INFINITY) + aheadMs, row.status.at)
+  }
+  return [...roster]
     .sort((a, b) => (a.name < b.name ? -1 : 1))
     .map(each => {
       const key = hex(each.key)
       const row = reporter.board.row(key)
       const said = row?.status
       const refused = said?.refused
+      const heardMs = heard(row)
+      const [, kept = 0, repaired = 0, notKept = 0] = said?.steps ?? []
+      const [repairs = 0, edits = 0, contested = 0] = said?.drift ?? []
       return {
         name: each.name,
         key,
+        labels: each.labels,
         you: key === host,
         connected: up.has(each.peer),
-        heardMs: row === undefined ? null : row.heardMs + aheadMs,
+        heardMs,
+        silent: key !== host && (heardMs === null || nowMs - heardMs > silentMs),
         release: said?.entry?.[0] ?? null,
         head: said?.head[0] ?? agent.headOf(each.peer as PeerId) ?? null,
         state: said === undefined ? 'SILENT' : (said.state ?? 'BLANK'),
         why: said?.why ?? null,
-        notKept: said?.steps?.[3] ?? 0,
-        repairs: said?.drift?.[0] ?? 0,
+        ...{ kept, repaired, notKept, repairs, edits, contested },
         flags: [...(said?.flags ?? []), ...(row?.twins ? ['TWINS'] : [])],
         refused: refused === undefined ? null : { sequence: refused[0], code: refused[2] },
+        agent: said?.agent ?? null,
       }
     })
+}
+
+/** The newest release on its way; null before the first. `aheadMs` as for `peersView`. */
+export function rolloutView(ports: FleetPorts, aheadMs: number): RolloutView | null {
+  const { agent, log, orders, reporter } = ports
+  const target = log.release()
+  if (target === undefined) return null
+  const progress = agent.progress()
+  const of = {
+    ...{ sequence: target.sequence, id: target.id, subject: target.subject, issuedMs: target.issuedMs },
+    signer: target.signer ?? null,
+    source: target.release.source ?? null,
+    halts: orders.of(target.id).halts.map(({ id, signer, issuedMs, reason }) => {
+      return { id, signer, issuedMs, reason: reason ?? null }
+    }),
+  }
+  if (progress === undefined) return { ...of, ...flatView(target, ports) }
+  const names = new Map(log.roster().map(({ key, name }) => [hex(key), name]))
+  const { kind, reason, untilMs } = progress.decision
+  return {
+    ...of,
+    stages: progress.stages.map(each => ({
+      ...each,
+      openedMs: each.openedMs === undefined ? null : each.openedMs + aheadMs,
+    })),
+    decision: { kind, reason, untilMs: untilMs === undefined ? null : untilMs + aheadMs },
+    evidence: shown(
+      progress.evidence.map(({ host, claim }) => {
+        const said = reporter.board.row(host)?.status
+        const isOf = said?.entry !== undefined && hex(said.entry[1]) === target.id
+        return {
+          ...{ host, name: names.get(host) ?? host.slice(0, 10), state: claim.state, attempt: claim.attempt },
+          why: (isOf && said.why) || null,
+        }
+      }),
+    ),
+  }
+}
+
+/** Where nobody knows yet whom the release concerns, as on a laptop: all hosts as one stage. */
+function flatView(
+  target: ReleaseEntry,
+  { log, reporter }: FleetPorts,
+): Pick<RolloutView, 'stages' | 'decision' | 'evidence'> {
+  const roster = log.roster()
+  const evidence = roster.flatMap(({ key, name }): EvidenceView[] => {
+    const host = hex(key)
+    const said = reporter.board.row(host)?.status
+    if (said?.entry === undefined || said.state === undefined || hex(said.entry[1]) !== target.id) return []
+    return [{ host, name, state: said.state, attempt: said.attempt ?? 1, why: said.why ?? null }]
+  })
+  const among = (...states: string[]) => evidence.filter(each => states.includes(each.state)).length
+  const [healthy, failed] = [among('HEALTHY', 'NOOP'), among('FAILED')]
+  const running = among('APPLYING', 'APPLIED', 'INCONCLUSIVE')
+  const hosts = roster.length
+  const waiting = hosts - healthy - failed - running
+  const isStaged = target.release.stages.length > 1
+  return {
+    stages: [
+      {
+        ...{
+          stage: 1,
+          hosts,
+          granted: isStaged ? hosts - waiting : hosts,
+          healthy,
+          failed,
+          running,
+          waiting,
+        },
+        ...{ absent: 0, timedOut: 0, openedMs: target.issuedMs },
+      },
+    ],
+    decision: isStaged
+      ? {
+          kind: 'hold',
+          reason: `it goes in ${target.release.stages.length} stages, and whom it concerns is not known here: ask on a host`,
+          untilMs: null,
+        }
+      : { kind: 'go', reason: `all ${hosts} hosts may start`, untilMs: null },
+    evidence: shown(evidence),
+  }
+}
+
+/** What speaks against it first, by name, and no more than is read. */
+function shown(evidence: readonly EvidenceView[]): readonly EvidenceView[] {
+  const rank = ({ state }: EvidenceView) => (state === 'FAILED' || state === 'INCONCLUSIVE' ? 0 : 1)
+  return evidence
+    .toSorted((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1))
+    .slice(0, limits.evidenceShown)
 }
 
 /** The log as held here, ascending; forks and refused entries among them. */

@@ -138,22 +138,28 @@ function readOrder(payload: Uint8Array): Order | string {
 
 /**
  * Whether the signers may give this order under a version of trust: one operator for halt, retry and trial, also the role
- * `fresh` for fresh; the threshold for resume and promote.
+ * `fresh` for fresh; the threshold for resume and promote. `both`: see checkSshsig.
  */
 export function checkOrder(
   { order, payload, signature }: OpenedOrder,
   cosigs: readonly Uint8Array[],
   trust: Trust,
   fleet: FleetId,
+  both = true,
 ): Refusal | undefined {
   if (order.fleet !== fleet) return refused('WRONG_FLEET', `found ${order.fleet}; expected ${fleet}`)
   const { namespace } = signature
   if (namespace !== 'fleet' && !(namespace === 'fleet-fresh' && order.order === 'fresh'))
     return refused('NOT_ALLOWED', `an order ${order.order} is not signed in namespace ${signature.namespace}`)
-  const signer = signerOf(signature, payload, trust.operators, namespace)
+  const signer = signerOf(signature, payload, trust.operators, namespace, both)
   if (isRefusal(signer)) return signer
-  if (order.order !== 'resume' && order.order !== 'promote') return undefined
+  if (!takesThreshold(order.order)) return undefined
   return checkThreshold(trust, signerKeys(signature, cosigs, payload, trust.operators, 'fleet'), 'fleet')
+}
+
+/** Kinds that set a release going, or on: the threshold must stand behind them; behind the others one operator. */
+export function takesThreshold(kind: OrderKind): boolean {
+  return kind === 'resume' || kind === 'promote'
 }
 
 /** The form in which an order is stored and sent. */

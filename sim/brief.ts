@@ -91,11 +91,12 @@ export async function openBriefMachine(options: BriefOptions, ports: HostPorts):
     return spoiltPath
   }
 
-  const run = async (entry: LogEntry): Promise<RunReport> => {
+  const run = async (entry: LogEntry, acting?: () => void): Promise<RunReport> => {
     if (attempts.cut(entry.id) >= cutMax)
       return failed(`the agent ended ${cutMax} times in the middle of this run`)
     const wrong = trial?.(entry)
     const [least, most] = options.runMs
+    acting?.()
     await wait(least + (most - least) * chance() + (wrong?.kind === 'hangs' ? wrong.ms : 0))
     try {
       attempts.begin(entry.id)

@@ -133,7 +133,7 @@ export async function openSimEngine(options: SimEngineOptions, ports: HostPorts)
   const settings = { root: '/', key, auditMs, log, random: chance, now, facts }
   const host = await hostOn(settings, ports, { engine, attempts: simAttempts(life, state), timers })
 
-  const run = async (entry: LogEntry): Promise<RunReport> => {
+  const run = async (entry: LogEntry, acting?: () => void): Promise<RunReport> => {
     const wrong = trial?.(entry)
     const [least, most] = options.runMs
     await wait(least + (most - least) * chance() + (wrong?.kind === 'hangs' ? wrong.ms : 0))
@@ -143,7 +143,7 @@ export async function openSimEngine(options: SimEngineOptions, ports: HostPorts)
       fake.failAt(wrong.at)
     }
     const before = disk.changes
-    const report = await host.runner.run(entry).catch(error => {
+    const report = await host.runner.run(entry, acting).catch(error => {
       if (life.alive) throw error
       return undefined
     })
@@ -188,7 +188,7 @@ export async function openSimEngine(options: SimEngineOptions, ports: HostPorts)
 
   return {
     host,
-    runner: { run },
+    runner: { ...host.runner, run },
     get inForce() {
       return host.inForce
     },

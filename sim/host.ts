@@ -98,6 +98,8 @@ export class SimHost implements Watched {
   #bootedMs = 0
   #boots = 0
   #told: StatusPair | undefined
+  /** Number of the newest status that left in this life. */
+  #left = 0
   #twins = 0
   /** Wanted: it is to run. A start that failed is tried again only then. */
   #on = false
@@ -264,6 +266,7 @@ export class SimHost implements Watched {
   async #begin(): Promise<void> {
     const life = new Life(this.disk, () => this.#fell())
     this.#life = life
+    this.#left = 0
     if (this.#bootedMs === 0) this.#boot()
     try {
       const process = this.#process(life)
@@ -295,6 +298,7 @@ export class SimHost implements Watched {
       wrap: carrier => {
         this.carrier = filtered(carrier, this, (status, pair) => {
           if (!life.alive) return
+          this.#left = status.n
           this.remember(pair)
           emit({ kind: 'spoke', host: this, status, pair })
         })
@@ -322,9 +326,10 @@ export class SimHost implements Watched {
   #runner(side: Side, life: Life) {
     const { emit } = this.#world
     return {
-      run: async (entry: LogEntry) => {
+      ...side.runner,
+      run: async (entry: LogEntry, acting?: () => void) => {
         emit({ kind: 'run', host: this, entry })
-        const report = await side.runner.run(entry)
+        const report = await side.runner.run(entry, acting)
         if (!life.alive) return new Promise<never>(() => {})
         this.machine.ran(report.kind)
         emit({ kind: 'ran', host: this, entry, report })
@@ -344,7 +349,9 @@ export class SimHost implements Watched {
     // As on the way to neighbours: with the next batch, and after its number is durable.
     world.after(limits.statusBatchMs, async () => {
       await this.peer?.driver.settled()
-      if (!life.alive) return
+      // Evidence leaves at once, by gossip, and overtakes what waits.
+      if (!life.alive || row.status.n <= this.#left) return
+      this.#left = row.status.n
       this.remember(row.pair)
       emit({ kind: 'spoke', host: this, status: row.status, pair: row.pair })
     })

@@ -2,6 +2,10 @@
 // functions; only bytes that are the very same, byte for byte, are known again, so whatever was changed on the way is read anew.
 import { type Codec, type Malformed, type Message, plainCodec } from '../gossip/message.ts'
 import { plainReading, type Reading } from '../node/log.ts'
+import { type ReadOrder, readOrderEnvelope } from '../node/orders.ts'
+import type { Changes, TurnsMaker } from '../node/stages.ts'
+import type { SurveyMemo } from '../node/survey.ts'
+import type { Turns } from '../node/turns.ts'
 import { equal } from '../signing/bytes.ts'
 import { isBytes, isList } from '../signing/cbor.ts'
 import type { TrustVersion } from '../signing/chain.ts'
@@ -14,6 +18,9 @@ export interface Memory {
   readonly codec: Codec
   readonly readStatus: typeof readStatus
   readonly reading: Reading
+  readonly surveys?: SurveyMemo
+  readonly turns?: TurnsMaker
+  readonly readOrder: ReadOrder
 }
 
 export function memory(): Memory {
@@ -42,6 +49,9 @@ export function memory(): Memory {
       },
     },
     readStatus: rememberedStatus(),
+    surveys: new Map(),
+    turns: rememberedTurns(),
+    readOrder: remembered(readOrderEnvelope),
     reading: {
       decodeEnvelope: remembered(decodeEnvelope),
       openEntry: remembered(plainReading.openEntry),
@@ -84,6 +94,18 @@ function remembered<T>(read: (bytes: Uint8Array) => T): (bytes: Uint8Array) => T
   }
 }
 
+/** The survey's memo answers with one object: whoever asks the same of it has the same turns. */
+function rememberedTurns(): TurnsMaker {
+  const known = new WeakMap<Changes, Map<string, Turns>>()
+  return (changes, name, make) => {
+    const byName = known.get(changes) ?? new Map<string, Turns>()
+    known.set(changes, byName)
+    const found = byName.get(name) ?? make()
+    byName.set(name, found)
+    return found
+  }
+}
+
 function rememberedStatus(): typeof readStatus {
   interface Known {
     readonly body: Uint8Array
@@ -116,4 +138,9 @@ function nameOf(bytes: Uint8Array): string {
 }
 
 /** Everything anew, as on real hosts. */
-export const noMemory: Memory = { codec: plainCodec, readStatus, reading: plainReading }
+export const noMemory: Memory = {
+  codec: plainCodec,
+  readStatus,
+  reading: plainReading,
+  readOrder: readOrderEnvelope,
+}

@@ -4,6 +4,7 @@
 import type { SourceFile } from '../node/publish.ts'
 import type { RolloutTerms, Words } from '../node/release.ts'
 import {
+  type Delta,
   type MadeEntry,
   makeReleaseEntry,
   makeTrustEntry,
@@ -118,7 +119,7 @@ export class Operators {
       const installed = await repository.install(made.pack, claim)
       if (installed.kind === 'refused') throw new Error(`its own pack is refused: ${installed.detail}`)
       const parent = entries.terms()?.object
-      let delta: Parameters<typeof makeReleaseEntry>[3]
+      let delta: Delta | undefined
       if (parent !== undefined && repository.held().includes(parent)) {
         const info = await repository.pack(commit, parent)
         const bytes = (await repository.readPack(info.digest, 0, info.size)) ?? new Uint8Array()

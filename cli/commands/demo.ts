@@ -89,7 +89,7 @@ async function story(stage: Stage, real: boolean, io: Io): Promise<void> {
   await Promise.all(hosts.map(host => listening(stage, host)))
   tell.detail('five agents listen')
 
-  tell.step('a first release, signed on the laptop', 'fleet publish')
+  tell.step('a first release, signed on the laptop', 'fleet publish --now')
   const first = await publish(stage, tell, hosts, ['publish', '-m', 'first state'])
   tell.step('who has what?', 'fleet peers')
   const asked = hosts[0]!
@@ -99,13 +99,13 @@ async function story(stage: Stage, real: boolean, io: Io): Promise<void> {
 
   await handEdit(stage, tell, hosts[2]!)
 
-  tell.step('a second release changes a file and drops one', 'fleet publish')
+  tell.step('a second release changes a file and drops one', 'fleet publish --now')
   change(stage, trees[0]!)
   await commit(stage, 'Second state of the demo')
   await publish(stage, tell, hosts, ['publish', '-m', 'second state'])
   if (fingerprint(asked.root) === firstPrints[0]) throw new CliError('the second release changed nothing')
 
-  tell.step('back to the first release', `fleet rollback ${first}`)
+  tell.step('back to the first release', `fleet rollback --now ${first}`)
   await publish(stage, tell, hosts, ['rollback', String(first)])
   const same = hosts.every((host, i) => fingerprint(host.root) === firstPrints[i])
   if (!same) throw new CliError('the rollback did not restore the first state')
@@ -236,7 +236,7 @@ async function publish(
   hosts: readonly DemoHost[],
   args: readonly string[],
 ): Promise<number> {
-  const ran = await stage.fleet([...args, '--peers', String(hosts.length), '--json'])
+  const ran = await stage.fleet([...args, '--now', '--peers', String(hosts.length), '--json'])
   const { release } = JSON.parse(ran.stdout) as { release: { sequence: number } }
   const began = performance.now()
   let shown = ''

@@ -46,6 +46,27 @@ export const commands: readonly CommandEntry[] = [
     load: () => at(import('./rollback.ts')),
   },
   {
+    name: 'halt',
+    summary: 'let no host begin with the newest release any more',
+    load: () => at(import('./halt.ts')),
+  },
+  { name: 'resume', summary: 'clear the halts of the newest release', load: () => at(import('./resume.ts')) },
+  {
+    name: 'promote',
+    summary: 'open stages of the newest release without waiting for evidence',
+    load: () => at(import('./promote.ts')),
+  },
+  {
+    name: 'retry',
+    summary: 'let hosts that failed try the newest release again',
+    load: () => at(import('./retry.ts')),
+  },
+  {
+    name: 'fresh',
+    summary: 'let hosts begin with the newest release for longer',
+    load: () => at(import('./fresh.ts')),
+  },
+  {
     name: 'agent',
     summary: 'keep this host (runs until it is stopped)',
     load: () => at(import('./agent.ts')),
@@ -54,6 +75,11 @@ export const commands: readonly CommandEntry[] = [
     name: 'peers',
     summary: 'show the fleet: every host, its release and state',
     load: () => at(import('./peers.ts')),
+  },
+  {
+    name: 'rollout',
+    summary: 'tell the story of a release: stages, evidence, decision',
+    load: () => at(import('./rollout.ts')),
   },
   {
     name: 'status',

@@ -55,6 +55,8 @@ export interface RunInput {
   readonly keepFailed: boolean
   /** Without one nothing is guarded. */
   readonly witness?: Witness
+  /** Called once, when all is prepared and something is about to be done. */
+  readonly acting?: () => void
 }
 
 export interface RunOutcome {
@@ -133,8 +135,16 @@ export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcom
   }
   const run = state().runs + 1
   const before = state().held
+  let acts = false
+  const note: Applying['note'] = (entry, durable) => {
+    host.context.note(entry, durable)
+    if (entry.kind !== 'staged' || acts || (state().open?.intents.length ?? 0) === 0) return
+    acts = true
+    input.acting?.()
+  }
   const context = {
     ...host.context,
+    note,
     surroundings: { quiet: unitsOf([...steps, ...before.map(each => each.step)]) },
   }
   const sofar: Sofar = {

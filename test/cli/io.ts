@@ -9,6 +9,7 @@ export function testIo(cwd: string): Io {
     cwd,
     env: { HOME: cwd, PATH: process.env['PATH'] },
     progress: () => {},
+    confirm: async () => true,
     stopped: () => new Promise(() => {}),
   }
 }

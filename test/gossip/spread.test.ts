@@ -20,6 +20,7 @@ function holdings(over: Partial<Holdings> = {}): Holdings {
       whole: true,
     }),
     ordersRoot: () => id(0),
+    orderIds: () => [],
     orders: () => [],
     boardRoot: () => id(7),
     have: () => [[id(1), 1]],
@@ -99,6 +100,36 @@ describe('spread', () => {
       whole: true,
       entries: [entry(1, limits.entriesBytes + 1)],
     })
+  })
+
+  test('orders: those that are not listed are sent, cut at the bounds, never to nothing', () => {
+    const all = [entry(1), entry(2, limits.ordersBytes), entry(3)]
+    const spread = rig({ orders: have => all.slice(have.length) })
+    const ask = (...have: Uint8Array[]) =>
+      spread.handle({ kind: 'message', from: a, message: { t: 'want-orders', have } }, 0)
+    expect(ask().map(each => each.message)).toEqual([{ t: 'orders', orders: [entry(1)] }])
+    expect(ask(id(1)).map(each => each.message)).toEqual([{ t: 'orders', orders: [all[1]] }])
+    expect(ask(id(1), id(2), id(3))).toEqual([])
+    const many = rig({ orders: () => Array.from({ length: limits.ordersPerMessage + 1 }, () => entry(1)) })
+    const [sent] = many.handle({ kind: 'message', from: a, message: { t: 'want-orders' } }, 0)
+    expect(sent?.message).toHaveProperty('orders.length', limits.ordersPerMessage)
+  })
+
+  test('new orders are told to a few neighbours that hold others; what is asked for lists what is held', () => {
+    let root = id(0)
+    const spread = createSpread(holdings({ ordersRoot: () => root, orderIds: () => [id(3)] }), half, 0)
+    const many = Array.from({ length: limits.headsFanout * 2 }, (_, i) => `n${i}` as unknown as PeerId)
+    for (const peer of many) {
+      spread.handle({ kind: 'up', peer }, 0)
+      spread.handle({ kind: 'message', from: peer, message: heads({ answer: true }) }, 0)
+    }
+    expect(spread.handle({ kind: 'orders' }, 1)).toEqual([])
+    root = id(9)
+    expect(spread.handle({ kind: 'orders' }, 1)).toHaveLength(limits.headsFanout)
+    const message = heads({ orders: id(8), answer: true })
+    expect(spread.handle({ kind: 'message', from: many[0]!, message }, 2)).toMatchObject([
+      { message: { t: 'want-orders', have: [id(3)] } },
+    ])
   })
 
   test('statuses go in one batch a second, not back to where they came from', () => {

@@ -88,7 +88,7 @@ export class LabFleet {
     this.write('site.steps', steps)
     for (const [path, content] of Object.entries(files)) this.write(path, content)
     await this.commit(subject)
-    const ran = await this.run(['publish', '-m', subject, '--peers', '1', '--json', '--force'])
+    const ran = await this.run(['publish', '-m', subject, '--now', '--peers', '1', '--json', '--force'])
     const { release } = JSON.parse(ran.stdout) as { release: { sequence: number } | null }
     if (release === null) throw new Error(`${subject}: nothing was published`)
     this.#published = release.sequence

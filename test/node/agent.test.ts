@@ -97,7 +97,7 @@ describe('a fleet of agents', () => {
     publish(all[0]!, next('i'))
     rig.run(10_000)
     const lost = all[4]!
-    lost.disk = { entries: lost.disk.entries, counter: 0, failed: [], held: new Set() }
+    lost.disk = { entries: lost.disk.entries, orders: new Map(), counter: 0, failed: [], held: new Set() }
     lost.applied.length = 0
     rig.restart(lost, 3)
     rig.connect(all[0]!, all[1]!, lost)

@@ -18,10 +18,12 @@ describe('control', () => {
       { ask: 'why', path: '/etc/x' },
       { ask: 'pause', forMs: 1000, reason: 'night shift' },
       { ask: 'unpause', path: '/etc/x' },
+      { ask: 'order', base64: 'AAEC' },
     ]
     for (const ask of asks) expect(decodeAsk(encodeLine(ask))).toEqual(ask)
     expect(decodeAsk('{"ask":"why"}')).toBeUndefined()
     expect(decodeAsk('{"ask":"pause","forMs":-1,"reason":"x"}')).toBeUndefined()
+    expect(decodeAsk('{"ask":"order","base64":7}')).toBeUndefined()
     expect(decodeReply('{"ok":1}')).toEqual({ ok: 1 })
     expect(decodeReply('{"error":{}}')).toBeUndefined()
     fc.assert(

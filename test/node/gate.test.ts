@@ -148,6 +148,13 @@ describe('what opens', () => {
     expect(ask(10, { ...at, more: { without } }).opensUpTo).toBe(5)
   })
 
+  test("nothing more opens while something shuts the release, an operator's promote neither", () => {
+    const shut = { shut: 'it has expired' }
+    const decision = ask(10, { said: 'hhhh', open: 3, more: { ...shut, promoted: 5 } })
+    expect(decision).toMatchObject({ kind: 'hold', reason: 'stage 4 holds: it has expired', opensUpTo: 4 })
+    expect(ask(10, { said: 'h'.repeat(10), open: 5, more: shut }).kind).toBe('go')
+  })
+
   test('lies that may be among the healthy make steps smaller', () => {
     const terms = { stages: [1, 6, 18, 50, 100], risk: 500, liars: 1000 }
     expect(ask(100, { said: 'hhhhhh', open: 2, more: { terms } }).opensUpTo).toBe(17)
@@ -204,6 +211,28 @@ describe('HALT', () => {
       expect(decision.reason).toMatch(
         /^halted at stage \d: \d hosts say that they failed; where \d+ are asked, \d are no accident$/,
       )
+  })
+
+  test('a promote opens its stages all the same, and no more; there hosts may begin', () => {
+    const turns = fleet(100)
+    const halted = 'halted before'
+    const said = 'hhhhhh'
+    const decisionOf = (promoted: number, place?: number) => {
+      const self = place === undefined ? undefined : turns.hosts[place]!
+      const more = { halted, promoted, ...(self !== undefined && { self }) }
+      // A host is asked when its own time in the window of a stage opened at 0 is over.
+      return gate(inputOf(turns, { said, open: self === undefined ? 2 : 3, more }), 11 * minute)
+    }
+    expect(decisionOf(2)).toMatchObject({ kind: 'halt', opensUpTo: 6 })
+    expect(decisionOf(3)).toMatchObject({ kind: 'halt', reason: halted, opensUpTo: 18 })
+    expect(decisionOf(5)).toMatchObject({ opensUpTo: 100 })
+    expect(decisionOf(3, 10)).toMatchObject({ kind: 'go' })
+    expect(decisionOf(3, 17)).toMatchObject({ kind: 'go' })
+    expect(decisionOf(3, 18)).toMatchObject({ kind: 'halt', reason: halted })
+    expect(decisionOf(2, 17)).toMatchObject({ kind: 'halt', reason: halted })
+    expect(decisionOf(0, 3)).toMatchObject({ kind: 'halt', reason: halted })
+    const failed = inputOf(turns, { said: 'hhhhff', open: 2, more: { promoted: 3 } })
+    expect(gate(failed, 11 * minute)).toMatchObject({ kind: 'halt', opensUpTo: 18 })
   })
 
   test('stays, until an operator clears it', () => {

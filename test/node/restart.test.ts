@@ -23,6 +23,7 @@ test('a release that waits under a newer trust entry starts after a restart: tru
   rig.run(5_000)
   expect(b.disk.floor?.sequence).toBe(3)
   rig.restart(b)
+  rig.connect(...rig.hosts)
   rig.run(1_000)
   expect(b.applied).toEqual([2])
 })
@@ -51,7 +52,7 @@ test('with both floors lost, a peer counts as heard once all that it holds is he
   rig.cut(lost)
   publish(all[0]!, next('b'))
   rig.run(60_000)
-  lost.disk = { entries: lost.disk.entries, counter: 0, failed: [], held: lost.disk.held }
+  lost.disk = { entries: lost.disk.entries, orders: new Map(), counter: 0, failed: [], held: lost.disk.held }
   lost.applied.length = 0
   rig.restart(lost, 3)
   // Three heads arrive before any entry: what the store holds must not start on their account.

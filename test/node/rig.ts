@@ -3,9 +3,11 @@
 import type { PeerId } from '../../gossip/carrier.ts'
 import { encodeMessage } from '../../gossip/message.ts'
 import { Admissions } from '../../node/admission.ts'
+import { readSaid } from '../../node/aftermath.ts'
 import { Agent } from '../../node/agent.ts'
 import type { Effect, Input } from '../../node/effects.ts'
-import { EntryLog, type LogEntry } from '../../node/log.ts'
+import { EntryLog, type LogEntry, type ReleaseEntry } from '../../node/log.ts'
+import { Orders } from '../../node/orders.ts'
 import type { Installed } from '../../node/ports.ts'
 import { Reporter, type RunReport } from '../../node/report.ts'
 import { Board, Counter } from '../../node/status.ts'
@@ -27,15 +29,19 @@ export interface SimHost {
   readonly key: string
   agent: Agent
   log: EntryLog
+  orders: Orders
   reporter: Reporter
   /** What survives a restart. */
   disk: {
     entries: Uint8Array[]
+    orders: Map<string, Uint8Array>
     floor?: Point
     counter: number
     failed: string[]
     inForce?: string
     held: Set<string>
+    stages?: Uint8Array
+    said?: Uint8Array
   }
   readonly packs: Map<string, Uint8Array>
   readonly quarantine: Map<string, Uint8Array>
@@ -46,7 +52,14 @@ export interface SimHost {
   up: boolean
   /** The disk takes no pack. */
   full: boolean
+  /** Undefined: no CHECK is asked. Else what they say: undefined, that all pass. */
+  check?: (entry: string) => string | undefined
+  /** Sequences of the releases that it went back to; 0: to nothing. */
+  readonly wentBack: number[]
 }
+
+/** Hosts of `entry`'s roster by what changes for them; each for itself, unless a test says otherwise. */
+export type SurveyOf = (entry: LogEntry, host: string) => string | undefined
 
 const kept = { declared: 3, kept: 3, repaired: 0, notKept: 0 }
 export const failedRun: RunReport = {
@@ -72,6 +85,7 @@ export const unconfirmedRun: RunReport = {
 export class Rig {
   nowMs = 1_700_000_000_000
   readonly hosts: SimHost[] = []
+  survey: SurveyOf = (_, host) => host
   readonly #fleet: FleetId
   readonly #links = new Set<string>()
   #queue: { atMs: number; order: number; run: () => void }[] = []
@@ -95,6 +109,7 @@ export class Rig {
       key: hex(key),
       disk: {
         entries: [],
+        orders: new Map(),
         counter: 0,
         failed: [],
         held: new Set<string>(),
@@ -105,6 +120,7 @@ export class Rig {
       logged: [],
       outcomes: [],
       applied: [],
+      wentBack: [],
       up: true,
       full: false,
     } as unknown as SimHost
@@ -126,6 +142,8 @@ export class Rig {
     const { disk } = host
     host.log = new EntryLog({ fleet: this.#fleet, language: 1, ...(disk.floor && { floor: disk.floor }) })
     for (const envelope of disk.entries) host.log.take(envelope, { gap: true })
+    host.orders = new Orders({ log: host.log })
+    for (const envelope of disk.orders.values()) host.orders.take(envelope, true)
     const fleet = unhex(this.#fleet, 32)!
     const board = new Board({
       open: pair => {
@@ -161,12 +179,23 @@ export class Rig {
       hosts: () => host.log.roster().length,
       rostered: () => host.log.host(host.key) !== undefined,
       random: this.random,
+      checks: host.check !== undefined,
     })
+    const soakMs = (id: string) => host.log.byId(id)?.release?.soakMs ?? 0
+    if (disk.inForce !== undefined)
+      host.reporter.inForce(disk.inForce, kept, false, soakMs(disk.inForce), this.nowMs)
+    const said = readSaid(disk.said)
+    if (said !== undefined) host.reporter.resume(said.said, true, soakMs(said.said.entry), this.nowMs)
     host.agent = new Agent(
       {
         log: host.log,
+        orders: host.orders,
         reporter: host.reporter,
+        self: host.key,
         random: this.random,
+        boot: new Uint8Array(16),
+        stages: disk.stages,
+        said: disk.said,
         role: 'host',
         inForce: disk.inForce,
         failed: disk.failed,
@@ -284,6 +313,12 @@ export class Rig {
           host.logged.push({ level: 'error', event: 'floor sank', data: { ...effect.floor } })
         disk.floor = effect.floor
         return
+      case 'keep-order':
+        disk.orders.set(effect.id, effect.envelope)
+        return
+      case 'drop-orders':
+        for (const id of effect.ids) disk.orders.delete(id)
+        return
       case 'reserve':
         disk.counter = effect.counter
         return
@@ -330,8 +365,41 @@ export class Rig {
         this.#perform(host, { kind: 'send', to: effect.to, bytes: answer })
         return
       }
+      case 'survey': {
+        const { entry, stable } = effect
+        const found = host.log.byId(entry) as ReleaseEntry
+        const changes = new Map(
+          host.log.rosterOf(found).map(({ key }) => [hex(key), this.survey(found, hex(key))]),
+        )
+        this.#later(1, () => this.feed(host, { kind: 'surveyed', entry, stable, changes }))
+        return
+      }
+      case 'keep-stages':
+        disk.stages = effect.record
+        return
+      case 'keep-said':
+        disk.said = effect.record
+        return
+      case 'check':
+        this.#later(runMs, () =>
+          this.feed(host, { kind: 'checked', entry: effect.entry, why: host.check?.(effect.entry) }),
+        )
+        return
+      case 'revert': {
+        const { entry, to } = effect
+        const report: RunReport = { kind: 'applied', steps: kept, dirty: false }
+        this.#later(runMs, () => {
+          host.wentBack.push(to?.sequence ?? 0)
+          if (to === undefined) delete disk.inForce
+          else disk.inForce = to.id
+          this.feed(host, { kind: 'reverted', entry: entry.id, to: to?.id, report })
+        })
+        return
+      }
       case 'apply': {
         const report = host.outcomes.shift() ?? { kind: 'applied', steps: kept, dirty: false }
+        if (report.kind !== 'wait' && !report.empty)
+          this.#later(1, () => this.feed(host, { kind: 'acting', entry: effect.entry.id }))
         this.#later(runMs, () => {
           if (report.kind === 'applied') {
             host.applied.push(effect.entry.sequence)
