@@ -84,8 +84,6 @@ export class SimHost implements Watched {
   readonly filters = new Set<Filter>()
   /** Statuses that it said, the newest last: what a hostile host repeats. */
   readonly past: StatusPair[] = []
-  /** Beginnings of the signatures of statuses that have left it. */
-  readonly told = new Set<string>()
   carrier: Carrier | undefined
   /** A power cut loses what was not flushed, instead of keeping it by luck. */
   losesUnflushed = false
@@ -97,6 +95,8 @@ export class SimHost implements Watched {
   #bootedMs = 0
   #boots = 0
   #told: StatusPair | undefined
+  /** Beginnings of the signatures of statuses that have left it. */
+  readonly #toldOnce = new Set<string>()
   #twins = 0
   /** Wanted: it is to run. A start that failed is tried again only then. */
   #on = false
@@ -173,6 +173,14 @@ export class SimHost implements Watched {
 
   get seed(): Uint8Array {
     return this.#options.seed
+  }
+
+  /** Whether a status leaves it for the first time; it counts as told from now on. */
+  isNews([, signature]: StatusPair): boolean {
+    const name = hex(signature.subarray(0, 12))
+    if (this.#toldOnce.has(name)) return false
+    this.#toldOnce.add(name)
+    return true
   }
 
   remember(pair: StatusPair): void {
@@ -339,7 +347,8 @@ export class SimHost implements Watched {
     // As on the way to neighbours: with the next batch, and after its number is durable.
     world.after(limits.statusBatchMs, async () => {
       await this.peer?.driver.settled()
-      if (!life.alive) return
+      // Who was asked for it has said it already.
+      if (!life.alive || !this.isNews(row.pair)) return
       this.remember(row.pair)
       emit({ kind: 'spoke', host: this, status: row.status, pair: row.pair })
     })
