@@ -2,7 +2,7 @@
 // starts. What the ports are made of is main.ts's (a real machine) and sim/'s (a machine in memory).
 import type { Carrier, Contact, PeerId } from '../gossip/carrier.ts'
 import { limits } from '../gossip/limits.ts'
-import type { Codec } from '../gossip/message.ts'
+import { type Codec, plainCodec, sparing } from '../gossip/message.ts'
 import { equal, hex, text, unhex } from '../signing/bytes.ts'
 import { decode } from '../signing/cbor.ts'
 import type { Point } from '../signing/chain.ts'
@@ -176,6 +176,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
       return isRefusal(found) || hex(found.session) !== keyOf(peer) ? undefined : found.untilMs
     },
   })
+  const codec = sparing(ports.codec ?? plainCodec)
   const agent = new Agent(
     {
       log: entries,
@@ -204,7 +205,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
           .slice(0, limits.peersPerMessage)
           .map(each => [each.peer, each.addresses] as const),
       quarantined: pack => repository.quarantined(pack),
-      codec: ports.codec,
+      codec,
     },
     clock.steady(),
   )
@@ -220,6 +221,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     timers: ports.timers,
     log,
     fatal: ports.fatal,
+    codec,
     observe: ports.observe,
   })
   carrier.enrol(entries.directory())

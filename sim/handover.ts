@@ -50,7 +50,7 @@ export class Handover {
       this.#remind(host, pair, observer)
     }
     if (statuses.length === 0) return
-    const bytes = this.#memory.codec.encode({ t: 'statuses', statuses })
+    const bytes = this.#memory.stand({ t: 'statuses', statuses })
     this.#world.unsettled()
     driver.feed({ kind: 'message', from: handover, bytes, gossip: false })
   }
@@ -62,7 +62,7 @@ export class Handover {
     if (row === undefined || last?.[1] !== signature) return
     const said = this.#memory.readStatus(last)
     if (isRefusal(said) || said.status.n > row.status.n) return
-    const bytes = this.#memory.codec.encode({ t: 'statuses', statuses: [row.pair] })
+    const bytes = this.#memory.stand({ t: 'statuses', statuses: [row.pair] })
     host.peer?.driver.feed({ kind: 'message', from: observer.self, bytes, gossip: false })
   }
 }
