@@ -167,16 +167,17 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     )
   }
   const carrier = await ports.carrier(decodeBook(await store.get(keys.book)))
+  const codec = sparing(ports.codec ?? plainCodec)
   const admissions = new Admissions({
     log: entries,
     keyOf,
+    decode: codec.decode,
     checkDelegation: (peer, delegation, nowMs) => {
       const operators = entries.trust()?.operators ?? []
       const found = openDelegation(delegation, { fleet, operators, now: nowMs })
       return isRefusal(found) || hex(found.session) !== keyOf(peer) ? undefined : found.untilMs
     },
   })
-  const codec = sparing(ports.codec ?? plainCodec)
   const agent = new Agent(
     {
       log: entries,

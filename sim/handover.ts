@@ -57,9 +57,10 @@ export class Handover {
 
   /** A host that has lost its counter hears from others what it once said, and speaks above it. */
   #remind(host: SimHost, [, signature]: StatusPair, observer: SimHost): void {
-    const row = observer.peer?.reporter.board.row(host.key)
     const last = host.past.at(-1)
-    if (row === undefined || last?.[1] !== signature) return
+    if (last?.[1] !== signature) return
+    const row = observer.peer?.reporter.board.row(host.key)
+    if (row === undefined || row.pair === last) return
     const said = this.#memory.readStatus(last)
     if (isRefusal(said) || said.status.n > row.status.n) return
     const bytes = this.#memory.stand({ t: 'statuses', statuses: [row.pair] })
