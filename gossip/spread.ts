@@ -183,9 +183,11 @@ export function createSpread(holdings: Holdings, random: () => number, nowMs: nu
         // Entries come by gossip too, but who holds a pack is said by heads alone: whoever waits for it is told.
         if (held > heldTold) {
           heldTold = held
+          // To be known, not to be answered: with all neighbours at once, boards would be compared for nothing.
+          const told: Heads = { ...heads(true), board: noBoard }
           return [...neighbours]
             .filter(([, each]) => (each.heads?.held ?? 0) < held)
-            .map(([peer]) => send(peer, heads(false)))
+            .map(([peer]) => send(peer, told))
         }
         // Those known to be behind first: gossip has most likely reached the others.
         const order = shuffled([...neighbours], random).sort(
