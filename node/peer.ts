@@ -2,7 +2,7 @@
 // starts. What the ports are made of is main.ts's (a real machine) and sim/'s (a machine in memory).
 import type { Carrier, Contact, PeerId } from '../gossip/carrier.ts'
 import { limits } from '../gossip/limits.ts'
-import type { Codec } from '../gossip/message.ts'
+import { type Codec, plainCodec, sparing } from '../gossip/message.ts'
 import { equal, hex, text, unhex } from '../signing/bytes.ts'
 import { decode } from '../signing/cbor.ts'
 import type { Point } from '../signing/chain.ts'
@@ -144,8 +144,9 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     rostered: each => (statuses !== 'own' || each === host) && entries.host(each) !== undefined,
   })
   const carrier = await ports.carrier(decodeBook(await store.get(keys.book)))
+  const codec = sparing(ports.codec ?? plainCodec)
   const witness = new PeerWitness({
-    ...{ carrier, clock, timers: ports.timers, random, log, codec: ports.codec },
+    ...{ carrier, clock, timers: ports.timers, random, log, codec },
     isHost: peer => entries.host(keyOf(peer) ?? '') !== undefined,
     hasOthers: () => entries.roster().some(each => hex(each.key) !== host),
   })
@@ -194,6 +195,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
   const admissions = new Admissions({
     log: entries,
     keyOf,
+    decode: codec.decode,
     checkDelegation: (peer, delegation, nowMs) => {
       const operators = entries.trust()?.operators ?? []
       const found = openDelegation(delegation, { fleet, operators, now: nowMs })
@@ -234,7 +236,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
           .slice(0, limits.peersPerMessage)
           .map(each => [each.peer, each.addresses] as const),
       quarantined: pack => repository.quarantined(pack),
-      codec: ports.codec,
+      codec,
     },
     clock.steady(),
   )
@@ -252,6 +254,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     timers: ports.timers,
     log,
     fatal: ports.fatal,
+    codec,
     observe: ports.observe,
   })
   carrier.enrol(entries.directory())
