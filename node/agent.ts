@@ -12,7 +12,7 @@ import { Hearing, keysOf } from './hearing.ts'
 import { holdingsOf } from './holdings.ts'
 import { Intake } from './intake.ts'
 import type { EntryLog, ReleaseEntry } from './log.ts'
-import type { Orders } from './orders.ts'
+import type { Halt, Orders } from './orders.ts'
 import { Pursuit } from './pursuit.ts'
 import type { Reporter } from './report.ts'
 import { Retries } from './retries.ts'
@@ -198,6 +198,10 @@ export class Agent {
   progress(): ReturnType<Stages['progress']> {
     return this.#stages.progress(this.#pursuit.shut, this.#nowMs)
   }
+  /** Orders that halt a release, the earliest first. */
+  haltsOf(entry: string): readonly Halt[] {
+    return this.#orders.of(entry).halts
+  }
   fetching(): readonly { pack: string; size: number; offset: number }[] {
     return this.#supply.progress()
   }
@@ -330,14 +334,8 @@ export class Agent {
 
   #installed(input: Extract<Input, { kind: 'installed' }>, nowMs: number): Effect[] {
     const { entry, pack, result } = input
-    const { effects, condemned } = this.#supply.installed(
-      entry,
-      pack,
-      result,
-      this.#inForce,
-      this.#aftermath.needs(),
-      nowMs,
-    )
+    const needed = this.#aftermath.needs()
+    const { effects, condemned } = this.#supply.installed(entry, pack, result, this.#inForce, needed, nowMs)
     const out = this.#supplied(effects)
     if (result.kind === 'installed') return [...out, ...this.#tell({ kind: 'changed' }, nowMs)]
     if (condemned) this.#log.refuse(entry, result.code, result.detail)

@@ -341,7 +341,8 @@ export class Stages {
   progress(shut: string | undefined, nowMs: number): Progress | undefined {
     if (this.#rollout?.turns === undefined) return undefined
     const { self: _, ...input } = this.#input(shut, nowMs)
-    return progressOf(input, this.#rollout.evidence.all(), nowMs)
+    const whyOf = (pair: StatusPair) => this.#ports.board.read(pair)?.status.why
+    return progressOf(input, this.#rollout.evidence.all(), whyOf, nowMs)
   }
 
   /** The answer worked out last, about this host. */
