@@ -133,7 +133,9 @@ async function draftOf(
       hint: `stages = and risk = in [rollout] of ${settingsFile}; or all hosts at once: --now`,
     })
   const draft = draftRelease(common, { ...wish, terms: charted.terms }, made, delta, charted.course)
-  const about = { sequence: draft.entry.sequence, subject: draft.entry.subject, id: draft.id }
+  const { sequence, subject, content } = draft.entry
+  const again = entries.releases(limits.releasesKept).find(each => each.release.content === content)
+  const about = { sequence, subject, id: draft.id, again: again?.sequence }
   const outline = outlineOf(about, roster, lists, seen.basis, charted)
   return { draft, outline, missing: seen.missing }
 }
