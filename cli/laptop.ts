@@ -66,16 +66,18 @@ export interface LaptopOptions {
   readonly trust: Trust
   readonly signer: Signer
   readonly io: Io
+  /** Folder of its log and packs; default: .git/fleet of the repository. */
+  readonly state?: string
 }
 
 /** Opens the laptop's log and joins. Fails when this clone does not know its fleet. */
-export async function openLaptop({ project, trust, signer, io }: LaptopOptions): Promise<Laptop> {
-  const folder = fleetFolder(project)
+export async function openLaptop(options: LaptopOptions): Promise<Laptop> {
+  const { project, trust, signer, io, state = fleetFolder(project) } = options
   const { fleet, envelope } = readGenesis(project)
   const session = systemRandom.bytes(32)
   const failures: unknown[] = []
   const peer = await openPeer({
-    state: folder,
+    state,
     fleet,
     checkpoint: { sequence: 1, id: fleet as string as never },
     key: session,

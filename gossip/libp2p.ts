@@ -415,7 +415,8 @@ class Libp2pCarrier implements Carrier {
   /** By a connection that the peer opened just now for this; anything else would not show that it can. */
   readonly #knocked: StreamHandler = async (stream, connection) => {
     const link = this.#links.get(connection.id)
-    const ageMs = steadyMs() - (link?.openedMs ?? 0)
+    // Since the line was there, before the handshake; by our own clock as well, in case somebody sets the machine's.
+    const ageMs = Math.max(Date.now() - connection.timeline.open, steadyMs() - (link?.openedMs ?? 0))
     const isNew = connection.direction === 'inbound' && ageMs <= limits.helloMs
     if (!link || link.knock || link.hello || !isNew || this.#handlers?.admit(link.peer) !== 'member')
       return stream.abort(new Error('no knock'))

@@ -115,6 +115,8 @@ export const limits = {
   statusBytes: 2 * KiB,
   hosts: 10_000,
   statusesPerMessage: 500,
+  /** Pieces of evidence in an answer to `fleet rollout`: a panel, and nobody reads more. */
+  evidenceShown: 128,
   statusesBytes: 64 * KiB,
   /** Statuses in one gossiped message: a host gossips its own, one at a time; room for later. */
   statusesGossiped: 8,

@@ -12,9 +12,10 @@ import { Hearing, keysOf } from './hearing.ts'
 import { holdingsOf } from './holdings.ts'
 import { Intake } from './intake.ts'
 import type { EntryLog, ReleaseEntry } from './log.ts'
-import type { Orders } from './orders.ts'
+import type { Halt, Orders } from './orders.ts'
 import { Pursuit } from './pursuit.ts'
 import type { Reporter } from './report.ts'
+import { Retries } from './retries.ts'
 import { type Decision, decide } from './rollout.ts'
 import { Stages, type TurnsMaker } from './stages.ts'
 import { Supply, type SupplyEffect } from './supply.ts'
@@ -60,8 +61,6 @@ export interface AgentOptions {
   readonly codec?: Codec | undefined
 }
 
-/** ms after a run that answered WAIT; doubled each time up to the second number. */
-const retryMs = { first: 15_000, most: 600_000 } as const
 const noId = new Uint8Array(32)
 
 export class Agent {
@@ -85,7 +84,7 @@ export class Agent {
   /** What the machine's clock shows beyond the steady one. */
   #aheadMs = 0
   #running: { readonly entry: string; readonly attempt: number } | undefined
-  #retry: { atMs: number; pauseMs: number } | undefined
+  readonly #retries: Retries
   #paused: { untilMs: number; reason: string } | undefined
   #decision: Decision | undefined
   #nowMs: number
@@ -94,6 +93,7 @@ export class Agent {
 
   constructor(options: AgentOptions, nowMs: number) {
     this.#options = options
+    this.#retries = new Retries(options.random)
     this.#spreads = (options.statuses ?? 'spread') === 'spread'
     this.#codec = options.codec ?? plainCodec
     this.#log = options.log
@@ -120,13 +120,16 @@ export class Agent {
       ...{ admissions: options.admissions, codec: this.#codec },
       send: (to, message) => this.#send(to, message),
       changed: (kind, atMs) => {
-        if (kind === 'orders') this.#stages.ordersChanged(atMs)
+        if (kind === 'orders') {
+          this.#stages.ordersChanged(atMs)
+          this.#retries.clear()
+        }
         return this.#tell({ kind }, atMs)
       },
       headsOf: peer => this.#spread.headsOf(peer),
       accepted: (entry, from) => {
         this.#announcer = from
-        if (entry.kind === 'release') this.#retry = undefined
+        if (entry.kind === 'release') this.#retries.clear()
         else this.#stages.rosterChanged(this.#nowMs)
       },
     })
@@ -194,6 +197,10 @@ export class Agent {
   /** The newest release on its way through the fleet, as this host sees it. */
   progress(): ReturnType<Stages['progress']> {
     return this.#stages.progress(this.#pursuit.shut, this.#nowMs)
+  }
+  /** Orders that halt a release, the earliest first. */
+  haltsOf(entry: string): readonly Halt[] {
+    return this.#orders.of(entry).halts
   }
   fetching(): readonly { pack: string; size: number; offset: number }[] {
     return this.#supply.progress()
@@ -273,10 +280,10 @@ export class Agent {
         return [log('info', 'paused', { untilMs: input.untilMs, reason: input.reason })]
       case 'unpause':
         if (input.path === undefined) this.#paused = undefined
-        this.#retry = undefined
+        this.#retries.soon()
         return [log('info', 'unpaused', { ...(input.path !== undefined && { path: input.path }) })]
       case 'retry':
-        this.#retry = undefined
+        this.#retries.clear()
         this.#reporter.lookedAfter()
         this.#aftermath.retry()
         this.#failed.clear()
@@ -304,6 +311,8 @@ export class Agent {
         return this.#intake.orders(from, [message.order], nowMs)
       case 'orders':
         return this.#intake.orders(from, message.orders, nowMs)
+      case 'want-knock':
+        return [{ kind: 'wanted', from, want: message }]
       case 'want-pack':
         return [{ kind: 'serve', to: from, want: message }]
       case 'part':
@@ -325,14 +334,8 @@ export class Agent {
 
   #installed(input: Extract<Input, { kind: 'installed' }>, nowMs: number): Effect[] {
     const { entry, pack, result } = input
-    const { effects, condemned } = this.#supply.installed(
-      entry,
-      pack,
-      result,
-      this.#inForce,
-      this.#aftermath.needs(),
-      nowMs,
-    )
+    const needed = this.#aftermath.needs()
+    const { effects, condemned } = this.#supply.installed(entry, pack, result, this.#inForce, needed, nowMs)
     const out = this.#supplied(effects)
     if (result.kind === 'installed') return [...out, ...this.#tell({ kind: 'changed' }, nowMs)]
     if (condemned) this.#log.refuse(entry, result.code, result.detail)
@@ -354,21 +357,14 @@ export class Agent {
       ...(report.why && { why: report.why }),
     }
     const effects: Effect[] = [log(report.kind === 'failed' ? 'error' : 'info', 'run ended', data)]
-    switch (report.kind) {
-      case 'applied':
-        this.#aftermath.applied(this.#inForce)
-        this.#inForce = input.entry
-        this.#retry = undefined
-        return effects
-      case 'failed':
-        this.#failed.add(input.entry, attempt)
-        return [{ kind: 'remember', failed: this.#failed.lines() }, ...effects]
-      case 'wait': {
-        const pauseMs = Math.min(retryMs.most, (this.#retry?.pauseMs ?? retryMs.first / 2) * 2)
-        this.#retry = { pauseMs, atMs: nowMs + pauseMs * (0.75 + this.#options.random() / 2) }
-        return effects
-      }
+    this.#retries.ran(report.kind, nowMs)
+    if (report.kind === 'applied') {
+      this.#aftermath.applied(this.#inForce)
+      this.#inForce = input.entry
     }
+    if (report.kind !== 'failed') return effects
+    this.#failed.add(input.entry, attempt)
+    return [{ kind: 'remember', failed: this.#failed.lines() }, ...effects]
   }
 
   #reverted({ entry, to, report }: Extract<Input, { kind: 'reverted' }>): Effect[] {
@@ -429,7 +425,8 @@ export class Agent {
         get stage() {
           return turn()
         },
-        retryMs: this.#retry?.atMs,
+        retryMs: this.#retries.atMs,
+        exhausted: this.#retries.exhausted,
       },
       nowMs,
     )

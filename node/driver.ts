@@ -11,6 +11,7 @@ import type { Agent } from './agent.ts'
 import type { Effect, Input } from './effects.ts'
 import type { LogEntry } from './log.ts'
 import type { Log } from './os-log.ts'
+import type { PeerWitness } from './os-witness.ts'
 import type { Clock, Durable, Installed, Quarantine, Repository, Store, Timers } from './ports.ts'
 import type { RunReport } from './report.ts'
 import type { Surveyor } from './survey.ts'
@@ -34,6 +35,7 @@ export interface DriverPorts {
   readonly repository: Repository
   readonly runner: Runner | undefined
   readonly survey: Surveyor
+  readonly witness: PeerWitness
   readonly clock: Clock
   readonly timers: Timers
   readonly log: Log
@@ -97,14 +99,16 @@ export class Driver {
   }
 
   async start(): Promise<void> {
-    const { admissions, agent, carrier, clock, log, store } = this.#ports
+    const { admissions, agent, carrier, clock, log, store, witness } = this.#ports
     await carrier.start({
       up: (peer, { inbound }) => {
         log('info', 'peer up', { peer, inbound })
+        witness.up(peer)
         this.feed({ kind: 'up', peer })
       },
       down: peer => {
         log('info', 'peer down', { peer })
+        witness.down(peer)
         this.feed({ kind: 'down', peer })
       },
       message: (from, bytes) => this.feed({ kind: 'message', from, bytes, gossip: false }),
@@ -113,6 +117,7 @@ export class Driver {
         const verdict = effects.find(each => each.kind === 'verdict')
         return verdict?.verdict ?? 'ignore'
       },
+      knock: (from, bytes, ageMs) => witness.knocked(from, bytes, ageMs),
       admit: (peer, hello) => admissions.admit(peer, hello, clock.now()),
       hello: () => agent.hello(),
       bookChanged: book => {
@@ -158,6 +163,7 @@ export class Driver {
   async stop(): Promise<void> {
     this.#stopped = true
     this.#cancelTick()
+    this.#ports.witness.stop()
     await this.#ports.carrier.stop()
     await this.settled()
     await this.#keepRows()
@@ -266,6 +272,9 @@ export class Driver {
         return repository.prune(new Set(effect.keep))
       case 'serve':
         void this.#serve(effect.to, effect.want)
+        return
+      case 'wanted':
+        this.#ports.witness.wanted(effect.from, effect.want)
         return
       case 'apply':
         void this.#apply(effect.entry)

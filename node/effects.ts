@@ -1,6 +1,6 @@
 // What the agent's core takes and what it wants done: the whole of its contact with the world. driver.ts performs it.
 import type { Directory, PeerId, Verdict } from '../gossip/carrier.ts'
-import type { StatusPair, WantPack } from '../gossip/message.ts'
+import type { StatusPair, WantKnock, WantPack } from '../gossip/message.ts'
 import type { Point } from '../signing/chain.ts'
 import type { OrderId } from '../signing/order.ts'
 import type { AftermathEffect } from './aftermath.ts'
@@ -81,6 +81,8 @@ export type Effect =
   | { readonly kind: 'board'; readonly host: string; readonly pair: StatusPair }
   | Exclude<SupplyEffect, { kind: 'send' }>
   | { readonly kind: 'serve'; readonly to: PeerId; readonly want: WantPack }
+  /** Another host may be about to cut itself off. */
+  | { readonly kind: 'wanted'; readonly from: PeerId; readonly want: WantKnock }
   /** Run the release's steps. Answered by `ran`. */
   | { readonly kind: 'apply'; readonly entry: LogEntry }
   | StagesEffect

@@ -234,6 +234,7 @@ class Host implements RunningHost {
       }
       this.#attempts.begin(entry.id)
       const outcome = await this.#engine.run(declared.steps, about, this.#declarer.payloads, {
+        ...(this.#ports.witness && { witness: this.#ports.witness }),
         ...(acting && { acting }),
       })
       this.#take(outcome.notKept)
@@ -245,6 +246,7 @@ class Host implements RunningHost {
       this.#options.log('error', 'run broke off', { code, message })
       return { kind: 'wait', steps: none, why: `${code ?? 'ERROR'}: ${message}`, dirty: this.dirty }
     } finally {
+      this.#ports.witness?.over()
       this.#attempts.end()
     }
   }
@@ -259,8 +261,7 @@ class Host implements RunningHost {
     const [first] = outcome.notKept
     const why = first && `${stepText(first.step)} (${originText(first.step)}): ${reasonText(first.reason)}`
     for (const path of outcome.leftBehind) this.#options.log('info', 'left behind', { path })
-    const kind =
-      outcome.kind === 'unchanged' ? 'applied' : outcome.kind === 'inconclusive' ? 'wait' : outcome.kind
+    const kind = outcome.kind === 'unchanged' ? 'applied' : outcome.kind
     const empty = kind === 'applied' && outcome.plans.every(each => each.acts.length === 0)
     return { kind, steps, dirty: outcome.dirty.length > 0, empty, ...(why !== undefined && { why }) }
   }

@@ -21,6 +21,7 @@ import { Driver, type DriverPorts, decodeBook, files, keys, type Runner } from '
 import { EntryLog, type Reading } from './log.ts'
 import { Orders, type ReadOrder } from './orders.ts'
 import type { Log } from './os-log.ts'
+import { PeerWitness, type RunWitness } from './os-witness.ts'
 import type { Clock, Durable, Repository, Store, StoreOp, Timers } from './ports.ts'
 import { Reporter } from './report.ts'
 import type { TurnsMaker } from './stages.ts'
@@ -81,6 +82,8 @@ export interface HostPorts {
   readonly entries: EntryLog
   /** Feeds what drift repair found. */
   readonly report: (drift: { repairs: number; kept: number; contested: number }, notKept: number) => void
+  /** Whom to ask whether a run has cut this host off. Absent: nothing is guarded. */
+  readonly witness?: RunWitness
 }
 
 export interface HostSide {
@@ -140,10 +143,17 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     },
     rostered: each => (statuses !== 'own' || each === host) && entries.host(each) !== undefined,
   })
+  const carrier = await ports.carrier(decodeBook(await store.get(keys.book)))
+  const witness = new PeerWitness({
+    ...{ carrier, clock, timers: ports.timers, random, log, codec: ports.codec },
+    isHost: peer => entries.host(keyOf(peer) ?? '') !== undefined,
+    hasOthers: () => entries.roster().some(each => hex(each.key) !== host),
+  })
   let driver: Driver | undefined
   const side = await options.host?.({
     repository,
     entries,
+    witness,
     report: (drift, notKept) => driver?.feed({ kind: 'host', drift, notKept }),
   })
   const reporter = new Reporter({
@@ -181,7 +191,6 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     const soakMs = soakMsOf(entries, said.said.entry)
     reporter.resume(said.said, equal(said.boot, boot), soakMs, clock.steady())
   }
-  const carrier = await ports.carrier(decodeBook(await store.get(keys.book)))
   const admissions = new Admissions({
     log: entries,
     keyOf,
@@ -238,6 +247,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     repository,
     runner: side?.runner,
     survey: openSurvey({ entries, repository, memo: ports.surveys }),
+    witness,
     clock,
     timers: ports.timers,
     log,

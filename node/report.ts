@@ -12,9 +12,12 @@ export interface StepCounts {
   readonly notKept: number
 }
 
-/** The outcome of a run as the agent needs it. `wait`: preparing failed, nothing was changed. */
+/**
+ * The outcome of a run as the agent needs it. `wait`: preparing failed, nothing was changed. `inconclusive`: it is taken back,
+ * since no peer reached this host after it; nor did one then, so nobody knows whether the run was to blame.
+ */
 export interface RunReport {
-  readonly kind: 'applied' | 'failed' | 'wait'
+  readonly kind: 'applied' | 'failed' | 'wait' | 'inconclusive'
   readonly steps: StepCounts
   /** Why it failed or waits. */
   readonly why?: string
@@ -59,6 +62,13 @@ export interface ReporterPorts {
 const quietMs = 1_000
 /** Characters of a reason: three bytes of UTF-8 each stay within the 512 bytes of the format. */
 const whyMax = 170
+
+const stateAfter: Readonly<Record<RunReport['kind'], State>> = {
+  applied: 'APPLIED',
+  failed: 'FAILED',
+  wait: 'WAIT',
+  inconclusive: 'INCONCLUSIVE',
+}
 
 export class Reporter {
   readonly board: Board
@@ -205,9 +215,8 @@ export class Reporter {
     this.#run = undefined
     const hasActed = this.#state === 'APPLYING' && this.#entry === entry
     const isEmpty = report.empty === true && !hasActed && report.steps.notKept === 0
-    const done = isEmpty ? 'NOOP' : 'APPLIED'
     const { kind } = report
-    this.#speakOf(run, kind === 'applied' ? done : kind === 'failed' ? 'FAILED' : 'WAIT', report.why)
+    this.#speakOf(run, isEmpty && kind === 'applied' ? 'NOOP' : stateAfter[kind], report.why)
     this.#dirty = report.dirty
     this.#steps = report.steps
     if (kind === 'applied' && !isEmpty) this.#soak.begin(entry, soakMs, report.steps.notKept === 0, nowMs)

@@ -35,6 +35,8 @@ export interface Situation {
   readonly stage: { readonly reason: string; readonly untilMs?: number } | undefined
   /** Set after a run that answered WAIT. */
   readonly retryMs: number | undefined
+  /** Nobody could say whether the target's run cuts this host off, as often as it was tried. */
+  readonly exhausted: boolean
 }
 
 export type Gate =
@@ -47,6 +49,7 @@ export type Gate =
   | 'refused'
   | 'halted'
   | 'failed'
+  | 'inconclusive'
   | 'pack'
   | 'stage'
   | 'wait'
@@ -82,6 +85,13 @@ const gates: readonly (readonly [Gate, Check])[] = [
   [
     'failed',
     at => (at.failed ? 'it failed here before; a newer release or fleet retry clears that' : undefined),
+  ],
+  [
+    'inconclusive',
+    at =>
+      at.exhausted
+        ? 'no peer reached this host after its runs, nor once they were taken back; to try again: fleet apply --agent'
+        : undefined,
   ],
   [
     'pack',

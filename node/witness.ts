@@ -109,7 +109,6 @@ export class Witnesses {
     const run = this.#run
     switch (input.kind) {
       case 'up':
-        if (!this.#options.isHost(input.peer)) return
         this.#up.add(input.peer)
         if (run?.phase === 'finding') this.#ask(run, input.peer, nowMs, effects)
         if (run?.phase === 'proving' && run.peers.includes(input.peer))
@@ -168,7 +167,8 @@ export class Witnesses {
   }
 
   #ask(run: Run, peer: PeerId, nowMs: number, effects: WitnessEffect[]): void {
-    if (run.asked.has(peer) || run.asked.size >= witnessesMax) return
+    // Asked now, not when it came up: a new host hears of the roster from its first peers.
+    if (!this.#options.isHost(peer) || run.asked.has(peer) || run.asked.size >= witnessesMax) return
     run.asked.set(peer, { they: false, we: undefined })
     effects.push({ kind: 'want', peer, nonce: run.nonce, ms: run.untilMs - nowMs })
     this.#knock(peer, run.nonce, nowMs, effects)

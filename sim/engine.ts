@@ -27,6 +27,8 @@ export type Trial =
   | { readonly kind: 'hangs'; readonly ms: number }
   /** The agent dies before the change of that number; the life's onDeath is called. */
   | { readonly kind: 'kills'; readonly at: number }
+  /** The host is cut off by it; `back`: it is taken back. Only of machines in brief: whole ones have a command for that. */
+  | { readonly kind: 'cutsOff'; readonly cut: () => void; readonly back: () => void }
   /** It works; so much later a file that it brought is spoilt and cannot be put back. */
   | { readonly kind: 'later'; readonly ms: number }
 

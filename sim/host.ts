@@ -127,6 +127,10 @@ export class SimHost implements Watched {
     return this.peer !== undefined
   }
 
+  get cutOff(): boolean {
+    return this.machine.cutOff
+  }
+
   get agentLife(): Life | undefined {
     return this.#life
   }

@@ -63,7 +63,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'fresh',
-    summary: 'extend the time in which hosts may begin with the newest release',
+    summary: 'let hosts begin with the newest release for longer',
     load: () => at(import('./fresh.ts')),
   },
   {
@@ -75,6 +75,11 @@ export const commands: readonly CommandEntry[] = [
     name: 'peers',
     summary: 'show the fleet: every host, its release and state',
     load: () => at(import('./peers.ts')),
+  },
+  {
+    name: 'rollout',
+    summary: 'tell the story of a release: stages, evidence, decision',
+    load: () => at(import('./rollout.ts')),
   },
   {
     name: 'status',

@@ -204,7 +204,8 @@ export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcom
     )) === 'confirmed'
   if (!confirmed) {
     const back = await takeBack(context)
-    const { step } = sofar.plans.find(isGuarded) ?? sofar.plans[0]!
+    const guarded = sofar.plans.filter(isGuarded)
+    const { step } = guarded.find(each => each.kind !== 'undo') ?? guarded[0] ?? sofar.plans[0]!
     const kind = (await within(host, witness.heard(), confirmWithinMs, false)) ? 'failed' : 'inconclusive'
     const notKept = [{ step, reason: cutOff(kind) }]
     return { kind, ...empty, ...back, notKept, undone: [...sofar.begun], plans: sofar.plans }

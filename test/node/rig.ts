@@ -75,6 +75,13 @@ export const waitRun: RunReport = {
   dirty: false,
 }
 
+export const unconfirmedRun: RunReport = {
+  kind: 'inconclusive',
+  steps: { ...kept, kept: 0, notKept: 3 },
+  why: 'CUT_OFF: no peer reached the host',
+  dirty: false,
+}
+
 export class Rig {
   nowMs = 1_700_000_000_000
   readonly hosts: SimHost[] = []

@@ -18,6 +18,7 @@ const ready: Situation = {
   trouble: undefined,
   stage: undefined,
   retryMs: undefined,
+  exhausted: false,
 }
 
 const issued = '2026-11-20T21:36:00Z'
@@ -38,6 +39,7 @@ describe('gates', () => {
     ['refused', { refusal: { code: 'NEVER', detail: 'content on the never list' } }],
     ['halted', { halts: [halt] }],
     ['failed', { failed: true }],
+    ['inconclusive', { exhausted: true }],
     ['pack', { held: false }],
     ['stage', { stage: { reason: 'stage 2 stays shut' } }],
     ['wait', { retryMs: 10 }],

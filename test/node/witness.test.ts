@@ -25,13 +25,16 @@ function word(effect: WitnessEffect): string {
 
 /** A core, told in words; laptops are no hosts. */
 function rig(...up: string[]) {
-  const core = new Witnesses({ isHost: each => !each.startsWith('laptop'), random: () => 0.5 })
+  let isKnown = false
+  const core = new Witnesses({ isHost: each => isKnown && !each.startsWith('laptop'), random: () => 0.5 })
   const say = (input: WitnessInput, atMs: number) => core.handle(input, atMs).map(word)
   const knocked = (from: string, atMs: number, { ageMs = 10, said = nonce } = {}) =>
     say({ kind: 'knocked', from: peer(from), nonce: said, ageMs }, atMs)
   const tried = (to: string, answered: boolean, atMs: number, said = nonce) =>
     say({ kind: 'tried', peer: peer(to), nonce: said, answered }, atMs)
   for (const each of up) say({ kind: 'up', peer: peer(each) }, 0)
+  // The roster comes from them.
+  isKnown = true
   return { core, say, knocked, tried, tick: (atMs: number) => say({ kind: 'tick' }, atMs) }
 }
 
