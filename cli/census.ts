@@ -130,6 +130,14 @@ export function epochOf(rollout: RolloutView): { readonly open: number; readonly
   return { open, of: rollout.stages.length }
 }
 
+/** The decision; an order to halt that stands outranks what the evidence says. */
+export function decisionOf({ decision, halts }: RolloutView): RolloutView['decision'] {
+  const [halt] = halts
+  if (halt === undefined || decision.kind === 'halt') return decision
+  const reason = `${halt.signer ?? 'somebody unknown'} halted it: ${halt.reason ?? 'no reason given'}`
+  return { kind: 'halt', reason, untilMs: null }
+}
+
 /** How a wait ended, in `fleet peers --wait converged --json`. Stable. */
 export interface Waited {
   readonly outcome: 'converged' | 'timeout' | 'failed' | 'halted' | 'nobody'
@@ -172,8 +180,9 @@ export function waited(picture: Picture, wait: WaitFor, passedMs: number): Waite
       'failed',
       `${failed.peer.name} failed at release ${failed.peer.release ?? '-'}: ${harmless(failed.peer.why ?? 'it did not say why')}`,
     )
-  if (known && rollout.decision.kind === 'halt' && rollout.sequence === release && open.length > 0)
-    return end('halted', `release ${release} is halted: ${harmless(rollout.decision.reason)}`)
+  const decision = rollout === null ? undefined : decisionOf(rollout)
+  if (known && decision?.kind === 'halt' && rollout.sequence === release && open.length > 0)
+    return end('halted', `release ${release} is halted: ${harmless(decision.reason)}`)
   const mayBeHeard = passedMs < graceMs && all.some(each => isLeft(each) && each.phase === 'silent')
   if (known && open.length === 0 && counted.length > 0 && !mayBeHeard)
     return end('converged', `release ${release} is on ${count(counted.length, 'host')}, all healthy`)

@@ -4,6 +4,7 @@ import type { PeerView, RolloutView } from '../node/control.ts'
 import {
   type Counts,
   countsOf,
+  decisionOf,
   epochOf,
   type Filter,
   fits,
@@ -140,13 +141,13 @@ export function releaseLines(
 
 /** `HOLD  why, and until when`. */
 export function verdict(
-  { decision }: RolloutView,
+  rollout: RolloutView,
   counts: Counts,
   columns: number,
   nowMs: number,
   colour: boolean,
 ): string[] {
-  const { kind, reason, untilMs } = decision
+  const { kind, reason, untilMs } = decisionOf(rollout)
   const hosts = phases.reduce((sum, each) => sum + counts[each], 0)
   const open = hosts - counts.converged
   const isDone = kind === 'go' && open === 0

@@ -1,7 +1,7 @@
 // What `fleet rollout` tells of a release: its stages with bars, the evidence for and against, the decision and its reason.
 // Pure: a view in, lines out.
 import type { EvidenceView, RolloutView, StageView } from '../node/control.ts'
-import { countsOf, type Picture, some } from './census.ts'
+import { countsOf, decisionOf, type Picture, some } from './census.ts'
 import { releaseLines, verdict } from './fleet-frame.ts'
 import {
   type Colour,
@@ -119,19 +119,15 @@ function stageWords(stage: StageView): string {
   return [...said, ...(granted < hosts ? [`${granted} may start`] : [])].map(inOnePiece).join(', ')
 }
 
-function haltsOf({ halts }: RolloutView, columns: number, nowMs: number, colour: boolean): string[] {
-  return halts.map(({ id, signer, issuedMs, reason }) =>
-    paint(
-      cut(
-        harmless(
-          `halted by ${signer ?? 'somebody unknown'} ${duration(nowMs - issuedMs)} ago (${short(id)}): ${reason ?? 'no reason given'}`,
-        ),
-        columns,
-      ),
-      'red',
-      colour,
-    ),
-  )
+/** Orders that stand; what the verdict says of the first is not said twice. */
+function haltsOf(rollout: RolloutView, columns: number, nowMs: number, colour: boolean): string[] {
+  const isTold = decisionOf(rollout) !== rollout.decision
+  return rollout.halts.flatMap(({ id, signer, issuedMs, reason }, at) => {
+    const order = `order ${short(id)}, ${duration(nowMs - issuedMs)} ago`
+    const words = `${order}, by ${signer ?? 'somebody unknown'}: ${reason ?? 'no reason given'}`
+    const lines = wrap(`      ${harmless(isTold && at === 0 ? order : words)}`, columns, 3, ' '.repeat(6))
+    return lines.map(each => paint(each, 'red', colour))
+  })
 }
 
 function evidenceOf(evidence: readonly EvidenceView[], columns: number, colour: boolean): string[] {

@@ -153,6 +153,15 @@ describe('a wait', () => {
       waiting: ['web2'],
     })
   })
+  test('and an order to halt, also when all stages are open', () => {
+    const halts = [{ id: 'cd'.repeat(32), signer: 'bob', issuedMs: nowMs, reason: 'the shop is slow' }]
+    const seen = { rollout: rollout({ halts }) }
+    expect(wait([good, soaking], {}, 0, seen)?.reason).toBe(
+      'release 42 is halted: bob halted it: the shop is slow',
+    )
+    // Those that have it already are not taken back.
+    expect(wait([good], {}, 0, seen)?.outcome).toBe('converged')
+  })
   test('a release that is not heard of yet is waited for', () => {
     expect(wait([good], { release: 43 })).toBeUndefined()
     expect(wait([good], { release: 43 }, 600_000)?.reason).toBe(

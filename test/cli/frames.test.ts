@@ -331,7 +331,6 @@ describe('fleet rollout', () => {
 
   test('halted by hand', () => {
     const halted = rollout({
-      decision: { kind: 'halt', reason: 'halted by an operator', untilMs: null },
       halts: [
         {
           id: 'cd'.repeat(32),
@@ -342,7 +341,7 @@ describe('fleet rollout', () => {
       ],
     })
     expect(text(story({ ...six, rollout: halted }, 80, nowMs, false))).toContain(
-      '\nHALT  halted by an operator\nhalted by bob@example.org 60 s ago (cdcdcdcdcd): the shop is slow\n',
+      '\nHALT  bob@example.org halted it: the shop is slow\n      order cdcdcdcdcd, 60 s ago\n\n',
     )
   })
 
