@@ -101,6 +101,19 @@ export function decodeMessage(bytes: Uint8Array): Message | Malformed {
 
 export const plainCodec: Codec = { encode: encodeMessage, decode: decodeMessage }
 
+/** Heads are the same object for every neighbour until something changes: encoded once. */
+export function sparing(codec: Codec): Codec {
+  let last: { readonly message: Message; readonly bytes: Uint8Array } | undefined
+  return {
+    decode: bytes => codec.decode(bytes),
+    encode: message => {
+      if (message.t !== 'heads') return codec.encode(message)
+      if (last?.message !== message) last = { message, bytes: codec.encode(message) }
+      return last.bytes
+    },
+  }
+}
+
 /** Thrown and caught in this file: readers of fields need not pass failures on by hand. */
 class Bad extends Error {}
 

@@ -2,7 +2,7 @@
 // agent's decisions meet the world; it decides nothing itself.
 import type { Carrier, Contact, PeerId } from '../gossip/carrier.ts'
 import { limits } from '../gossip/limits.ts'
-import { encodeMessage, type StatusPair, type WantPack } from '../gossip/message.ts'
+import { type Codec, type Message, plainCodec, type StatusPair, type WantPack } from '../gossip/message.ts'
 import { hex, utf8 } from '../signing/bytes.ts'
 import { encode } from '../signing/cbor.ts'
 import { writeFloor } from '../signing/floor.ts'
@@ -41,6 +41,8 @@ export interface DriverPorts {
   readonly log: Log
   /** The world failed where the agent cannot go on (its own disk): the process ends, and starts from its journal. */
   readonly fatal: (error: unknown) => void
+  /** Default: the plain one. */
+  readonly codec?: Codec | undefined
   /** Told of every decision before it is carried out: the simulator's checkers look on. */
   readonly observe?: ((input: Input, effects: readonly Effect[]) => void) | undefined
 }
@@ -69,7 +71,7 @@ export const keys = {
 
 /** Least ms until the next tick: a core that wants one at once must not fill the loop. */
 const tickMs = 5
-/** ms between writes of the board to the store: each wakes a thread, which costs more than the bytes. */
+/** ms between writes of board and address book to the store: each wakes a thread, which costs more than the bytes. */
 const keepRowsMs = 10_000
 /** What a host holds that the queue of effects may grow to before sends are dropped: sync heals those. */
 const queueMax = 10_000
@@ -91,6 +93,8 @@ export class Driver {
   /** What the tick is set for. */
   #wakeMs: number | undefined
   readonly #rows = new Map<string, StatusPair>()
+  /** The address book, when it is not in the store as it is. */
+  #book: readonly Contact[] | undefined
   #cancelRows: (() => void) | undefined
   #idle: (() => void)[] = []
 
@@ -99,7 +103,7 @@ export class Driver {
   }
 
   async start(): Promise<void> {
-    const { admissions, agent, carrier, clock, log, store, witness } = this.#ports
+    const { admissions, agent, carrier, clock, log, witness } = this.#ports
     await carrier.start({
       up: (peer, { inbound }) => {
         log('info', 'peer up', { peer, inbound })
@@ -121,10 +125,8 @@ export class Driver {
       admit: (peer, hello) => admissions.admit(peer, hello, clock.now()),
       hello: () => agent.hello(),
       bookChanged: book => {
-        const value = utf8(JSON.stringify(book))
-        store
-          .batch([{ type: 'put', key: keys.book, value }], { durable: false })
-          .catch(error => this.#failed('book', error))
+        this.#book = book
+        this.#keepSoon()
       },
     })
     this.feed({ kind: 'tick' })
@@ -250,7 +252,7 @@ export class Driver {
         )
       case 'board':
         this.#rows.set(effect.host, effect.pair)
-        this.#cancelRows ??= this.#ports.timers.after(keepRowsMs, () => void this.#keepRows())
+        this.#keepSoon()
         return
       case 'reserve':
         return durable.write(files.counter, utf8(`${effect.counter}\n`))
@@ -322,7 +324,11 @@ export class Driver {
     await durable.write(files.secondFloor, text)
   }
 
-  /** The board's news since the last time: what a crash takes with it, peers tell again. */
+  #keepSoon(): void {
+    this.#cancelRows ??= this.#ports.timers.after(keepRowsMs, () => void this.#keepRows())
+  }
+
+  /** The news of board and address book since the last time: what a crash takes with it, peers tell again. */
   async #keepRows(): Promise<void> {
     this.#cancelRows?.()
     this.#cancelRows = undefined
@@ -330,8 +336,13 @@ export class Driver {
       ([host, pair]) => ({ type: 'put', key: keys.board(host), value: encode(pair) }) as const,
     )
     this.#rows.clear()
+    if (this.#book !== undefined)
+      rows.push({ type: 'put', key: keys.book, value: utf8(JSON.stringify(this.#book)) })
+    this.#book = undefined
     if (rows.length > 0)
-      await this.#ports.store.batch(rows, { durable: false }).catch(error => this.#failed('board', error))
+      await this.#ports.store
+        .batch(rows, { durable: false })
+        .catch(error => this.#failed('board and book', error))
   }
 
   async #tag(entry: LogEntry): Promise<void> {
@@ -399,7 +410,7 @@ export class Driver {
   }
 
   async #serve(to: PeerId, want: WantPack): Promise<void> {
-    const { carrier, repository } = this.#ports
+    const { carrier, codec = plainCodec, repository } = this.#ports
     const waiting = this.#serving.get(to) ?? 0
     if (waiting >= limits.packAnswersWaiting) return
     this.#serving.set(to, waiting + 1)
@@ -408,11 +419,11 @@ export class Driver {
       const size = repository.packSize(digest)
       const bytes =
         size === undefined ? undefined : await repository.readPack(digest, want.offset, want.length)
-      const answer =
+      const answer: Message =
         size === undefined || bytes === undefined || bytes.length === 0
-          ? encodeMessage({ t: 'no-pack', pack: want.pack })
-          : encodeMessage({ t: 'part', pack: want.pack, offset: want.offset, size, bytes })
-      await carrier.send(to, answer)
+          ? { t: 'no-pack', pack: want.pack }
+          : { t: 'part', pack: want.pack, offset: want.offset, size, bytes }
+      await carrier.send(to, codec.encode(answer))
     } catch (error) {
       this.#failed('serve', error)
     } finally {
@@ -476,24 +487,4 @@ function treeOf({ trust }: LogEntry): ReadonlyMap<string, Uint8Array> | undefine
     ['trust/operators', trust.operators],
     ['trust/policy', trust.policy],
   ])
-}
-
-/** The address book as it lies in the store; whatever is not of its shape is left out. */
-export function decodeBook(bytes: Uint8Array | undefined): Contact[] {
-  try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(bytes ?? new Uint8Array()))
-    return Array.isArray(value) ? value.filter(isContact) : []
-  } catch {
-    return []
-  }
-}
-
-function isContact(value: unknown): value is Contact {
-  const { peer, addresses, seenMs } = (value ?? {}) as Partial<Contact>
-  return (
-    typeof peer === 'string' &&
-    typeof seenMs === 'number' &&
-    Array.isArray(addresses) &&
-    addresses.every(each => typeof each === 'string' && each.length <= limits.addressChars)
-  )
 }

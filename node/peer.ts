@@ -2,7 +2,7 @@
 // starts. What the ports are made of is main.ts's (a real machine) and sim/'s (a machine in memory).
 import type { Carrier, Contact, PeerId } from '../gossip/carrier.ts'
 import { limits } from '../gossip/limits.ts'
-import type { Codec } from '../gossip/message.ts'
+import { type Codec, plainCodec, sparing } from '../gossip/message.ts'
 import { equal, hex, text, unhex } from '../signing/bytes.ts'
 import { decode } from '../signing/cbor.ts'
 import type { Point } from '../signing/chain.ts'
@@ -16,8 +16,9 @@ import { readStatus, type Status, signStatus } from '../signing/status.ts'
 import { Admissions } from './admission.ts'
 import { readSaid } from './aftermath.ts'
 import { Agent, type Statuses } from './agent.ts'
+import { decodeBook } from './book.ts'
 import { language, version } from './config.ts'
-import { Driver, type DriverPorts, decodeBook, files, keys, type Runner } from './driver.ts'
+import { Driver, type DriverPorts, files, keys, type Runner } from './driver.ts'
 import { EntryLog, type Reading } from './log.ts'
 import { Orders, type ReadOrder } from './orders.ts'
 import type { Log } from './os-log.ts'
@@ -144,8 +145,9 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     rostered: each => (statuses !== 'own' || each === host) && entries.host(each) !== undefined,
   })
   const carrier = await ports.carrier(decodeBook(await store.get(keys.book)))
+  const codec = sparing(ports.codec ?? plainCodec)
   const witness = new PeerWitness({
-    ...{ carrier, clock, timers: ports.timers, random, log, codec: ports.codec },
+    ...{ carrier, clock, timers: ports.timers, random, log, codec },
     isHost: peer => entries.host(keyOf(peer) ?? '') !== undefined,
     hasOthers: () => entries.roster().some(each => hex(each.key) !== host),
   })
@@ -194,6 +196,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
   const admissions = new Admissions({
     log: entries,
     keyOf,
+    decode: codec.decode,
     checkDelegation: (peer, delegation, nowMs) => {
       const operators = entries.trust()?.operators ?? []
       const found = openDelegation(delegation, { fleet, operators, now: nowMs })
@@ -234,7 +237,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
           .slice(0, limits.peersPerMessage)
           .map(each => [each.peer, each.addresses] as const),
       quarantined: pack => repository.quarantined(pack),
-      codec: ports.codec,
+      codec,
     },
     clock.steady(),
   )
@@ -252,6 +255,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     timers: ports.timers,
     log,
     fatal: ports.fatal,
+    codec,
     observe: ports.observe,
   })
   carrier.enrol(entries.directory())

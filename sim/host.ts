@@ -84,8 +84,6 @@ export class SimHost implements Watched {
   readonly filters = new Set<Filter>()
   /** Statuses that it said, the newest last: what a hostile host repeats. */
   readonly past: StatusPair[] = []
-  /** Beginnings of the signatures of statuses that have left it. */
-  readonly told = new Set<string>()
   carrier: Carrier | undefined
   /** A power cut loses what was not flushed, instead of keeping it by luck. */
   losesUnflushed = false
@@ -99,6 +97,8 @@ export class SimHost implements Watched {
   #told: StatusPair | undefined
   /** Number of the newest status that left in this life. */
   #left = 0
+  /** Beginnings of the signatures of statuses that have left it. */
+  readonly #toldOnce = new Set<string>()
   #twins = 0
   /** Wanted: it is to run. A start that failed is tried again only then. */
   #on = false
@@ -179,6 +179,14 @@ export class SimHost implements Watched {
 
   get seed(): Uint8Array {
     return this.#options.seed
+  }
+
+  /** Whether a status leaves it for the first time; it counts as told from now on. */
+  isNews([, signature]: StatusPair): boolean {
+    const name = hex(signature.subarray(0, 12))
+    if (this.#toldOnce.has(name)) return false
+    this.#toldOnce.add(name)
+    return true
   }
 
   remember(pair: StatusPair): void {
@@ -348,8 +356,8 @@ export class SimHost implements Watched {
     // As on the way to neighbours: with the next batch, and after its number is durable.
     world.after(limits.statusBatchMs, async () => {
       await this.peer?.driver.settled()
-      // Evidence leaves at once, by gossip, and overtakes what waits.
-      if (!life.alive || row.status.n <= this.#left) return
+      // Evidence leaves at once, by gossip, and overtakes what waits; and who was asked for it has said it already.
+      if (!life.alive || row.status.n <= this.#left || !this.isNews(row.pair)) return
       this.#left = row.status.n
       this.remember(row.pair)
       emit({ kind: 'spoke', host: this, status: row.status, pair: row.pair })

@@ -184,6 +184,14 @@ export class Station implements Carrier {
     for (const far of this.#believers.splice(0)) far.assess()
   }
 
+  /** Whether it is one of them, or connected to one. */
+  isNear(peers: ReadonlySet<PeerId>): boolean {
+    if (peers.has(this.self)) return true
+    const [few, many] = peers.size < this.#halves.size ? [peers, this.#halves] : [this.#halves, peers]
+    for (const peer of few.keys()) if (many.has(peer)) return true
+    return false
+  }
+
   /** Which connections are alive may have changed. */
   assess(): void {
     for (const half of this.#halves.values()) this.#assess(half)
