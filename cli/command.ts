@@ -25,13 +25,8 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>
   /** A line of progress, to standard error; nothing with `--json`. */
   progress(line: string): void
-  /** Asks whoever sits there, on standard error, for one line; absent when standard input is no terminal. */
+  /** Asks whoever sits there, on standard error, for one line; absent when one of standard input and error is no terminal. */
   readonly ask?: (question: string) => Promise<string>
-  /**
-   * Asks on the terminal, and answers what was said. True without asking where nobody is there to say anything: the input or
-   * the error output is no terminal, or `--json` was given.
-   */
-  confirm(question: string): Promise<boolean>
   /** Resolves at the first SIGINT or SIGTERM after the call. For commands that stay. */
   stopped(): Promise<void>
 }

@@ -94,24 +94,7 @@ function io(json: boolean): Io {
     progress: line => {
       if (!json) process.stderr.write(`${line}\n`)
     },
-    ...(process.stdin.isTTY === true && { ask }),
-    confirm: async question => {
-      if (json || !process.stdin.isTTY || !process.stderr.isTTY) return true
-      const { createInterface } = await import('node:readline')
-      const line = createInterface({ input: process.stdin, output: process.stderr })
-      return new Promise(resolve => {
-        let said = '\n'
-        // Ctrl-C and Ctrl-D close it without an answer.
-        line.on('close', () => {
-          if (said === '\n') process.stderr.write(said)
-          resolve(/^y(es)?$/i.test(said.trim()))
-        })
-        line.question(`${question} [y/N] `, answer => {
-          said = answer
-          line.close()
-        })
-      })
-    },
+    ...(process.stdin.isTTY === true && process.stderr.isTTY === true && { ask }),
     stopped: () =>
       new Promise(resolve => {
         for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
@@ -122,10 +105,12 @@ function io(json: boolean): Io {
 async function ask(question: string): Promise<string> {
   const { createInterface } = await import('node:readline/promises')
   const lines = createInterface({ input: process.stdin, output: process.stderr })
-  // The end of input (Ctrl-D) is an answer, too: none.
-  const ended = new Promise<string>(resolve => lines.once('close', () => resolve('')))
+  // The end of input (Ctrl-D) and Ctrl-C are an answer, too: none. What follows begins a line of its own.
+  const ended = new Promise<string>(resolve => lines.once('close', () => resolve('\n')))
   try {
-    return await Promise.race([lines.question(question), ended])
+    const answer = await Promise.race([lines.question(question), ended])
+    if (answer === '\n') process.stderr.write(answer)
+    return answer.trim()
   } finally {
     lines.close()
   }

@@ -153,7 +153,9 @@ async function handOver(
   const held = await laptop.handOverOrders(wanted, Math.max(waitMs, 30_000))
   if (held < wanted)
     throw new CliError(
-      `only ${count(held, 'host')} of ${wanted} took the order in time; it is given, and spreads from those`,
+      held === 0
+        ? `no host has said in time that it holds the order; it was offered to ${count(laptop.reached().length, 'host')}`
+        : `only ${count(held, 'host')} of ${wanted} took the order in time; it is given, and spreads from those`,
       { hint: `${command} again hands it to more; FLEET_LOG=debug says more` },
     )
   io.progress(`held by ${count(held, 'host')}`)

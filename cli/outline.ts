@@ -20,6 +20,8 @@ export interface Outline {
   readonly stable: number | null
   /** Sequence of the unfinished release whose order its hosts go in. */
   readonly seed: number | null
+  /** Sequence of the newest earlier release with the same content: hosts that were well with it do not wait. */
+  readonly again: number | null
   /** The label whose values' hosts go one after another. */
   readonly serial: string | null
   readonly stages: readonly Stage[]
@@ -45,7 +47,12 @@ interface Stage {
 const namesMax = 4
 
 export function outlineOf(
-  about: { readonly sequence: number; readonly subject: string; readonly id: string },
+  about: {
+    readonly sequence: number
+    readonly subject: string
+    readonly id: string
+    readonly again: number | undefined
+  },
   roster: readonly Host[],
   lists: readonly ChangeList[],
   basis: Basis,
@@ -65,6 +72,7 @@ export function outlineOf(
     affected: counted,
     stable: basis.stable?.sequence ?? null,
     seed: basis.seed?.sequence ?? null,
+    again: about.again ?? null,
     serial: terms.serial ?? null,
     stages: course.stages.map((hosts, at) => ({
       hosts,
@@ -89,7 +97,7 @@ export function screenOf(
   labelsOf: (name: string) => Readonly<Record<string, string>>,
   { columns, colour, missing }: { columns: number; colour: boolean; missing?: number | undefined },
 ): string {
-  const { sequence, subject, hosts, affected, stable, seed, serial, follow } = outline
+  const { sequence, subject, hosts, affected, stable, seed, again, serial, follow } = outline
   const lines = [paint(`release ${sequence}: ${subject}`, 'bold', colour)]
   const seen = (each: number) => `release ${each}, the last one seen complete`
   if (affected === 0) lines.push(`nothing changes on any of ${count(hosts, 'host')}`)
@@ -103,6 +111,8 @@ export function screenOf(
         : `${seen(missing)}, is not on this machine: git fetch`,
   )
   if (seed !== null) lines.push(`goes on in the order of release ${seed}, which is not complete`)
+  if (again !== null)
+    lines.push(`hosts that were well with release ${again}, which holds the same, take it at once`)
   if (serial !== null) lines.push(`hosts with one value of ${serial}= go one after another`)
   if (affected > 0) lines.push('', stagesTable(outline, labelsOf, columns), '')
   if (follow.length > 0)

@@ -19,6 +19,7 @@ import { surveyOf, type Unread } from '../node/survey.ts'
 import { hex } from '../signing/bytes.ts'
 import { peerKey } from '../signing/keys.ts'
 import { CliError, exits } from './command.ts'
+import { isYes } from './confirm.ts'
 import { filesOf, listingOf } from './contents.ts'
 import type { Laptop } from './laptop.ts'
 import { type Outline, outlineOf, screenOf } from './outline.ts'
@@ -40,7 +41,7 @@ export async function release(
   laptop: Laptop,
   trusted: MadeEntry | undefined,
 ): Promise<Released | undefined> {
-  const { io, signer, author, isSure } = publication
+  const { io, signer, author } = publication
   const { entries } = laptop.peer
   for (;;) {
     const plain = await publication.wish(laptop)
@@ -54,7 +55,7 @@ export async function release(
     const labels = new Map(entries.roster().map(host => [host.name, host.labels]))
     const { columns, colour } = io
     io.progress(`${screenOf(outline, name => labels.get(name) ?? {}, { columns, colour, missing })}\n`)
-    if (!isSure && !(await io.confirm(`Sign and publish release ${outline.sequence}?`)))
+    if (!(await isWanted(publication, `Sign and publish release ${outline.sequence}?`)))
       throw new CliError(
         trusted === undefined
           ? 'nothing was signed, nothing was published'
@@ -71,6 +72,11 @@ export async function release(
     )
     return { entry, outline }
   }
+}
+
+/** A script that publishes has said all it can say: where nobody is there to answer, nobody is asked. */
+async function isWanted({ io, isSure }: Publication, question: string): Promise<boolean> {
+  return isSure || io.ask === undefined || isYes(await io.ask(`${question} [y/N] `))
 }
 
 interface Prepared {
@@ -127,7 +133,9 @@ async function draftOf(
       hint: `stages = and risk = in [rollout] of ${settingsFile}; or all hosts at once: --now`,
     })
   const draft = draftRelease(common, { ...wish, terms: charted.terms }, made, delta, charted.course)
-  const about = { sequence: draft.entry.sequence, subject: draft.entry.subject, id: draft.id }
+  const { sequence, subject, content } = draft.entry
+  const again = entries.releases(limits.releasesKept).find(each => each.release.content === content)
+  const about = { sequence, subject, id: draft.id, again: again?.sequence }
   const outline = outlineOf(about, roster, lists, seen.basis, charted)
   return { draft, outline, missing: seen.missing }
 }

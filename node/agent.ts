@@ -329,14 +329,8 @@ export class Agent {
 
   #installed(input: Extract<Input, { kind: 'installed' }>, nowMs: number): Effect[] {
     const { entry, pack, result } = input
-    const { effects, condemned } = this.#supply.installed(
-      entry,
-      pack,
-      result,
-      this.#inForce,
-      this.#aftermath.needs(),
-      nowMs,
-    )
+    const needed = this.#aftermath.needs()
+    const { effects, condemned } = this.#supply.installed(entry, pack, result, this.#inForce, needed, nowMs)
     const out = this.#supplied(effects)
     if (result.kind === 'installed') return [...out, ...this.#tell({ kind: 'changed' }, nowMs)]
     if (condemned) this.#log.refuse(entry, result.code, result.detail)

@@ -60,6 +60,10 @@ export interface StatusView {
   readonly addresses: readonly string[]
   readonly fetching: readonly { readonly pack: string; readonly size: number; readonly offset: number }[]
   readonly upMs: number
+  /** What keeps the newest release from starting here; null: nothing does. Times by the machine's clock. */
+  readonly held: { readonly gate: string; readonly reason: string; readonly untilMs: number | null } | null
+  /** What waits in the agent now, by queue, with what bounds it. */
+  readonly queues: Readonly<Record<string, readonly [now: number, most: number]>>
   /** Why the last upgrade of the agent was taken back, or that this agent is on trial. */
   readonly upgrade: string | null
 }

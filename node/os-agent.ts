@@ -167,6 +167,8 @@ async function answer(
     changedFacts: () => host.changedFacts(),
     deaf: () => host.deaf(),
     upgrade: () => upgradeText(launched),
+    queues: () => peer.driver.queues(),
+    aheadMs: () => systemClock.now() - systemClock.steady(),
   }
   try {
     switch (ask.ask) {

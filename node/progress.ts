@@ -30,7 +30,8 @@ export interface Progress {
   readonly evidence: readonly {
     readonly host: string
     readonly claim: Claim
-    readonly pair: StatusPair
+    /** In its own words. */
+    readonly why: string | undefined
   }[]
 }
 
@@ -38,6 +39,7 @@ export interface Progress {
 export function progressOf(
   input: GateInput,
   evidence: readonly (readonly [string, Claim & { readonly proof: StatusPair | undefined }])[],
+  whyOf: (pair: StatusPair) => string | undefined,
   nowMs: number,
 ): Progress {
   const { kind, reason, untilMs, opened } = gate(input, nowMs)
@@ -75,7 +77,7 @@ export function progressOf(
     stages,
     decision: { kind, reason, ...(untilMs !== undefined && { untilMs }) },
     evidence: evidence.flatMap(([host, { proof, ...claim }]) =>
-      proof === undefined ? [] : [{ host, claim, pair: proof }],
+      proof === undefined ? [] : [{ host, claim, why: whyOf(proof) }],
     ),
   }
 }

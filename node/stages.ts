@@ -60,6 +60,8 @@ export interface Turn {
   readonly untilMs?: number
 }
 
+/** A risk of 100 %, in basis points. */
+const allOfThem = 10_000
 /** Heartbeats within which a host was heard lately: one may be lost. */
 const heardBeats = 2
 /** ms that news are gathered before the answer is worked out again: by the size of the fleet, since each host of it brings some. */
@@ -341,7 +343,8 @@ export class Stages {
   progress(shut: string | undefined, nowMs: number): Progress | undefined {
     if (this.#rollout?.turns === undefined) return undefined
     const { self: _, ...input } = this.#input(shut, nowMs)
-    return progressOf(input, this.#rollout.evidence.all(), nowMs)
+    const whyOf = (pair: StatusPair) => this.#ports.board.read(pair)?.status.why
+    return progressOf(input, this.#rollout.evidence.all(), whyOf, nowMs)
   }
 
   /** The answer worked out last, about this host. */
@@ -361,9 +364,14 @@ function hostsOf(log: EntryLog, target: ReleaseEntry, changes: Changes): Candida
   const origin = first?.release && log.rosterOf({ ...first, release: first.release })
   const named = candidatesOf(log.rosterOf(target), changes, origin)
   const keys = new Set(named.map(each => each.key))
+  // Where all hosts may break nobody is kept from it: `fleet publish --now`.
+  const bold = target.release.risk >= allOfThem
   const since = log
     .roster()
     .map(({ key, labels }) => ({ key: hex(key), labels, changes: undefined, origin: false, guest: true }))
     .filter(each => !keys.has(each.key))
-  return [...named, ...since]
+  const alone = named.map(each =>
+    each.changes === undefined ? each : { ...each, changes: `${each.changes} ${each.key}` },
+  )
+  return [...(bold ? alone : named), ...since]
 }

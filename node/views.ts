@@ -8,6 +8,7 @@ import type { EvidenceView, LogView, PeerView, ReleaseView, RolloutView, StatusV
 import type { EntryLog, ReleaseEntry } from './log.ts'
 import type { Orders } from './orders.ts'
 import type { Reporter } from './report.ts'
+import type { Decision } from './rollout.ts'
 import { heartbeatMs, type Row } from './status.ts'
 
 export interface ViewPorts {
@@ -28,7 +29,12 @@ export interface ViewPorts {
   readonly changedFacts: () => StatusView['changedFacts']
   readonly deaf: () => StatusView['deaf']
   readonly upgrade: () => string | null
+  readonly queues: () => StatusView['queues']
+  /** What the machine's clock shows beyond the steady one. */
+  readonly aheadMs: () => number
 }
+
+type Hold = Extract<Decision, { kind: 'hold' }>
 
 export function statusView(ports: ViewPorts, nowMs: number): StatusView {
   const { agent, log, reporter } = ports
@@ -64,8 +70,14 @@ export function statusView(ports: ViewPorts, nowMs: number): StatusView {
     addresses: ports.addresses(),
     fetching: agent.fetching(),
     upMs: nowMs - ports.startedMs,
+    held: hold === undefined ? null : heldView(hold, ports.aheadMs()),
+    queues: ports.queues(),
     upgrade: ports.upgrade(),
   }
+}
+
+function heldView({ gate, reason, untilMs }: Hold, aheadMs: number): StatusView['held'] {
+  return { gate, reason, untilMs: untilMs === undefined ? null : untilMs + aheadMs }
 }
 
 function releaseView(log: EntryLog, id: string | undefined): ReleaseView | null {

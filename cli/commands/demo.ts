@@ -120,7 +120,7 @@ async function story(stage: Stage, real: boolean, io: Io): Promise<void> {
   stage.start(late)
   await until('h6 to converge', async () => {
     const status = await ask<StatusView>(stage, late, 'status')
-    return status !== undefined && ['APPLIED', 'HEALTHY'].includes(status.state) ? true : undefined
+    return status !== undefined && ['APPLIED', 'HEALTHY', 'NOOP'].includes(status.state) ? true : undefined
   })
   if (fingerprint(late.root) !== firstPrints[0]) throw new CliError('h6 differs from the other hosts')
   tell.detail(`h6 caught up ${duration(performance.now() - began)} after its process began`)
@@ -248,7 +248,7 @@ async function publish(
     if (line !== shown) tell.detail(`${duration(performance.now() - began).padStart(7)}  ${line}`)
     shown = line
     const done = peers.filter(
-      each => each.release === release.sequence && ['APPLIED', 'HEALTHY'].includes(each.state),
+      each => each.release === release.sequence && ['APPLIED', 'HEALTHY', 'NOOP'].includes(each.state),
     )
     return done.length >= hosts.length ? true : undefined
   })

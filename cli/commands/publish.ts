@@ -27,7 +27,7 @@ export const publishOptions = [
     `hosts that must hold it before this command ends, at most ${limits.connectionsWanted} (default: 3, or all that are reached)`,
   ],
   ['--now', 'all hosts at once, without stages, whatever the risk; needs the threshold of operators'],
-  ['-y, --yes', 'do not ask; nobody is asked either where there is no terminal'],
+  ['--yes', 'do not ask; with --json, and where there is no terminal, nobody is asked anyway'],
   ['--wait <seconds>', 'how long to look for hosts', '10'],
   keyOption,
   passphraseOption,
@@ -96,7 +96,7 @@ export async function common(project: Project, tree: Tree, options: Options, io:
     drops: dropsOf(options),
     peers: numberOption(options, 'peers', 1, limits.connectionsWanted),
     now: nowOf(options, trust),
-    isSure: options['yes'] === true,
+    isSure: options['yes'] === true || options['json'] === true,
     waitMs: (numberOption(options, 'wait', 1, 3_600) ?? 10) * 1000,
     io,
   }

@@ -9,7 +9,6 @@ export function testIo(cwd: string): Io {
     cwd,
     env: { HOME: cwd, PATH: process.env['PATH'] },
     progress: () => {},
-    confirm: async () => true,
     stopped: () => new Promise(() => {}),
   }
 }

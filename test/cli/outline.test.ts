@@ -60,14 +60,14 @@ function screen(
   roster: readonly Host[],
   [old, now]: readonly [Readonly<Record<string, string>> | undefined, Readonly<Record<string, string>>],
   basis: Basis,
-  more: { terms?: Partial<RolloutTerms>; now?: boolean; missing?: number } = {},
+  more: { terms?: Partial<RolloutTerms>; now?: boolean; missing?: number; again?: number } = {},
 ): string {
   const found = changesOf(old && content(roster, old), content(roster, now))
   if (found.kind !== 'surveyed') throw new Error('needs files')
   const candidates = candidatesOf(roster, found.changes)
   const charted = chart(candidates, basis, { ...terms, ...more.terms }, { now: more.now ?? false })
   if (charted.kind === 'refused') throw new Error(charted.reason)
-  const about = { sequence: 7, subject: 'longer timeouts', id: 'ab'.repeat(32) }
+  const about = { sequence: 7, subject: 'longer timeouts', id: 'ab'.repeat(32), again: more.again }
   const outline = outlineOf(about, roster, found.lists, basis, charted)
   const labels = new Map(roster.map(each => [each.name, each.labels]))
   const look = { columns: 80, colour: false, missing: more.missing }
@@ -193,6 +193,25 @@ test('a large fleet, with stages of its own that open in parts', () => {
     3      500    100 %  in 2 parts  edge-330.example.org and 449 more
 
     done in 50 min at the earliest: 5 steps, each 10 min of soak and its run
+    "
+  `)
+})
+
+test('back to what was there before', () => {
+  expect(
+    screen(six.slice(0, 2), [everywhere, before], { stable: release(6), seed: undefined }, { again: 5 }),
+  ).toMatchInlineSnapshot(`
+    "
+    release 7: longer timeouts
+    changes 2 of 2 hosts
+    compared with release 6, the last one seen complete
+    hosts that were well with release 5, which holds the same, take it at once
+
+    stage  hosts  share  first of them
+    1      1      50 %   web2
+    2      2      100 %  web1
+
+    done in 2 min at the earliest: 2 steps, each 60 s of soak and its run
     "
   `)
 })

@@ -161,7 +161,7 @@ export class Fleet {
         async () => {
           const status = await this.status(name)
           const done = status?.release?.sequence === sequence && status.head!.sequence >= sequence
-          return done && ['APPLIED', 'HEALTHY'].includes(status.state) ? true : undefined
+          return done && ['APPLIED', 'HEALTHY', 'NOOP'].includes(status.state) ? true : undefined
         },
         45_000,
       )

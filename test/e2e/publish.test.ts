@@ -157,6 +157,13 @@ test('--now is one stage for all, whatever the risk', async () => {
   expect(trailers(6)).toMatchObject({ Stages: '3', Risk: '10000' })
 })
 
+test('a rollback goes in stages too, but for hosts that were well with what it brings back', async () => {
+  const { stderr } = await fleet.run(['rollback', '3', '--peers', '3', '--yes'])
+  expect(stderr).toMatch(/^release 7: rollback to release 3\n/m)
+  expect(stderr).toContain('hosts that were well with release 3, which holds the same, take it at once\n')
+  await fleet.converged(7, ...names)
+})
+
 test('stages that do not fit are refused, and say what would', async () => {
   fleet.write('fleet.toml', 'name = "three"\n[rollout]\nstages = [1, "50%"]\n')
   fleet.commit('Stages that end at half')

@@ -123,7 +123,7 @@ export class LabFleet {
           // For a while it may still be the release before that failed.
           failed = status?.state === 'FAILED' ? failed + 1 : 0
           if (failed > 100) throw new Error(host.name)
-          return settled && ['APPLIED', 'HEALTHY'].includes(status.state) ? true : undefined
+          return settled && ['APPLIED', 'HEALTHY', 'NOOP'].includes(status.state) ? true : undefined
         },
         ms,
         50,

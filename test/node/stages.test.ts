@@ -59,6 +59,14 @@ describe('a staged release', () => {
     expect(growth(made, release.sequence, 3 * minute)).toEqual([1, 4])
   })
 
+  test('which may break all of them waits for nobody', () => {
+    const made = awake(4)
+    const { rig, all, next, publish } = made
+    rig.survey = () => 'the same'
+    const release = publish(all[0]!, next('a', { ...staged([4]), riskBasisPoints: 10_000 }))
+    expect(growth(made, release.sequence, 10_000)).toEqual([4])
+  })
+
   test('who is not concerned follows when the last stage is open', () => {
     const made = awake(5)
     const { rig, all, next, publish } = made
