@@ -87,6 +87,8 @@ export class Agent {
   readonly #retries: Retries
   #paused: { untilMs: number; reason: string } | undefined
   #decision: Decision | undefined
+  /** What its log says that it said last. */
+  #said = ''
   #nowMs: number
   /** Who brought the newest entry: asked first for its pack. */
   #announcer: PeerId | undefined
@@ -474,7 +476,11 @@ export class Agent {
     const { status, pair } = this.#reporter.board.row(said.host) ?? {}
     if (status === undefined || pair === undefined) return
     const isNews = this.#stages.take(said.host, status, pair, nowMs)
-    const { state } = status
+    const { state, entry: [sequence] = [], attempt, why } = status
+    if (`${sequence} ${attempt} ${state}` !== this.#said) {
+      this.#said = `${sequence} ${attempt} ${state}`
+      if (state !== undefined) effects.push(log('info', 'state', { state, sequence, ...(why && { why }) }))
+    }
     if (!isNews || state === undefined || state === 'WAIT' || state === 'APPLIED') return
     if (this.#stages.tells(state))
       effects.push({ kind: 'publish', bytes: this.#codec.encode({ t: 'statuses', statuses: [pair] }) })
