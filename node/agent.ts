@@ -163,7 +163,7 @@ export class Agent {
     if (this.#options.role === 'operator') return effects
     this.#pursue(effects, nowMs)
     this.#report(effects, nowMs)
-    effects.push(...this.#stages.keep(this.#aheadMs), ...this.#aftermath.keep(nowMs))
+    effects.push(...this.#stages.keep(nowMs, this.#aheadMs), ...this.#aftermath.keep(nowMs))
     return effects
   }
 
@@ -176,6 +176,7 @@ export class Agent {
       this.#reporter.wakeMs() ?? never,
       this.#supply.wakeMs() ?? never,
       this.#pursuit.wakeMs() ?? never,
+      this.#stages.wakeMs() ?? never,
       held ?? never,
     )
   }

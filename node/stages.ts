@@ -67,6 +67,9 @@ const heardBeats = 2
 /** ms that news are gathered before the answer is worked out again: by the size of the fleet, since each host of it brings some. */
 const settleMs = { least: 200, perHost: 5, most: 10_000 } as const
 
+/** ms between writes of what is kept, but for a HALT: peers tell again what a crash takes with it. */
+const keepMs = 10_000
+
 interface Heard {
   readonly attempt: number
   readonly firstMs: number
@@ -106,6 +109,7 @@ export class Stages {
   #answer: Answer | undefined
   #keep: 'no' | 'soon' | 'durably' = 'no'
   #kept: Uint8Array | undefined
+  #keptMs = Number.NEGATIVE_INFINITY
 
   constructor(ports: StagesPorts) {
     this.#ports = ports
@@ -320,12 +324,19 @@ export class Stages {
     return heard.size
   }
 
+  /** When `keep` is wanted next. */
+  wakeMs(): number | undefined {
+    return this.#keep === 'no' ? undefined : this.#keptMs + keepMs
+  }
+
   /** What is to be kept now. */
-  keep(aheadMs: number): StagesEffect[] {
+  keep(nowMs: number, aheadMs: number): StagesEffect[] {
     const rollout = this.#rollout
     if (rollout === undefined || this.#keep === 'no') return []
     const durable = this.#keep === 'durably'
+    if (!durable && nowMs < this.#keptMs + keepMs) return []
     this.#keep = 'no'
+    this.#keptMs = nowMs
     const proofs = rollout.evidence.all().flatMap(([host, { proof }]) => {
       const isOnBoard = this.#ports.board.row(host)?.pair === proof
       return proof === undefined || isOnBoard ? [] : [proof]
