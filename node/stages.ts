@@ -217,7 +217,10 @@ export class Stages {
     const { turns, evidence } = this.#rollout ?? {}
     const place = turns?.placeOf(this.#ports.self)
     if (turns === undefined || place === undefined || !this.#isInReach(this.#ports.self)) return false
-    if (state === 'FAILED' || !this.#isComplete()) return true
+    if (state === 'FAILED') return true
+    const { panels } = this.#answer?.decision ?? {}
+    const isAsked = panels?.some(({ from, end }) => place >= from && place < end) ?? true
+    if (isAsked && !this.#isComplete()) return true
     const stratum = turns.stratumOf(place).filter(each => each !== place)
     return stratum.length > 0 && !stratum.some(each => evidence?.get(turns.hosts[each]!)?.state === 'HEALTHY')
   }
