@@ -68,11 +68,13 @@ export interface LaptopOptions {
   readonly io: Io
   /** Folder of its log and packs; default: .git/fleet of the repository. */
   readonly state?: string
+  /** Default: `operator`. */
+  readonly role?: 'operator' | 'onlooker'
 }
 
 /** Opens the laptop's log and joins. Fails when this clone does not know its fleet. */
 export async function openLaptop(options: LaptopOptions): Promise<Laptop> {
-  const { project, trust, signer, io, state = fleetFolder(project) } = options
+  const { project, trust, signer, io, state = fleetFolder(project), role = 'operator' } = options
   const { fleet, envelope } = readGenesis(project)
   const session = systemRandom.bytes(32)
   const failures: unknown[] = []
@@ -81,7 +83,7 @@ export async function openLaptop(options: LaptopOptions): Promise<Laptop> {
     fleet,
     checkpoint: { sequence: 1, id: fleet as string as never },
     key: session,
-    role: 'operator',
+    role,
     delegation: delegate(fleet, session, signer),
     network: { listen: [], seeds: project.settings.seeds },
     log: createLog(io.env['FLEET_LOG'] === 'debug' ? 'debug' : 'error', systemClock.now, line =>

@@ -1,11 +1,11 @@
 // The agent's core: ties log, spread, fetch, board and gates together. `handle(input, now) -> effects`, no clock, no
 // chance, no IO: the simulator runs this very code. driver.ts turns effects into deeds and deeds into inputs.
 import type { PeerId } from '../gossip/carrier.ts'
-import { type Codec, type Hello, type Malformed, type Message, plainCodec } from '../gossip/message.ts'
+import { type Codec, type Malformed, type Message, plainCodec } from '../gossip/message.ts'
 import { createSpread, type SpreadInput } from '../gossip/spread.ts'
 import { equal, hex } from '../signing/bytes.ts'
-import type { Admissions } from './admission.ts'
 import { Aftermath, readSaid } from './aftermath.ts'
+import type { AgentOptions } from './agent-options.ts'
 import { type Effect, type Input, log } from './effects.ts'
 import { Failed } from './failed.ts'
 import { Hearing, keysOf } from './hearing.ts'
@@ -17,49 +17,8 @@ import { Pursuit } from './pursuit.ts'
 import type { Reporter } from './report.ts'
 import { Retries } from './retries.ts'
 import { type Decision, decide } from './rollout.ts'
-import { Stages, type TurnsMaker } from './stages.ts'
+import { Stages } from './stages.ts'
 import { Supply, type SupplyEffect } from './supply.ts'
-
-/**
- * What becomes of statuses. `spread`: kept, and passed on to all. In large simulations nobody passes any on, and only some
- * are `kept`; of the others' boards each has its `own` line.
- */
-export type Statuses = 'spread' | 'kept' | 'own'
-
-export interface AgentOptions {
-  readonly log: EntryLog
-  readonly orders: Orders
-  readonly reporter: Reporter
-  /** This host's key in hex: orders name it so. */
-  readonly self: string
-  readonly random: () => number
-  /** `host` applies releases and reports; `operator` only takes part in the log, from a laptop. */
-  readonly role: 'host' | 'operator'
-  /** Default: `spread`. */
-  readonly statuses?: Statuses
-  /** Id of the entry in force, from the host's journal. */
-  readonly inForce: string | undefined
-  readonly paused?: { readonly untilMs: number; readonly reason: string } | undefined
-  /** As `Failed` writes them. */
-  readonly failed: readonly string[]
-  /** Release commits whose pack is installed. */
-  readonly held: ReadonlySet<string>
-  /** The floor is lost in both places: this many peers must be heard before anything is applied. */
-  readonly peersToHear: number
-  readonly admissions: Admissions
-  readonly hello: () => Hello
-  readonly peersToShare: () => readonly (readonly [string, readonly string[]])[]
-  /** Of the machine, new at each boot. */
-  readonly boot: Uint8Array
-  /** Records of an earlier life (stages-record.ts, aftermath.ts). */
-  readonly stages?: Uint8Array | undefined
-  readonly said?: Uint8Array | undefined
-  readonly turns?: TurnsMaker | undefined
-  /** Bytes of a pack that lie in quarantine from an earlier life. */
-  readonly quarantined: (pack: string) => number
-  /** Default: the plain one. */
-  readonly codec?: Codec | undefined
-}
 
 const noId = new Uint8Array(32)
 
@@ -110,7 +69,7 @@ export class Agent {
       }),
       options.random,
       nowMs,
-      options.role === 'operator',
+      options.role !== 'host',
     )
     const { held, quarantined, random } = options
     const holders = (sequence: number) => this.#spread.holders(sequence)
@@ -139,7 +98,7 @@ export class Agent {
       ...{ log, self, turns, board: reporter.board, record: options.stages },
       orders: entry => this.#orders.of(entry),
       connected: () => keysOf(this.#heard),
-      hearsFew: statuses === 'own',
+      hearsFew: statuses === 'own' || options.role === 'onlooker',
     })
     this.#aftermath = new Aftermath({ log, reporter, boot, failed: this.#failed }, readSaid(options.said))
     this.#hearing = new Hearing({
@@ -160,7 +119,8 @@ export class Agent {
     this.#aheadMs = wallMs - nowMs
     this.#nowMs = nowMs
     const effects = this.#take(input, nowMs)
-    if (this.#options.role === 'operator') return effects
+    if (this.#options.role === 'onlooker') this.#lookOn(effects, nowMs)
+    if (this.#options.role !== 'host') return effects
     this.#pursue(effects, nowMs)
     this.#report(effects, nowMs)
     effects.push(...this.#stages.keep(nowMs, this.#aheadMs), ...this.#aftermath.keep(nowMs))
@@ -369,6 +329,16 @@ export class Agent {
     this.#reporter.wentBack(entry, report)
     const { kind: outcome, why } = report
     return [log(outcome === 'applied' ? 'info' : 'error', 'went back', { outcome, ...(why && { why }) })]
+  }
+
+  /** Gets what says whom the newest release concerns, and works out what is open. */
+  #lookOn(effects: Effect[], nowMs: number): void {
+    this.#pursuit.set({ inForce: this.#log.release()?.id, nowMs, wallMs: nowMs + this.#aheadMs })
+    const { sought, shut } = this.#pursuit
+    if (sought !== undefined)
+      effects.push(...this.#supplied(this.#supply.seek(sought, this.#announcer, nowMs)))
+    effects.push(...this.#pursuit.survey(nowMs))
+    this.#stages.hold(shut, nowMs)
   }
 
   /** Goes after the newest release: get its pack, then run it when every gate is open. A blank host takes Stable first. */

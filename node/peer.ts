@@ -15,7 +15,8 @@ import { peerKey } from '../signing/keys.ts'
 import { readStatus, type Status, signStatus } from '../signing/status.ts'
 import { Admissions } from './admission.ts'
 import { readSaid } from './aftermath.ts'
-import { Agent, type Statuses } from './agent.ts'
+import { Agent } from './agent.ts'
+import type { Role, Statuses } from './agent-options.ts'
 import { decodeBook } from './book.ts'
 import { language, version } from './config.ts'
 import { Driver, type DriverPorts, files, keys, type Runner } from './driver.ts'
@@ -66,7 +67,7 @@ export interface PeerOptions {
   readonly checkpoint: Point | undefined
   /** Ed25519 seed: the host's key, or a laptop's session key. */
   readonly key: Uint8Array
-  readonly role: 'host' | 'operator'
+  readonly role: Role
   /** Default: `spread`. */
   readonly statuses?: Statuses
   readonly delegation?: Uint8Array
