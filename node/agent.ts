@@ -1,7 +1,15 @@
 // The agent's core: ties log, spread, fetch, board and gates together. `handle(input, now) -> effects`, no clock, no
 // chance, no IO: the simulator runs this very code. driver.ts turns effects into deeds and deeds into inputs.
 import type { PeerId } from '../gossip/carrier.ts'
-import { type Codec, type Hello, type Malformed, type Message, plainCodec } from '../gossip/message.ts'
+import type { FetchInput } from '../gossip/fetch.ts'
+import {
+  type Codec,
+  type Hello,
+  type Malformed,
+  type Message,
+  type PlanMessage,
+  plainCodec,
+} from '../gossip/message.ts'
 import { createSpread, type Holdings, noBoard, type SpreadInput } from '../gossip/spread.ts'
 import { equal, hex, unhex } from '../signing/bytes.ts'
 import type { Admissions } from './admission.ts'
@@ -12,7 +20,10 @@ import type { EntryLog, ReleaseEntry } from './log.ts'
 import type { Orders } from './orders.ts'
 import type { Reporter } from './report.ts'
 import { type Decision, decide } from './rollout.ts'
+import { Sideline } from './sideline.ts'
 import { Supply, type SupplyEffect } from './supply.ts'
+import type { TrialStanding } from './trial.ts'
+import type { TrialInForce } from './trial-about.ts'
 
 /**
  * What becomes of statuses. `spread`: kept, and passed on to all. In large simulations nobody passes any on, and only some
@@ -33,6 +44,8 @@ export interface AgentOptions {
   readonly statuses?: Statuses
   /** Id of the entry in force, from the host's journal. */
   readonly inForce: string | undefined
+  /** A trial in force, from the same; `inForce` is the entry before it then. */
+  readonly trial?: TrialInForce | undefined
   readonly paused?: { readonly untilMs: number; readonly reason: string } | undefined
   /** As `Failed` writes them. */
   readonly failed: readonly string[]
@@ -61,6 +74,7 @@ export class Agent {
   readonly #spread
   readonly #supply: Supply
   readonly #intake: Intake
+  readonly #sideline: Sideline
   readonly #codec: Codec
   readonly #failed: Failed
   readonly #heard = new Set<PeerId>()
@@ -89,7 +103,17 @@ export class Agent {
     this.#spread = createSpread(this.#holdings(), options.random, nowMs, options.role === 'operator')
     const { held, quarantined, random } = options
     const holders = (sequence: number) => this.#spread.holders(sequence)
-    this.#supply = new Supply({ log: options.log, held, holders, random, quarantined })
+    const others = () => this.#sideline.needs()
+    this.#supply = new Supply({ log: options.log, held, holders, random, quarantined, others })
+    this.#sideline = new Sideline(
+      {
+        ...{ log: options.log, orders: options.orders, reporter: options.reporter, self: options.self },
+        ...{ admissions: options.admissions, failed: this.#failed, inForce: options.trial, held },
+        ...{ random, quarantined, peers: () => [...this.#heard], send: (to, each) => this.#send(to, each) },
+        tidy: () => this.#supplied(this.#supply.tidy(this.#inForce)),
+      },
+      nowMs,
+    )
     this.#intake = new Intake({
       log: options.log,
       orders: options.orders,
@@ -103,12 +127,14 @@ export class Agent {
         this.#announcer = from
         if (entry.kind === 'release') this.#retry = undefined
       },
+      ordered: (id, from) => this.#sideline.trials.announced(id, from),
     })
   }
 
   /** `nowMs` by a clock that never jumps, by which all waiting goes; `wallMs` by the machine's, which says what has expired. */
   handle(input: Input, nowMs: number, wallMs = nowMs): Effect[] {
     this.#aheadMs = wallMs - nowMs
+    this.#sideline.at(nowMs, wallMs)
     const effects = this.#take(input, nowMs)
     if (this.#options.role === 'operator') return effects
     this.#pursue(effects, nowMs)
@@ -124,7 +150,10 @@ export class Agent {
       this.#spread.wakeMs(),
       this.#reporter.wakeMs() ?? never,
       this.#supply.wakeMs() ?? never,
+      this.#sideline.wakeMs() ?? never,
       held ?? never,
+      // Nothing else may wait for the end of a pause, save a trial.
+      this.#paused === undefined ? never : this.#paused.untilMs - this.#aheadMs,
     )
   }
 
@@ -142,8 +171,15 @@ export class Agent {
   get paused(): { untilMs: number; reason: string } | undefined {
     return this.#paused
   }
+  get trial(): TrialStanding | undefined {
+    return this.#sideline.trials.standing
+  }
+  /** What a host has answered to `ask-plan`. */
+  planOf(order: string): PlanMessage | undefined {
+    return this.#sideline.plans.answerOf(order)
+  }
   fetching(): readonly { pack: string; size: number; offset: number }[] {
-    return this.#supply.progress()
+    return [...this.#supply.progress(), ...this.#sideline.progress()]
   }
   /** Connected peers that have said what they hold. */
   heard(): readonly PeerId[] {
@@ -177,7 +213,7 @@ export class Agent {
         return this.#tell(input, nowMs)
       case 'down':
         this.#heard.delete(input.peer)
-        return [...this.#tell(input, nowMs), ...this.#supplied(this.#supply.handle(input, nowMs))]
+        return [...this.#tell(input, nowMs), ...this.#fetched(input, nowMs)]
       case 'message': {
         const message = this.#codec.decode(input.bytes)
         const effects = input.gossip
@@ -189,7 +225,13 @@ export class Agent {
         return this.#intake.submit(input.envelope, nowMs)
       case 'order':
         return this.#intake.submitOrder(input.envelope, nowMs)
+      case 'branch-installed':
+      case 'tried':
+      case 'planned':
+      case 'ask-plan':
+        return this.#sideline.take(input, this.#inForce)
       case 'stuck':
+        if (this.#sideline.stuck(input.pack, input.why)) return []
         this.#supply.stuck(input.pack, input.why, nowMs)
         this.#reporter.changed()
         return [log('error', 'pack could not be stored', { pack: input.pack, why: input.why })]
@@ -206,16 +248,18 @@ export class Agent {
       case 'unpause':
         if (input.path === undefined) this.#paused = undefined
         this.#retry = undefined
+        this.#sideline.trials.retry()
         return [log('info', 'unpaused', { ...(input.path !== undefined && { path: input.path }) })]
       case 'retry':
         this.#retry = undefined
+        this.#sideline.trials.retry()
         this.#reporter.lookedAfter()
         this.#failed.clear()
         return [{ kind: 'remember', failed: [] }]
       case 'tick':
         if (this.#paused !== undefined && nowMs + this.#aheadMs >= this.#paused.untilMs)
           this.#paused = undefined
-        return [...this.#tell(input, nowMs), ...this.#supplied(this.#supply.handle(input, nowMs))]
+        return [...this.#tell(input, nowMs), ...this.#fetched(input, nowMs)]
     }
   }
 
@@ -255,16 +299,19 @@ export class Agent {
       case 'want-pack':
         return [{ kind: 'serve', to: from, want: message }]
       case 'part':
-        return this.#supplied(
-          this.#supply.handle({ kind: 'part', from, part: message, pack: hex(message.pack) }, nowMs),
-        )
+        return this.#fetched({ kind: 'part', from, part: message, pack: hex(message.pack) }, nowMs)
       case 'no-pack':
-        return this.#supplied(this.#supply.handle({ kind: 'no-pack', from, pack: hex(message.pack) }, nowMs))
+        return this.#fetched({ kind: 'no-pack', from, pack: hex(message.pack) }, nowMs)
+      case 'want-plan':
+        return this.#sideline.wanted(from, message.order)
+      case 'plan':
+        this.#sideline.plans.answered(message)
+        return []
       case 'heads':
         this.#heard.add(from)
         return [
           ...this.#tell({ kind: 'message', from, message }, nowMs),
-          ...this.#supplied(this.#supply.handle({ kind: 'holder' }, nowMs)),
+          ...this.#fetched({ kind: 'holder' }, nowMs),
         ]
       default:
         return this.#tell({ kind: 'message', from, message }, nowMs)
@@ -298,6 +345,7 @@ export class Agent {
     switch (report.kind) {
       case 'applied':
         this.#inForce = input.entry
+        this.#sideline.trials.left()
         this.#retry = undefined
         return effects
       case 'failed':
@@ -328,6 +376,16 @@ export class Agent {
       const { gate, reason } = decision
       effects.push(log('debug', 'held', { gate, reason, sequence: target?.sequence }))
     }
+    effects.push(...this.#sideline.pursue(this.#inForce, this.#running !== undefined, this.#shut(nowMs)))
+  }
+
+  /** Why nothing new may start on this host, be it a release or not. */
+  #shut(nowMs: number): string | undefined {
+    if (this.#peersToHear() > 0) return 'the floor was lost: peers must be heard first'
+    if (this.#reporter.cloned) return 'another machine uses the key of this host'
+    if (this.#reporter.dirty) return 'an undo failed here'
+    if (this.#log.frozen()) return 'two operators published one entry at once'
+    return this.#paused !== undefined && nowMs + this.#aheadMs < this.#paused.untilMs ? 'paused' : undefined
   }
 
   #decide(target: ReleaseEntry | undefined, nowMs: number): Decision {
@@ -335,7 +393,8 @@ export class Agent {
       {
         target,
         inForce: this.#inForce,
-        running: this.#running !== undefined,
+        running: this.#running !== undefined || this.#sideline.trials.running,
+        trial: this.#sideline.holds(),
         pausedUntilMs: this.#paused && this.#paused.untilMs - this.#aheadMs,
         cloned: this.#reporter.cloned,
         dirty: this.#reporter.dirty,
@@ -381,9 +440,13 @@ export class Agent {
     )
   }
 
+  #fetched(input: FetchInput, nowMs: number): Effect[] {
+    return [...this.#supplied(this.#supply.handle(input, nowMs)), ...this.#sideline.fetched(input)]
+  }
+
   /** Says what has changed of this host, if it is time. */
   #report(effects: Effect[], nowMs: number): void {
-    const flags: string[] = []
+    const flags: string[] = this.#sideline.report()
     const target = this.#log.release()
     if (this.#log.frozen()) flags.push('FORK')
     if (this.#paused !== undefined) flags.push('PAUSED')

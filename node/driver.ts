@@ -13,10 +13,16 @@ import type { LogEntry } from './log.ts'
 import type { Log } from './os-log.ts'
 import type { Clock, Durable, Installed, Quarantine, Repository, Store, Timers } from './ports.ts'
 import type { RunReport } from './report.ts'
+import type { ToldPlan } from './told-plan.ts'
+import type { TrialRun } from './trial.ts'
 
 /** What runs a release on this machine; os-host.ts makes one of the host engine. Never fails: failures are reports. */
 export interface Runner {
   run(entry: LogEntry): Promise<RunReport>
+  /** Runs a trial, or goes back from it. */
+  try?(run: TrialRun): Promise<RunReport>
+  /** What a held commit would do here; in words why that cannot be said. */
+  plan?(commit: string): Promise<ToldPlan | string>
 }
 
 export interface DriverPorts {
@@ -249,6 +255,9 @@ export class Driver {
       case 'install':
         void this.#install(effect)
         return
+      case 'install-branch':
+        void this.#installBranch(effect)
+        return
       case 'prune':
         return repository.prune(new Set(effect.keep))
       case 'serve':
@@ -256,6 +265,12 @@ export class Driver {
         return
       case 'apply':
         void this.#apply(effect.entry)
+        return
+      case 'try':
+        void this.#try(effect.run)
+        return
+      case 'plan':
+        void this.#plan(effect.id, effect.commit)
         return
       case 'recheck':
         carrier.recheck()
@@ -344,6 +359,17 @@ export class Driver {
     this.feed({ kind: 'installed', entry: entry.id, pack, result })
   }
 
+  async #installBranch({ commit, pack }: Extract<Effect, { kind: 'install-branch' }>): Promise<void> {
+    try {
+      const source = await this.#quarantine(pack)
+      const result = await this.#ports.repository.install(source, { digest: pack, base: 'none', commit })
+      this.#quarantines.delete(pack)
+      this.feed({ kind: 'branch-installed', commit, pack, result })
+    } catch (error) {
+      this.#stuck(pack, error)
+    }
+  }
+
   /** The disk would not take a pack. What came so far goes, since it may be what fills the disk. */
   #stuck(pack: string, error: unknown): void {
     const { code, message } = error as { code?: string; message?: string }
@@ -390,6 +416,19 @@ export class Driver {
       ? await this.#ports.runner.run(entry)
       : ({ kind: 'wait', why: 'this peer runs nothing', steps: none, dirty: false } as const)
     this.feed({ kind: 'ran', entry: entry.id, report })
+  }
+
+  async #try(run: TrialRun): Promise<void> {
+    const steps = { declared: 0, kept: 0, repaired: 0, notKept: 0 }
+    const report = (await this.#ports.runner?.try?.(run)) ?? {
+      ...{ kind: 'wait' as const, why: 'this host takes no trials', steps, dirty: false },
+    }
+    this.feed({ kind: 'tried', run, report })
+  }
+
+  async #plan(id: string, commit: string): Promise<void> {
+    const plan = (await this.#ports.runner?.plan?.(commit)) ?? 'this host plans nothing for others'
+    this.feed({ kind: 'planned', id, plan })
   }
 }
 

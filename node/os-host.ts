@@ -1,23 +1,16 @@
-// What a host has besides a peer: the host engine on releases of the repository, audits by the clock, drift repair by
+// What a host has besides a peer: the host engine on releases (os-declare.ts), audits by the clock, drift repair by
 // events, and the words in which all that is reported.
-import { isTrust } from './content.ts'
 import type { DriftEdit, DriftView, StatusView, WhyView } from './control.ts'
-import type { NotKept, Payloads } from './host/apply.ts'
+import type { NotKept } from './host/apply.ts'
 import type { WatchEvent, Watcher } from './host/driver.ts'
-import type { Reason } from './host/errors.ts'
 import { type Engine, openEngine, type RunOutcome } from './host/main.ts'
-import { declare } from './host/steps/declare.ts'
 import { changedFacts, type FactChange, type Facts, frozen } from './host/steps/facts.ts'
-import { withGround } from './host/steps/ground.ts'
-import { decodeText } from './host/steps/lex.ts'
-import { formatProblem } from './host/steps/problem.ts'
-import type { Problem, Step } from './host/steps/step.ts'
-import { quote } from './host/steps/words.ts'
+import type { Step } from './host/steps/step.ts'
 import { auditInMs, subjectOf } from './host/watch.ts'
-import { inventoryHost, inventoryRoster } from './inventory.ts'
 import type { LogEntry } from './log.ts'
 import { systemTimers } from './os.ts'
 import { type Attempts, cutMax, openAttempts } from './os-attempts.ts'
+import { type Declared, Declarer } from './os-declare.ts'
 import { type Edited, foundView, keeperOf, lookAt, nearestManaged, stepView } from './os-edits.ts'
 import { machineFacts } from './os-facts.ts'
 import type { Log } from './os-log.ts'
@@ -25,6 +18,10 @@ import { openTerminals, type Terminals } from './os-terminals.ts'
 import type { HostPorts, HostSide } from './peer.ts'
 import type { Timers } from './ports.ts'
 import type { RunReport, StepCounts } from './report.ts'
+import { originText, problemsText, reasonText, stepText, wordsOf } from './step-words.ts'
+import { type ToldPlan, tellPlan } from './told-plan.ts'
+import type { TrialRun } from './trial.ts'
+import { readTrialAbout, writeTrialAbout } from './trial-about.ts'
 
 export interface HostOptions {
   readonly root: string
@@ -113,7 +110,7 @@ class Host implements RunningHost {
   readonly #ports: HostPorts
   readonly #engine: Engine
   readonly #attempts: Attempts
-  readonly #rendered = new Map<string, Uint8Array>()
+  readonly #declarer: Declarer
   #notKept: readonly NotKept[] = []
   readonly #facts: () => Facts
   #changedFacts: readonly FactChange[] = []
@@ -133,14 +130,39 @@ class Host implements RunningHost {
     this.#attempts = attempts
     this.#timers = timers
     this.#terminals = terminals
+    this.#declarer = this.#declarerOf()
   }
 
-  readonly runner = { run: (entry: LogEntry) => this.#run(entry) }
+  /** One for what is in force; another one leaves alone what that has rendered. */
+  #declarerOf(): Declarer {
+    const { root, key } = this.#options
+    const inForce = () => {
+      const about = this.#engine.inForce()?.about
+      const commit = about && this.#commitOf(about.id)
+      return commit === undefined ? undefined : { commit, facts: about?.facts ?? this.#facts() }
+    }
+    return new Declarer({ root, key, inForce }, this.#ports)
+  }
+
+  #commitOf(about: string): string | undefined {
+    return readTrialAbout(about)?.commit ?? this.#ports.entries.byId(about)?.release?.commit
+  }
+
+  readonly runner = {
+    run: (entry: LogEntry) => this.#run(entry),
+    try: (run: TrialRun) => this.#try(run),
+    plan: (commit: string) => this.#plan(commit),
+  }
+
+  get trial(): HostSide['trial'] {
+    return readTrialAbout(this.#engine.inForce()?.about.id ?? '')
+  }
 
   get inForce(): HostSide['inForce'] {
     const current = this.#engine.inForce()
-    if (current === undefined || current.about.id === '') return undefined
-    return { entry: current.about.id, declared: current.steps.length, notKept: this.#notKept.length }
+    const entry = this.trial === undefined ? current?.about.id : this.trial.before
+    if (current === undefined || entry === undefined || entry === '') return undefined
+    return { entry, declared: current.steps.length, notKept: this.#notKept.length }
   }
 
   get dirty(): boolean {
@@ -160,7 +182,7 @@ class Host implements RunningHost {
   #listen(): void {
     const { log } = this.#options
     this.#watch?.close()
-    this.#watch = this.#engine.watch(this.#payloads, event => {
+    this.#watch = this.#engine.watch(this.#declarer.payloads, event => {
       switch (event.kind) {
         case 'looked':
           this.#looked(event)
@@ -208,25 +230,61 @@ class Host implements RunningHost {
     this.#engine.close()
   }
 
-  /** A release run; every failure is a report. */
-  async #run(entry: LogEntry): Promise<RunReport> {
+  #run(entry: LogEntry): Promise<RunReport> {
+    const { id, sequence, subject, release } = entry
+    return this.#runAs({ id, label: `${sequence} ${subject}`, commit: release?.commit ?? '' })
+  }
+
+  #try(run: TrialRun): Promise<RunReport> {
+    if (run.kind === 'trial') {
+      const { id, commit } = run
+      return this.#runAs({ id: writeTrialAbout(run), label: `trial ${id.slice(0, 10)}`, commit })
+    }
+    return run.entry === undefined
+      ? this.#runAs({ id: '', label: '', commit: undefined })
+      : this.#run(run.entry)
+  }
+
+  /** Looks only. */
+  async #plan(commit: string): Promise<ToldPlan | string> {
+    try {
+      const declared = await this.#declarerOf().declare(commit, this.#facts())
+      if (declared.kind === 'bad') return problemsText(declared.problems)
+      return tellPlan(await this.#engine.plan(declared.steps))
+    } catch (error) {
+      return (error as Error).message
+    }
+  }
+
+  /** Of a trial only: what the log says of releases, it says itself. */
+  async #isNever({ id, commit }: { readonly id: string; readonly commit: string | undefined }) {
+    if (commit === undefined || readTrialAbout(id) === undefined) return undefined
+    const { content } = await this.#ports.repository.release(commit)
+    const isNever = this.#ports.entries.terms()?.never?.some(each => each === content)
+    return isNever ? 'this content is on the never list: a rollback took it back' : undefined
+  }
+
+  /** A run of a release or a trial; every failure is a report. No commit: back to what was before the first. */
+  async #runAs(what: {
+    readonly id: string
+    readonly label: string
+    readonly commit: string | undefined
+  }): Promise<RunReport> {
     const none: StepCounts = { declared: 0, kept: 0, repaired: 0, notKept: 0 }
-    if (this.#attempts.cut(entry.id) >= cutMax) {
+    if (this.#attempts.cut(what.id) >= cutMax) {
       const why = `the agent ended ${cutMax} times in the middle of this run, which was taken back each time`
       return { kind: 'failed', steps: none, why, dirty: this.dirty }
     }
     try {
+      const never = await this.#isNever(what)
+      if (never !== undefined) return { kind: 'failed', steps: none, why: never, dirty: this.dirty }
       const facts = this.#facts()
-      const declared = await this.#declare(entry.release?.commit ?? '', facts)
+      const declared = what.commit === undefined ? nothing : await this.#declarer.declare(what.commit, facts)
       if (declared.kind === 'bad')
-        return { kind: 'failed', steps: none, why: words(declared.problems), dirty: this.dirty }
-      const about = {
-        id: entry.id,
-        label: `${entry.sequence} ${entry.subject}`,
-        facts: frozen(facts, declared.facts),
-      }
-      this.#attempts.begin(entry.id)
-      const outcome = await this.#engine.run(declared.steps, about, this.#payloads)
+        return { kind: 'failed', steps: none, why: problemsText(declared.problems), dirty: this.dirty }
+      const about = { id: what.id, label: what.label, facts: frozen(facts, declared.facts) }
+      this.#attempts.begin(what.id)
+      const outcome = await this.#engine.run(declared.steps, about, this.#declarer.payloads)
       this.#take(outcome.notKept)
       this.#compareFacts()
       this.#listen()
@@ -255,58 +313,6 @@ class Host implements RunningHost {
     return { kind, steps, dirty: outcome.dirty.length > 0, ...(why !== undefined && { why }) }
   }
 
-  /** The steps of a held release for this host. */
-  async #declare(
-    commit: string,
-    facts: Facts,
-  ): Promise<
-    | { kind: 'ok'; steps: readonly Step[]; facts: ReadonlySet<string> }
-    | { kind: 'bad'; problems: readonly Problem[] }
-  > {
-    const { entries, repository } = this.#ports
-    const { listing } = await repository.release(commit)
-    const files = new Map([...listing].filter(([path]) => !isTrust(path)))
-    const texts = new Map<string, string>()
-    const own = entries.host(this.#options.key)
-    const host = inventoryHost(
-      own ?? { name: 'unknown', key: new Uint8Array(32), addresses: [], labels: {} },
-      facts,
-    )
-    const roster = inventoryRoster(entries.roster())
-    for (;;) {
-      const declared = declare({ files, text: path => texts.get(path), host, roster })
-      if (declared.needs.length === 0) {
-        if (declared.problems.length > 0) return { kind: 'bad', problems: declared.problems }
-        this.#rendered.clear()
-        for (const [digest, bytes] of declared.rendered) this.#rendered.set(digest, bytes)
-        const { root } = this.#options
-        const steps = root === '/' ? declared.steps : withGround(declared.steps)
-        return { kind: 'ok', steps, facts: declared.facts }
-      }
-      for (const path of declared.needs) {
-        const bytes = await repository.read(commit, path)
-        const { text, problems } = decodeText(path, bytes ?? new Uint8Array())
-        if (problems.length > 0) return { kind: 'bad', problems }
-        texts.set(path, text)
-      }
-    }
-  }
-
-  readonly #payloads: Payloads = {
-    read: async payload => {
-      const found = this.#rendered.get(payload.sha256) ?? (await this.#ports.repository.blob(payload.sha256))
-      if (found !== undefined) return found
-      // A template after a restart: rendered again, with the facts of the run that is in force.
-      const about = this.#engine.inForce()?.about
-      const commit = about && this.#ports.entries.byId(about.id)?.release?.commit
-      if (commit !== undefined) await this.#declare(commit, about?.facts ?? this.#facts())
-      const again = this.#rendered.get(payload.sha256)
-      if (again === undefined)
-        throw new Error(`${payload.path} (${payload.sha256.slice(0, 10)}) is not held here`)
-      return again
-    },
-  }
-
   #armAudit(): void {
     const { auditMs, now, random } = this.#options
     const deaf = this.#watch?.deaf().some(each => !each.remote) ?? false
@@ -319,9 +325,10 @@ class Host implements RunningHost {
 
   async apply(): Promise<StepCounts> {
     this.#compareFacts()
-    const entry = this.#ports.entries.byId(this.#engine.inForce()?.about.id ?? '')
-    if (this.#changedFacts.length > 0 && entry !== undefined) {
-      const { kind, why } = await this.#run(entry)
+    const { id = '', label = '' } = this.#engine.inForce()?.about ?? {}
+    const commit = this.#commitOf(id)
+    if (this.#changedFacts.length > 0 && commit !== undefined) {
+      const { kind, why } = await this.#runAs({ id, label, commit })
       this.#options.log('info', 'applied again, since facts have changed', { kind, why })
     }
     return this.audit()
@@ -353,7 +360,7 @@ class Host implements RunningHost {
 
   async audit(): Promise<StepCounts> {
     this.#compareFacts()
-    const outcome = await this.#engine.audit(this.#payloads)
+    const outcome = await this.#engine.audit(this.#declarer.payloads)
     this.#repairs += outcome.repaired.length
     this.#tellPeople(outcome.repaired)
     this.#take(outcome.notKept)
@@ -439,7 +446,7 @@ class Host implements RunningHost {
   async #edit(entry: Edited, bytes: Uint8Array | undefined): Promise<DriftEdit> {
     const step = keeperOf(entry.path, path => this.#engine.why(path)?.step)
     const own = step !== undefined && entry.what !== 'foreign' ? step.payload : undefined
-    const declared = own && (await this.#payloads.read(own).catch(() => undefined))
+    const declared = own && (await this.#declarer.payloads.read(own).catch(() => undefined))
     return {
       ...{ id: entry.id, path: entry.path, what: entry.what },
       base64: base64(bytes),
@@ -477,23 +484,8 @@ class Host implements RunningHost {
   }
 }
 
+/** What was before the first release. */
+const nothing: Declared = { kind: 'ok', steps: [], facts: new Set() }
+
 const base64 = (bytes: Uint8Array | undefined) =>
   bytes === undefined ? null : Buffer.from(bytes).toString('base64')
-
-/** `COPY files/x /etc/x`, as the language writes it, without options. */
-export function stepText({ verb, args }: Step): string {
-  return [verb, ...args.map(each => quote(each))].join(' ')
-}
-
-export const originText = ({ origin }: Step): string => `${origin.file}:${origin.line}`
-
-const wordsOf = ({ step, reason }: NotKept) => `${stepText(step)}: ${reasonText(reason)}`
-
-export const reasonText = ({ code, path, detail }: Reason): string =>
-  path === undefined ? `${code}: ${detail}` : `${code} ${path}: ${detail}`
-
-function words(problems: readonly Problem[]): string {
-  const [first, ...others] = problems
-  if (first === undefined) return 'the steps cannot be read'
-  return others.length === 0 ? formatProblem(first) : `${formatProblem(first)} (and ${others.length} more)`
-}

@@ -23,6 +23,7 @@ import type { Log } from './os-log.ts'
 import type { Clock, Durable, Repository, Store, StoreOp, Timers } from './ports.ts'
 import { Reporter } from './report.ts'
 import { Board, Counter } from './status.ts'
+import type { TrialInForce } from './trial-about.ts'
 
 /** What a peer stands on. */
 export interface PeerPorts {
@@ -78,6 +79,8 @@ export interface HostPorts {
 
 export interface HostSide {
   readonly runner: Runner
+  /** A trial whose steps are in force; `inForce` names the entry before it then, with what the trial's run came to. */
+  readonly trial?: TrialInForce | undefined
   /** Id of the entry in force, with what its run came to. */
   readonly inForce:
     | { readonly entry: string; readonly declared: number; readonly notKept: number }
@@ -192,6 +195,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
       role,
       statuses,
       inForce: side?.inForce?.entry,
+      trial: side?.trial,
       paused: side?.paused,
       failed: await readLines(durable, files.failed),
       held: new Set(repository.held()),

@@ -1,6 +1,7 @@
 // Core: what this host says of itself, and when. Keeps the state of the newest run (APPLYING … HEALTHY or FAILED) and
 // the soak; speaks at once when something changed, at most once a second, else as a heartbeat.
 import type { StatusPair } from '../gossip/message.ts'
+import { hex } from '../signing/bytes.ts'
 import type { Place, State, Status } from '../signing/status.ts'
 import { type Board, type Counter, heartbeatMs, type Taken } from './status.ts'
 
@@ -40,6 +41,15 @@ export interface ReporterPorts {
   readonly random: () => number
 }
 
+/** What a host says of a trial besides the release that it speaks of. */
+export interface TrialWord {
+  /** The order's id, 32 bytes. */
+  readonly id: Uint8Array
+  /** Its steps are in force: what happens here says nothing of a release. */
+  readonly runs: boolean
+  readonly words: string | undefined
+}
+
 /** ms between two statuses of one host, however much happens. */
 const quietMs = 1_000
 /** Characters of a reason: three bytes of UTF-8 each stay within the 512 bytes of the format. */
@@ -55,6 +65,7 @@ export class Reporter {
   #steps: StepCounts = { declared: 0, kept: 0, repaired: 0, notKept: 0 }
   #drift: readonly [repairs: number, kept: number, contested: number] = [0, 0, 0]
   #soakUntilMs: number | undefined
+  #trial: TrialWord | undefined
   #dirty = false
   #changed = true
   #flags = ''
@@ -113,6 +124,24 @@ export class Reporter {
     this.#changed = true
   }
 
+  /** Told at every decision. */
+  onTrial(trial: TrialWord | undefined): void {
+    const [now, before] = [trial, this.#trial].map(
+      each => each && `${hex(each.id)} ${each.runs} ${each.words}`,
+    )
+    if (now === before) return
+    this.#trial = trial
+    this.#changed = true
+  }
+
+  /** A trial runs now, or is taken back: the release is spoken of as before, and a soak that it cut short begins anew. */
+  tried({ kind, steps, dirty }: RunReport, soakMs: number, nowMs: number): void {
+    this.#dirty = dirty
+    if (kind === 'applied') this.#steps = steps
+    if (this.#soakUntilMs !== undefined && kind !== 'wait') this.#soakUntilMs = nowMs + soakMs
+    this.#changed = true
+  }
+
   rosterChanged(): void {
     this.board.prune()
     this.#changed = true
@@ -157,7 +186,7 @@ export class Reporter {
     nowMs: number,
     wallMs = nowMs,
   ): { readonly host: string; readonly reserve?: number } | undefined {
-    if (this.#soakUntilMs !== undefined && nowMs >= this.#soakUntilMs && this.#steps.notKept === 0) {
+    if (this.#soaks() && nowMs >= (this.#soakUntilMs ?? 0)) {
       this.#state = 'HEALTHY'
       this.#soakUntilMs = undefined
       this.#changed = true
@@ -177,13 +206,15 @@ export class Reporter {
     const { n, reserve } = this.#ports.counter.take()
     const entry = this.#entry === undefined ? undefined : this.#ports.idOf(this.#entry)
     const { declared, kept, repaired, notKept } = this.#steps
+    const why = [this.#why, this.#trial?.words].filter(each => each !== undefined).join('; ')
     const pair = this.#ports.make({
       n,
       at: Math.max(0, Math.round(wallMs)),
       ...this.#ports.facts(nowMs),
       ...(entry !== undefined &&
         this.#state !== undefined && { entry, attempt: this.#attempt, state: this.#state }),
-      ...(this.#why !== undefined && { why: this.#why.slice(0, whyMax) }),
+      ...(why !== '' && { why: why.slice(0, whyMax) }),
+      ...(this.#trial && { trial: this.#trial.id }),
       steps: [declared, kept, repaired, notKept],
       drift: this.#drift,
       flags: all,
@@ -195,11 +226,16 @@ export class Reporter {
     return { host: this.#ports.host, ...(reserve !== undefined && { reserve }) }
   }
 
+  /** What a trial keeps here says nothing of the release. */
+  #soaks(): boolean {
+    return this.#soakUntilMs !== undefined && this.#steps.notKept === 0 && this.#trial?.runs !== true
+  }
+
   wakeMs(): number | undefined {
     if (!this.#ports.rostered()) return undefined
     let atMs = this.#heartbeatMs
     if (this.#changed) atMs = Math.min(atMs, this.#spokeMs + quietMs)
-    if (this.#soakUntilMs !== undefined && this.#steps.notKept === 0) atMs = Math.min(atMs, this.#soakUntilMs)
+    if (this.#soaks()) atMs = Math.min(atMs, this.#soakUntilMs ?? atMs)
     return Math.max(0, atMs)
   }
 }

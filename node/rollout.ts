@@ -27,6 +27,8 @@ export interface Situation {
   readonly peersToHear: number
   /** This host tried the target and failed; a new entry or a `retry` clears it. */
   readonly failed: boolean
+  /** Why a trial on this host goes first. */
+  readonly trial: string | undefined
   /** The target's pack is checked and installed. */
   readonly held: boolean
   /** Why this machine could not store the pack. */
@@ -45,6 +47,7 @@ export type Gate =
   | 'refused'
   | 'halted'
   | 'failed'
+  | 'trial'
   | 'pack'
   | 'wait'
 
@@ -80,6 +83,7 @@ const gates: readonly (readonly [Gate, Check])[] = [
     'failed',
     at => (at.failed ? 'it failed here before; a newer release or fleet retry clears that' : undefined),
   ],
+  ['trial', at => at.trial],
   [
     'pack',
     at =>

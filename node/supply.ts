@@ -22,6 +22,8 @@ export interface SupplyOptions {
   readonly random: () => number
   /** Bytes of a pack that lie in quarantine from an earlier life. */
   readonly quarantined: (pack: string) => number
+  /** Commits besides the log's that are needed here. */
+  readonly others?: () => readonly string[]
 }
 
 /** Releases whose commit is kept, for going back and for late hosts (DESIGN section 4). */
@@ -127,20 +129,11 @@ export class Supply {
     inForce: string | undefined,
     nowMs: number,
   ): { readonly effects: readonly SupplyEffect[]; readonly condemned: boolean } {
-    const { log } = this.#options
     this.#installing = undefined
     if (result.kind === 'installed') {
       this.#fetch.handle({ kind: 'drop', pack }, nowMs)
       this.#held.add(result.release.commit)
-      const keep = log.releases(releasesHeld).map(each => each.release.commit)
-      if (inForce !== undefined) {
-        const current = log.byId(inForce)?.release?.commit
-        // An entry of a branch that was left, or that was lost: which commit repairs need is not known.
-        if (current === undefined) return { effects: [], condemned: false }
-        keep.push(current)
-      }
-      for (const commit of this.#held) if (!keep.includes(commit)) this.#held.delete(commit)
-      return { effects: [{ kind: 'prune', keep }], condemned: false }
+      return { effects: this.tidy(inForce), condemned: false }
     }
     // The bytes differ from what was signed: somebody on the way lied, or a disk did. Fetched again, from others.
     if (result.code === 'PACK_DIGEST')
@@ -149,6 +142,21 @@ export class Supply {
     if (result.code !== 'PACK_BASE') return { effects: [], condemned: true }
     this.#fullOnly.add(entry)
     return { effects: [], condemned: false }
+  }
+
+  /** Lets go of what nothing needs any more. */
+  tidy(inForce: string | undefined): readonly SupplyEffect[] {
+    const { log, others } = this.#options
+    const keep = log.releases(releasesHeld).map(each => each.release.commit)
+    if (inForce !== undefined) {
+      const current = log.byId(inForce)?.release?.commit
+      // An entry of a branch that was left, or that was lost: which commit repairs need is not known.
+      if (current === undefined) return []
+      keep.push(current)
+    }
+    keep.push(...(others?.() ?? []))
+    for (const commit of this.#held) if (!keep.includes(commit)) this.#held.delete(commit)
+    return [{ kind: 'prune', keep }]
   }
 
   #completed(effects: readonly FetchEffect[]): SupplyEffect[] {

@@ -10,6 +10,7 @@ import { Orders } from '../../node/orders.ts'
 import type { Installed } from '../../node/ports.ts'
 import { Reporter, type RunReport } from '../../node/report.ts'
 import { Board, Counter } from '../../node/status.ts'
+import { readTrialAbout, writeTrialAbout } from '../../node/trial-about.ts'
 import { hex, unhex } from '../../signing/bytes.ts'
 import type { Point } from '../../signing/chain.ts'
 import { publicKeyOf, sha256 } from '../../signing/crypto.ts'
@@ -37,6 +38,7 @@ export interface SimHost {
     floor?: Point
     counter: number
     failed: string[]
+    /** As a journal has it: an entry's id, or that of a trial. */
     inForce?: string
     held: Set<string>
   }
@@ -46,6 +48,8 @@ export interface SimHost {
   /** What the next runs come to; empty: applied. */
   readonly outcomes: RunReport[]
   readonly applied: number[]
+  /** Trials as they began, by commit, and `back`. */
+  readonly tried: string[]
   up: boolean
   /** The disk takes no pack. */
   full: boolean
@@ -102,6 +106,7 @@ export class Rig {
       logged: [],
       outcomes: [],
       applied: [],
+      tried: [],
       up: true,
       full: false,
     } as unknown as SimHost
@@ -161,6 +166,7 @@ export class Rig {
       rostered: () => host.log.host(host.key) !== undefined,
       random: this.random,
     })
+    const trial = readTrialAbout(disk.inForce ?? '')
     host.agent = new Agent(
       {
         log: host.log,
@@ -169,7 +175,8 @@ export class Rig {
         self: host.key,
         random: this.random,
         role: 'host',
-        inForce: disk.inForce,
+        inForce: trial === undefined ? disk.inForce : trial.before,
+        trial,
         failed: disk.failed,
         held: disk.held,
         peersToHear,
@@ -348,6 +355,34 @@ export class Rig {
         })
         return
       }
+      case 'install-branch': {
+        const { pack, commit } = effect
+        const result = this.#installBytes(host, { commit, content: '' }, pack, host.quarantine.get(pack)!)
+        host.quarantine.delete(pack)
+        this.#later(1, () => this.feed(host, { kind: 'branch-installed', commit, pack, result }))
+        return
+      }
+      case 'prune':
+        for (const commit of disk.held) if (!effect.keep.includes(commit)) disk.held.delete(commit)
+        return
+      case 'try': {
+        const { run } = effect
+        const report = host.outcomes.shift() ?? { kind: 'applied', steps: kept, dirty: false }
+        this.#later(runMs, () => {
+          if (report.kind === 'applied') {
+            host.tried.push(run.kind === 'trial' ? run.commit : 'back')
+            disk.inForce = run.kind === 'trial' ? writeTrialAbout(run) : (run.entry?.id as string)
+          }
+          this.feed(host, { kind: 'tried', run, report })
+        })
+        return
+      }
+      case 'plan': {
+        const { id, commit } = effect
+        const plan = { kept: 1, changes: [], acts: [['exact', commit] as const], impossible: [], left: 0 }
+        this.#later(runMs, () => this.feed(host, { kind: 'planned', id, plan }))
+        return
+      }
       case 'log':
         host.logged.push({ level: effect.level, event: effect.event, data: { ...effect.data } })
         return
@@ -357,7 +392,17 @@ export class Rig {
   }
 
   /** A pack is good when its digest is the one asked for and it does not begin with `bad`. */
-  #install(host: SimHost, entry: LogEntry, pack: string, bytes: Uint8Array): Installed {
+  #install(host: SimHost, { release }: LogEntry, pack: string, bytes: Uint8Array): Installed {
+    const about = { commit: release?.commit ?? '', content: release?.content ?? '' }
+    return this.#installBytes(host, about, pack, bytes)
+  }
+
+  #installBytes(
+    host: SimHost,
+    about: { readonly commit: string; readonly content: string },
+    pack: string,
+    bytes: Uint8Array,
+  ): Installed {
     const refused = (code: 'PACK_DIGEST' | 'PACK_FORM'): Installed => ({
       kind: 'refused',
       code,
@@ -365,12 +410,8 @@ export class Rig {
     })
     if (hex(sha256(bytes)) !== pack) return refused('PACK_DIGEST')
     if (new TextDecoder().decode(bytes.subarray(0, 3)) === 'bad') return refused('PACK_FORM')
-    const commit = entry.release?.commit ?? ''
-    host.disk.held.add(commit)
+    host.disk.held.add(about.commit)
     host.packs.set(pack, bytes)
-    return {
-      kind: 'installed',
-      release: { commit, content: entry.release?.content ?? '', listing: new Map() },
-    }
+    return { kind: 'installed', release: { ...about, listing: new Map() } }
   }
 }
