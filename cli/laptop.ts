@@ -52,6 +52,8 @@ export interface Laptop {
   order(envelope: Uint8Array, id: OrderId): Promise<void>
   /** Waits until `wanted` hosts hold the orders that are held here; answers how many do at the end. */
   handOverOrders(wanted: number, ms: number): Promise<number>
+  /** Waits for anything else; false: not within `ms`. */
+  until(ms: number, done: () => boolean): Promise<boolean>
   close(): Promise<void>
 }
 
@@ -61,10 +63,12 @@ export interface LaptopOptions {
   readonly trust: Trust
   readonly signer: Signer
   readonly io: Io
+  /** Addresses of hosts that are to be reached before others. */
+  readonly near?: readonly string[]
 }
 
 /** Opens the laptop's log and joins. Fails when this clone does not know its fleet. */
-export async function openLaptop({ project, trust, signer, io }: LaptopOptions): Promise<Laptop> {
+export async function openLaptop({ project, trust, signer, io, near = [] }: LaptopOptions): Promise<Laptop> {
   const folder = fleetFolder(project)
   const { fleet, envelope } = readGenesis(project)
   const session = systemRandom.bytes(32)
@@ -76,7 +80,7 @@ export async function openLaptop({ project, trust, signer, io }: LaptopOptions):
     key: session,
     role: 'operator',
     delegation: delegate(fleet, session, signer),
-    network: { listen: [], seeds: project.settings.seeds },
+    network: { listen: [], seeds: [...near, ...project.settings.seeds] },
     log: createLog(io.env['FLEET_LOG'] === 'debug' ? 'debug' : 'error', systemClock.now, line =>
       io.progress(line.trimEnd()),
     ),
@@ -168,6 +172,7 @@ export async function openLaptop({ project, trust, signer, io }: LaptopOptions):
       await until(ms, () => peer.agent.orderHolders().length >= wanted)
       return peer.agent.orderHolders().length
     },
+    until,
     close: () => peer.stop(),
   }
 }

@@ -55,7 +55,8 @@ export function tellPlan(plans: readonly StepPlan[]): ToldPlan {
   }
 }
 
-function toldStep({ step, kind, undoClass, tentative }: StepPlan): ToldStep {
+/** A step of a plan without what is done. */
+export function toldStep({ step, kind, undoClass, tentative }: StepPlan): ToldStep {
   const { file, line } = step.origin
   return {
     ...{ step: step.id, change: kind, undo: undoClass, file, line, tentative: tentative ?? false },
@@ -74,7 +75,7 @@ export function planMessage(order: Uint8Array, plan: ToldPlan): PlanMessage {
   }
   const take = (rows: readonly (readonly string[])[]) =>
     rows
-      .map(row => row.map(cell => cell.slice(0, limits.planCellChars)))
+      .map(row => row.map(cell => cell.slice(0, limits.planCellChars).toWellFormed()))
       .filter((row, at) => {
         const taken = at < limits.planRows && fits(row)
         if (at >= limits.planRows) left++

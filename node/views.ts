@@ -53,6 +53,7 @@ export function statusView(ports: ViewPorts, nowMs: number): StatusView {
     drift: { repairs, kept, contested },
     flags: own?.flags ?? [],
     paused: paused === undefined ? null : paused,
+    trial: trialView(agent),
     pausedPaths: ports.pauses(),
     changedFacts: ports.changedFacts(),
     deaf: ports.deaf(),
@@ -62,6 +63,10 @@ export function statusView(ports: ViewPorts, nowMs: number): StatusView {
     upMs: nowMs - ports.startedMs,
     upgrade: ports.upgrade(),
   }
+}
+
+function trialView({ trial }: Agent): StatusView['trial'] {
+  return trial === undefined ? null : { ...trial, untilMs: trial.untilMs ?? null, why: trial.why ?? null }
 }
 
 function releaseView(log: EntryLog, id: string | undefined): ReleaseView | null {

@@ -63,8 +63,13 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'fresh',
-    summary: 'extend the time in which hosts may begin with the newest release',
+    summary: 'let hosts begin with the newest release for longer',
     load: () => at(import('./fresh.ts')),
+  },
+  {
+    name: 'trial',
+    summary: 'let a few hosts run any branch until a time',
+    load: () => at(import('./trial.ts')),
   },
   {
     name: 'agent',

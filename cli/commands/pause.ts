@@ -31,11 +31,11 @@ export const spec: CommandSpec = {
 const units: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
 /** `90s`, `30m`, `2h`, `1d` as milliseconds. */
-export function period(text: string): number {
+export function period(text: string, option = '--for'): number {
   const match = /^([1-9][0-9]{0,5})([smhd])$/.exec(text)
   const ms = Number(match?.[1]) * (units[match?.[2] ?? ''] ?? Number.NaN)
   if (!(ms <= 30 * 86_400_000))
-    throw new CliError(`--for: found '${text}', expected a time such as 30m, 2h or 1d, at most 30d`, {
+    throw new CliError(`${option}: found '${text}', expected a time such as 30m, 2h or 1d, at most 30d`, {
       exit: 2,
     })
   return ms

@@ -357,6 +357,11 @@ export class Rig {
       }
       case 'install-branch': {
         const { pack, commit } = effect
+        if (host.full) {
+          const why = 'ENOSPC: no space left on device'
+          this.#later(1, () => this.feed(host, { kind: 'stuck', pack, why }))
+          return
+        }
         const result = this.#installBytes(host, { commit, content: '' }, pack, host.quarantine.get(pack)!)
         host.quarantine.delete(pack)
         this.#later(1, () => this.feed(host, { kind: 'branch-installed', commit, pack, result }))

@@ -175,6 +175,28 @@ describe('a trial', () => {
     expect(b.tried).toEqual([])
   })
 
+  test('is fetched on from where a restart cut it short, and again when the disk has room', () => {
+    const { rig, all, a, b, trial } = story()
+    const pack = packOf('x', 3_000_000)
+    const digest = hex(sha256(pack))
+    a.packs.set(digest, pack)
+    rig.feed(a, give(trial('x', [b], 600_000, { pack: { digest, size: pack.length } })))
+    rig.run(35)
+    const before = b.quarantine.get(digest)?.length ?? 0
+    expect(before).toBeGreaterThan(0)
+    expect(before).toBeLessThan(pack.length)
+    expect(b.agent.fetching()).toMatchObject([{ pack: digest, offset: before }])
+    rig.restart(b)
+    b.full = true
+    rig.connect(...all)
+    expect(b.agent.fetching()[0]?.offset).toBe(before)
+    rig.run(10_000)
+    expect(b.agent.trial?.why).toBe('its pack could not be stored: ENOSPC: no space left on device')
+    b.full = false
+    rig.run(60_000)
+    expect(b.tried).toEqual([commitOf('x')])
+  })
+
   test('waits on a host that is paused; and that only asks for a plan runs nowhere', () => {
     const { rig, a, b, c, trial } = story()
     rig.feed(b, { kind: 'pause', untilMs: rig.nowMs + 20_000, reason: 'test' })
