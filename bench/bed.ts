@@ -110,7 +110,7 @@ export class Bed {
 
   /** `sequence` of what `fleet publish` published. */
   async publish(...args: string[]): Promise<number> {
-    const { stdout } = await this.stage.fleet(['publish', ...args, '--json'])
+    const { stdout } = await this.stage.fleet(['publish', '--now', ...args, '--json'])
     const { release } = JSON.parse(stdout) as { release: { sequence: number } }
     return release.sequence
   }

@@ -25,7 +25,7 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>
   /** A line of progress, to standard error; nothing with `--json`. */
   progress(line: string): void
-  /** Asks whoever sits there, on standard error, for one line; absent when standard input is no terminal. */
+  /** Asks whoever sits there, on standard error, for one line; absent when one of standard input and error is no terminal. */
   readonly ask?: (question: string) => Promise<string>
   /** Resolves at the first SIGINT or SIGTERM after the call. For commands that stay. */
   stopped(): Promise<void>

@@ -12,6 +12,8 @@ export function needAnswer(options: Options, io: Io, command: string): void {
   })
 }
 
+export const isYes = (answer: string | undefined) => /^y(es)?$/i.test(answer?.trim() ?? '')
+
 /** Shows `lines`, and asks; fails when the answer is not yes. */
 export async function confirm(
   options: Options,
@@ -21,6 +23,5 @@ export async function confirm(
 ): Promise<void> {
   for (const line of lines) io.progress(line)
   if (options['yes'] === true) return
-  const answer = await io.ask?.(`${question} [y/N] `)
-  if (!/^y(es)?$/i.test(answer?.trim() ?? '')) throw new CliError('nothing was done')
+  if (!isYes(await io.ask?.(`${question} [y/N] `))) throw new CliError('nothing was done')
 }

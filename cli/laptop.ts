@@ -1,13 +1,14 @@
 // The operator's laptop as a peer: joins the fleet under a session key that the operator's key delegates, learns the
 // head, hands entries over, and leaves. Its log and packs lie in .git/fleet of the repository; nothing there is secret.
 import type { PeerId } from '../gossip/carrier.ts'
+import { noBoard } from '../gossip/spread.ts'
 import { openPeer } from '../node/main.ts'
 import { systemClock, systemRandom } from '../node/os.ts'
 import { createLog } from '../node/os-log.ts'
 import type { Peer } from '../node/peer.ts'
 import type { Release } from '../node/ports.ts'
 import type { MadeEntry } from '../node/release.ts'
-import { hex } from '../signing/bytes.ts'
+import { equal, hex } from '../signing/bytes.ts'
 import { publicKeyOf } from '../signing/crypto.ts'
 import { sealDelegation, writeDelegation } from '../signing/delegation.ts'
 import type { FleetId } from '../signing/entry.ts'
@@ -22,6 +23,8 @@ import { fleetFolder, type Project } from './project.ts'
 
 /** ms that a laptop is let in for. */
 const sessionMs = 3_600_000
+/** ms that it waits at most for the board. */
+const boardMs = 2_000
 /** ms between looks at what has changed; a laptop's wait is short and rare. */
 const lookMs = 25
 
@@ -33,6 +36,8 @@ export interface Laptop {
    * Waits until somebody is reached, then until this log is as high as the highest head heard. False: nobody within `ms`.
    */
   catchUp(ms: number): Promise<boolean>
+  /** Waits until the board here is that of a host that was reached, but not long: where there is always news, it is near enough. */
+  boardQuiet(): Promise<void>
   /**
    * Submits an entry of one's own; fails with the reason when the log refuses it. `installed`: its release's pack, which
    * lies in this laptop's repository already, and is offered to the hosts.
@@ -63,18 +68,20 @@ export interface LaptopOptions {
   readonly trust: Trust
   readonly signer: Signer
   readonly io: Io
+  /** Folder of its log and packs; default: .git/fleet of the repository. */
+  readonly state?: string
   /** Addresses of hosts that are to be reached before others. */
   readonly near?: readonly string[]
 }
 
 /** Opens the laptop's log and joins. Fails when this clone does not know its fleet. */
-export async function openLaptop({ project, trust, signer, io, near = [] }: LaptopOptions): Promise<Laptop> {
-  const folder = fleetFolder(project)
+export async function openLaptop(options: LaptopOptions): Promise<Laptop> {
+  const { project, trust, signer, io, state = fleetFolder(project), near = [] } = options
   const { fleet, envelope } = readGenesis(project)
   const session = systemRandom.bytes(32)
   const failures: unknown[] = []
   const peer = await openPeer({
-    state: folder,
+    state,
     fleet,
     checkpoint: { sequence: 1, id: fleet as string as never },
     key: session,
@@ -125,6 +132,10 @@ export async function openLaptop({ project, trust, signer, io, near = [] }: Lapt
           `${nameOf(each)} says that it is at entry ${said(each)}, and hands nothing over: passed over`,
         )
       return true
+    },
+    async boardQuiet() {
+      const ours = () => peer.reporter.board.root()
+      await until(boardMs, () => reached().some(each => equal(peer.agent.boardOf(each) ?? noBoard, ours())))
     },
     async submit({ envelope, id }, installed) {
       peer.driver.feed({ kind: 'submit', envelope })

@@ -87,13 +87,14 @@ Start with: fleet init my-fleet, or see it work at once: fleet demo`
 function io(json: boolean): Io {
   return {
     colour,
-    columns: process.stdout.columns ?? 80,
+    // A terminal that was told no size has 0.
+    columns: process.stdout.columns || 80,
     cwd: process.cwd(),
     env: process.env,
     progress: line => {
       if (!json) process.stderr.write(`${line}\n`)
     },
-    ...(process.stdin.isTTY === true && { ask }),
+    ...(process.stdin.isTTY === true && process.stderr.isTTY === true && { ask }),
     stopped: () =>
       new Promise(resolve => {
         for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
@@ -104,10 +105,12 @@ function io(json: boolean): Io {
 async function ask(question: string): Promise<string> {
   const { createInterface } = await import('node:readline/promises')
   const lines = createInterface({ input: process.stdin, output: process.stderr })
-  // The end of input (Ctrl-D) is an answer, too: none.
-  const ended = new Promise<string>(resolve => lines.once('close', () => resolve('')))
+  // The end of input (Ctrl-D) and Ctrl-C are an answer, too: none. What follows begins a line of its own.
+  const ended = new Promise<string>(resolve => lines.once('close', () => resolve('\n')))
   try {
-    return await Promise.race([lines.question(question), ended])
+    const answer = await Promise.race([lines.question(question), ended])
+    if (answer === '\n') process.stderr.write(answer)
+    return answer.trim()
   } finally {
     lines.close()
   }

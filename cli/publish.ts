@@ -2,13 +2,10 @@
 // leave. With nobody reachable the wish is kept, to be signed on the head of the day on which somebody is.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Author } from '../node/release.ts'
 import {
-  contentOf,
+  type Author,
   type MadeEntry,
-  makeReleaseEntry,
   makeTrustEntry,
-  prepareRelease,
   type ReleaseWish,
   trustChanged,
 } from '../node/release.ts'
@@ -16,7 +13,9 @@ import type { Signer } from '../signing/sshsig.ts'
 import type { Trust } from '../signing/trust.ts'
 import { CliError, exits, type Io } from './command.ts'
 import { type Laptop, openLaptop } from './laptop.ts'
+import type { Outline } from './outline.ts'
 import { fleetFolder, type Project } from './project.ts'
+import { release } from './release.ts'
 import { count, duration } from './render.ts'
 
 export interface Publication {
@@ -31,6 +30,10 @@ export interface Publication {
   readonly drops: string | undefined
   /** Hosts that must hold it before the laptop leaves; undefined: 3, or all that are reached. */
   readonly peers: number | undefined
+  /** All hosts at once. */
+  readonly now: boolean
+  /** Nobody is to be asked. */
+  readonly isSure: boolean
   /** ms to wait for the first host, and for the hand-over. */
   readonly waitMs: number
   readonly io: Io
@@ -39,7 +42,7 @@ export interface Publication {
 /** `fleet publish --json`. Stable. */
 export interface Published {
   readonly trust: { readonly sequence: number; readonly id: string } | null
-  readonly release: { readonly sequence: number; readonly id: string; readonly hosts: number } | null
+  readonly release: ({ readonly id: string } & Outline) | null
   /** Hosts that hold what was published. */
   readonly held: number
   readonly reached: number
@@ -62,73 +65,31 @@ export async function publish(publication: Publication): Promise<Published> {
 
     const { drops } = publication
     const words = { subject: `trust: ${count(trust.roster.length, 'host')}`, words: '', drops }
-    const common = () => ({ log: entries, signer, author: publication.author, nowMs: Date.now() })
+    const common = { log: entries, signer, author: publication.author, nowMs: Date.now() }
     let trusted: MadeEntry | undefined
     if (trustChanged(entries, trust.files)) {
-      trusted = makeTrustEntry(common(), trust, words)
+      trusted = makeTrustEntry(common, trust, words)
       await laptop.submit(trusted)
       io.progress(`entry ${trusted.sequence}: trust, ${count(trust.roster.length, 'host')}`)
     }
-    const wish = await publication.wish(laptop)
-    const released = wish && (await release(laptop, common(), trusted ? wish : { ...wish, drops }, io))
-    const last = released ?? trusted
+    const released = await release(publication, laptop, trusted).catch(async error => {
+      // Trust stands on its own: it is handed over, whatever became of the release.
+      if (trusted !== undefined) await handOver(publication, laptop, trusted.sequence, false).catch(() => {})
+      throw error
+    })
+    const last = released?.entry ?? trusted
     if (last === undefined) return { trust: null, release: null, held: 0, reached: laptop.reached().length }
     const held = await handOver(publication, laptop, last.sequence, released !== undefined)
     rmSync(pendingPath(project), { force: true })
     return {
       trust: trusted === undefined ? null : { sequence: trusted.sequence, id: trusted.id },
-      release: released === undefined ? null : { ...place(released), hosts: entries.roster().length },
+      release: released === undefined ? null : { id: released.entry.id, ...released.outline },
       held,
       reached: laptop.reached().length,
     }
   } finally {
     await laptop.close()
   }
-}
-
-const place = ({ sequence, id }: MadeEntry) => ({ sequence, id })
-
-/** Undefined when the newest release has this very content already. */
-async function release(
-  laptop: Laptop,
-  common: Parameters<typeof prepareRelease>[0],
-  wish: ReleaseWish,
-  io: Io,
-): Promise<MadeEntry | undefined> {
-  const { repository, entries } = laptop.peer
-  const made = prepareRelease(common, wish)
-  if (made.kind === 'refused')
-    throw new CliError(`no host would take this: ${made.detail}`, { code: made.code, exit: exits.badInput })
-  const newest = entries.terms()
-  const content = contentOf(made)
-  if (newest?.content === content && wish.never.length === 0 && wish.drops === undefined) return undefined
-  if (newest?.never?.some(each => each === content) && !wish.allow.includes(content))
-    throw new CliError('this content is on the never list: a rollback took it back', {
-      exit: exits.badInput,
-      hint: 'git revert what was bad first; or only trust/: fleet publish --trust; or all the same: fleet publish --allow',
-    })
-  const parent = newest?.object
-  const commit = made.release.commit
-  const installed = await repository.install(made.pack, {
-    digest: made.digest,
-    base: 'none',
-    commit,
-    content,
-  })
-  if (installed.kind === 'refused')
-    throw new CliError(`no host would take this: ${installed.detail}`, { code: installed.code })
-  let delta: Parameters<typeof makeReleaseEntry>[3]
-  if (parent !== undefined && repository.held().includes(parent)) {
-    const info = await repository.pack(commit, parent)
-    const bytes = (await repository.readPack(info.digest, 0, info.size)) ?? new Uint8Array()
-    delta = { ...info, base: parent, bytes }
-  }
-  const entry = makeReleaseEntry(common, wish, made, delta)
-  await laptop.submit(entry, { pack: made.digest, release: made.release })
-  io.progress(
-    `entry ${entry.sequence}: release, ${count(made.release.listing.size, 'file')}, pack ${made.size} bytes`,
-  )
-  return entry
 }
 
 async function handOver(

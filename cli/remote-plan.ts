@@ -67,9 +67,10 @@ export async function askPlan(
     const order = sealOrder(payload, signSshsig(signer, 'fleet', payload))
     io.progress(`asking ${name} (${pack.size} bytes to fetch)`)
     peer.driver.feed({ kind: 'ask-plan', to, envelope: encode(orderMap({ order, cosigs: [] })), id })
-    const answered = () => peer.agent.planOf(id) !== undefined || !laptop.reached().includes(to)
+    const answered = () =>
+      peer.agent.sideline.plans.answerOf(id) !== undefined || !laptop.reached().includes(to)
     await laptop.until(answerMs, answered)
-    const message = peer.agent.planOf(id)
+    const message = peer.agent.sideline.plans.answerOf(id)
     if (message === undefined)
       throw new CliError(`${name} has not answered`, {
         hint: 'an agent of an earlier version does not know the question: fleet peers; its log says more',

@@ -29,6 +29,8 @@ export const settingsDefault: Settings = {
     expiresSeconds: 30 * day,
     riskBasisPoints: 500,
     liarsBasisPoints: 0,
+    stages: 'auto',
+    serial: undefined,
   },
   seeds: [],
   operatorKey: undefined,
@@ -63,6 +65,34 @@ const percent: Read<number> = value => {
   return found >= 0 && found <= 10_000 ? found : { expected: 'a percentage such as "5%" or "0.25%"' }
 }
 
+/** `auto`, or stages in order, as node/ladder.ts reads them; how the counts fit the hosts is found out when publishing. */
+const stages: Read<string> = value => {
+  if (value === 'auto') return value
+  const sizes = Array.isArray(value) ? value.map(stageSize) : []
+  const rise = (list: readonly (number | undefined)[]) =>
+    list.every((each, at) => at === 0 || (each ?? 0) > (list[at - 1] ?? 0))
+  const counts = sizes.filter(each => each?.unit === 'hosts').map(each => each?.size)
+  const shares = sizes.filter(each => each?.unit === '%').map(each => each?.size)
+  const isFine = sizes.length > 0 && sizes.length <= 64 && !sizes.includes(undefined)
+  return isFine && rise(counts) && rise(shares)
+    ? (value as readonly unknown[]).join(',')
+    : { expected: '"auto", or up to 64 host counts and percentages that rise, such as [1, "10%", "100%"]' }
+}
+
+function stageSize(each: unknown): { readonly unit: 'hosts' | '%'; readonly size: number } | undefined {
+  if (typeof each === 'number')
+    return Number.isInteger(each) && each >= 1 && each <= 1_000_000
+      ? { unit: 'hosts', size: each }
+      : undefined
+  const found = percent(each)
+  return typeof found === 'number' && found > 0 ? { unit: '%', size: found } : undefined
+}
+
+const label: Read<string> = value =>
+  typeof value === 'string' && /^[a-z][a-z0-9_-]{0,62}$/.test(value)
+    ? value
+    : { expected: 'a label\'s name, such as "rack"' }
+
 const addresses: Read<readonly string[]> = value =>
   Array.isArray(value) &&
   value.length <= 16 &&
@@ -80,6 +110,8 @@ const known: Readonly<Record<string, Readonly<Record<string, Read<unknown>>>>> =
     expires: seconds(60, 365 * day),
     risk: percent,
     liars: percent,
+    stages,
+    serial: label,
   },
   network: { seeds: addresses },
   keys: { operator: text },
@@ -130,6 +162,8 @@ export function parseSettings(toml: string): {
       expiresSeconds: say('rollout.expires', standard.expiresSeconds),
       riskBasisPoints: say('rollout.risk', standard.riskBasisPoints),
       liarsBasisPoints: say('rollout.liars', standard.liarsBasisPoints),
+      stages: say('rollout.stages', standard.stages),
+      serial: say('rollout.serial', standard.serial),
     },
     seeds: say('network.seeds', settingsDefault.seeds),
     operatorKey: say('keys.operator', undefined),

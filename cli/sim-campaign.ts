@@ -62,7 +62,8 @@ export async function simulateMany(
     },
   }).finally(() => progress.end())
   // Terms that leave out hosts or faults leave out the marks that need them.
-  const isJudged = isWhole && terms.hosts === undefined && terms.classes === undefined
+  const isJudged =
+    isWhole && terms.hosts === undefined && terms.classes === undefined && terms.releases === undefined
   const summary = tally.summary(isJudged ? parts.marks : undefined, again)
   const elapsedMs = performance.now() - beganMs
   return {

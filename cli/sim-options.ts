@@ -43,9 +43,9 @@ export interface CampaignAsk {
 
 /** What a scenario file decides itself, and what is for one run only. */
 const notWith: Readonly<Record<string, readonly string[]>> = {
-  replay: ['seed', 'seeds', 'hosts', 'faults', 'write'],
+  replay: ['seed', 'seeds', 'hosts', 'faults', 'releases', 'write'],
   seeds: ['seed', 'write', 'shrink', 'html'],
-  repo: ['replay', 'seeds', 'write', 'shrink'],
+  repo: ['replay', 'seeds', 'releases', 'write', 'shrink'],
 }
 
 /** Ten times what 50 hosts take at worst, on a machine that has other work, too. */
@@ -97,9 +97,11 @@ export function readAsk(options: Options): OneAsk | CampaignAsk {
 function readTerms(options: Options): Terms {
   const hosts = numberOption(options, 'hosts', 1, scenarioLimits.hostsMax)
   const classes = readClasses(textOption(options, 'faults'))
+  const releases = numberOption(options, 'releases', 1, scenarioLimits.releasesMax)
   return {
     ...(hosts !== undefined && { hosts }),
     ...(classes !== undefined && { classes }),
+    ...(releases !== undefined && { releases }),
     ...(options['realCrypto'] === true && { realCrypto: true }),
     ...(options['checkDeterminism'] === true && { twice: true }),
   }
@@ -158,7 +160,7 @@ function readRange(text: string): { readonly first: number; readonly last: numbe
 /** The command that runs a seed with these terms again. */
 export function againFor(
   seed: number,
-  { hosts, classes, realCrypto, twice }: Terms,
+  { hosts, classes, releases, realCrypto, twice }: Terms,
   repository?: RepositoryAsk,
 ): string {
   const faults =
@@ -176,6 +178,7 @@ export function againFor(
     repository?.breaks !== undefined && `--break ${repository.breaks / 100}%`,
     hosts !== undefined && `--hosts ${hosts}`,
     faults !== undefined && `--faults ${faults}`,
+    releases !== undefined && `--releases ${releases}`,
     realCrypto && '--real-crypto',
     twice && '--check-determinism',
   ]

@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import { parse as parseToml, stringify } from 'smol-toml'
 import { inventoryHost } from '../node/inventory.ts'
 import type { SourceFile } from '../node/publish.ts'
-import type { RolloutTerms } from '../node/release.ts'
+import { type RolloutTerms, soakSecondsOf } from '../node/release.ts'
 import { text, utf8 } from '../signing/bytes.ts'
 import type { Host } from '../signing/roster.ts'
 import type { Scenario } from '../sim/faults.ts'
@@ -90,7 +90,7 @@ function titleOf(name: string, what: string, roster: number, size: number): stri
 /** As `fleet publish` puts in what the file leaves open. */
 const rolloutOf = (terms: RolloutTerms, hosts: number): RolloutTerms => ({
   ...terms,
-  soakSeconds: terms.soakSeconds ?? (hosts < 40 ? 60 : 600),
+  soakSeconds: soakSecondsOf(terms, hosts),
 })
 
 interface Sized {

@@ -18,6 +18,7 @@ name = "${name}"
 expires = "30d"         # a release older than this starts nowhere new
 # soak = "10m"          # how long a host must be well before it counts
 # risk = "5%"           # part of the fleet that a bad release may reach
+# stages = "auto"       # or host counts and percentages: [1, "10%", "100%"]
 
 [network]
 seeds = []              # "192.0.2.1:4747": hosts that new ones ask first

@@ -50,6 +50,11 @@ export interface Handlers {
   gossip(from: PeerId, bytes: Uint8Array): Verdict
   /** `hello` is absent while the connection is made; with it, anything but `member` closes the connection. */
   admit(peer: PeerId, hello?: Uint8Array): Admission
+  /**
+   * A peer that is a `member` without a hello knocked, by a connection that it opened `ageMs` ago for nothing else. Answers
+   * with what goes back by that connection; undefined: nothing. Absent: nobody is answered.
+   */
+  knock?(from: PeerId, bytes: Uint8Array, ageMs: number): Uint8Array | undefined
   /** What this host says first on each connection: at most `limits.helloBytes`. */
   hello(): Uint8Array
   /** The address book as it is now; to be persisted and given back at the next start. */
@@ -73,6 +78,11 @@ export interface Carrier {
    * Fails with `MESSAGE_TOO_BIG` above `limits.messageBytes`.
    */
   send(peer: PeerId, bytes: Uint8Array): Promise<boolean>
+  /**
+   * Shows that a new connection to this peer can be made, up or not: makes one beside those there are, asks by it, and ends it.
+   * Resolves with the answer; undefined when there was none within `limits.knockMs`, or no address of the peer is known.
+   */
+  knock(peer: PeerId, bytes: Uint8Array): Promise<Uint8Array | undefined>
   /** Peers that are up. */
   peers(): PeerId[]
   /** Hints where a peer may be: peer exchange, a join. No addresses: the peer exists; look for it. */

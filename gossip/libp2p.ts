@@ -15,6 +15,7 @@ import type { Carrier, Contact, Directory, Handlers, PeerId } from './carrier.ts
 import { GossipError } from './errors.ts'
 import { isAlive } from './libp2p-alive.ts'
 import { answer, greet, helloProtocol } from './libp2p-hello.ts'
+import { ask, knockProtocol, reply } from './libp2p-knock.ts'
 import type { Segment } from './libp2p-mdns.ts'
 import { isGossiping, makeNode, type Node, type TransportFactory } from './libp2p-node.ts'
 import { messageProtocol, Outbox, read } from './libp2p-stream.ts'
@@ -48,12 +49,15 @@ interface Link {
   readonly peer: PeerId
   /** Settles when the hellos are done: whether both sides admitted each other. */
   readonly ready: PromiseWithResolvers<boolean>
+  readonly openedMs: number
   /** The peer's hello, once it was good enough. */
   hello?: Uint8Array
   /** The exchange is under way or over: there is one a connection. */
   greeted: boolean
   /** It was asked whether it is alive, and has not answered yet. */
   asked: boolean
+  /** It is for a knock and nothing else, or was knocked by: there is one a connection. */
+  knock: boolean
 }
 
 /** A peer that is up. */
@@ -66,8 +70,8 @@ interface Neighbour {
   endRead?: () => void
 }
 
-/** Two dial each other at one moment: two connections. One more may be dead without anybody knowing yet. */
-const linksPerPeer = 3
+/** Two dial each other at one moment, and both knock: four. One more may be dead without anybody knowing yet. */
+const linksPerPeer = 5
 
 /** Fails with `ADDRESS_INVALID`. */
 export async function libp2pCarrier(options: Libp2pOptions): Promise<Carrier> {
@@ -84,6 +88,8 @@ class Libp2pCarrier implements Carrier {
   readonly #peers: Peers
   readonly #links = new Map<string, Link>()
   readonly #neighbours = new Map<PeerId, Neighbour>()
+  /** Peers that are dialled anew for a knock, and the end of the last one asked for. */
+  readonly #knocking = new Map<PeerId, Promise<unknown>>()
   readonly #standings = new Standings()
   readonly #strangers = new Bucket(limits.strangersPerSecond, limits.strangers)
   #handlers: Handlers | undefined
@@ -131,6 +137,7 @@ class Libp2pCarrier implements Carrier {
         else stream.abort(new Error('once'))
       })
       await node.handle(messageProtocol, this.#read)
+      await node.handle(knockProtocol, this.#knocked)
       node.addEventListener('connection:open', ({ detail }) => this.#opened(detail))
       node.addEventListener('connection:close', ({ detail }) => this.#closed(detail))
       node.addEventListener('peer:identify', ({ detail }) => this.#identified(detail))
@@ -175,6 +182,37 @@ class Libp2pCarrier implements Carrier {
     if (bytes.length > limits.messageBytes)
       throw new GossipError('MESSAGE_TOO_BIG', { bytes: bytes.length, most: limits.messageBytes })
     return (await this.#neighbours.get(peer)?.outbox.send(bytes)) ?? false
+  }
+
+  /** One at a time: dials to one peer at one moment would be one connection. */
+  async knock(peer: PeerId, bytes: Uint8Array): Promise<Uint8Array | undefined> {
+    assert(bytes.length <= limits.knockBytes, 'a knock that nobody would read')
+    const mine = (this.#knocking.get(peer) ?? Promise.resolve()).then(() => this.#knock(peer, bytes))
+    this.#knocking.set(peer, mine)
+    const answer = await mine
+    if (this.#knocking.get(peer) === mine) this.#knocking.delete(peer)
+    return answer
+  }
+
+  async #knock(peer: PeerId, bytes: Uint8Array): Promise<Uint8Array | undefined> {
+    const found = this.#peers.book(steadyMs()).find(each => each.peer === peer)
+    const targets = (found?.addresses ?? []).map(each => multiaddr(`${parse(each)}/p2p/${peer}`))
+    if (targets.length === 0) return undefined
+    let end = () => {}
+    try {
+      const signal = AbortSignal.timeout(limits.knockMs)
+      const connection = await this.#node?.dial(targets, { signal, force: true })
+      if (!connection) return undefined
+      // It may be one like any other, which was being dialled already.
+      if (this.#links.get(connection.id)?.knock)
+        end = () => void connection.close().catch(error => connection.abort(error))
+      return await ask(connection, bytes)
+    } catch {
+      // Nobody there, or nobody who answers.
+      return undefined
+    } finally {
+      end()
+    }
   }
 
   peers(): PeerId[] {
@@ -227,7 +265,7 @@ class Libp2pCarrier implements Carrier {
 
   /** Whatever else libp2p offers is offered to the admitted only. */
   #guard(protocol: string, handler: StreamHandler): StreamHandler {
-    if (protocol === helloProtocol) return handler
+    if (protocol === helloProtocol || protocol === knockProtocol) return handler
     return async (stream, connection) => {
       const link = this.#links.get(connection.id)
       // A peer whose hello was good may be ahead of its welcome; anybody else has no business here.
@@ -272,13 +310,15 @@ class Libp2pCarrier implements Carrier {
   #opened(connection: Connection): void {
     const peer = connection.remotePeer.toString() as PeerId
     const ready = Promise.withResolvers<boolean>()
-    const link: Link = { connection, peer, ready, greeted: false, asked: false }
+    const knock = connection.direction === 'outbound' && this.#knocking.has(peer)
+    const link: Link = { connection, peer, ready, openedMs: steadyMs(), greeted: knock, asked: false, knock }
     this.#links.set(connection.id, link)
     if (connection.direction === 'inbound') {
       // Strangers do not linger.
       const hurry = () => link.hello ?? connection.abort(new Error('no hello'))
       setTimeout(hurry, limits.helloMs).unref()
-    } else if (this.#neighbours.has(peer)) {
+    } else if (knock) ready.resolve(this.#neighbours.has(peer))
+    else if (this.#neighbours.has(peer)) {
       // A seed under another address, or both dialled: one connection will do, and nobody has used this one yet.
       ready.resolve(true)
       connection.close().catch(error => connection.abort(error))
@@ -311,7 +351,7 @@ class Libp2pCarrier implements Carrier {
   }
 
   async #ask(link: Link): Promise<void> {
-    if (link.asked) return
+    if (link.asked || link.knock) return
     link.asked = true
     if (!this.#isHeard(link) && !(await isAlive(link.connection, limits.aliveMs)))
       link.connection.abort(new Error('no sign of life'))
@@ -370,6 +410,20 @@ class Libp2pCarrier implements Carrier {
       return this.#handlers?.message(peer, bytes)
     }
     await read(stream, () => standing.pause(steadyMs()), handle).catch(error => stream.abort(error))
+  }
+
+  /** By a connection that the peer opened just now for this; anything else would not show that it can. */
+  readonly #knocked: StreamHandler = async (stream, connection) => {
+    const link = this.#links.get(connection.id)
+    // Since the line was there, before the handshake; by our own clock as well, in case somebody sets the machine's.
+    const ageMs = Math.max(Date.now() - connection.timeline.open, steadyMs() - (link?.openedMs ?? 0))
+    const isNew = connection.direction === 'inbound' && ageMs <= limits.helloMs
+    if (!link || link.knock || link.hello || !isNew || this.#handlers?.admit(link.peer) !== 'member')
+      return stream.abort(new Error('no knock'))
+    link.knock = link.greeted = true
+    await reply(stream, question => this.#handlers?.knock?.(link.peer, question, ageMs)).catch(error =>
+      stream.abort(error),
+    )
   }
 
   #judge(from: PeerId, bytes: Uint8Array) {

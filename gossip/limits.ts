@@ -70,6 +70,24 @@ export const limits = {
   /** ms without being up after which a contact leaves the book. */
   contactAgeMs: 30 * 24 * 3_600_000,
 
+  /** Bytes of a nonce: nobody guesses it. */
+  nonceBytes: 16,
+  /** ms for a knock: a new connection, a question and its answer. */
+  knockMs: 10_000,
+  /** Bytes of what is said by a knock, each way: one small message. */
+  knockBytes: 256,
+  /**
+   * What a host does for others whose run may cut them off: so many at a time, each for so many ms, with a knock every so
+   * many, or at most so often when it is asked again. A knock costs both about 3 ms of processor time.
+   */
+  knockErrands: 16,
+  knockForMs: 600_000,
+  knockEveryMs: 10_000,
+  knockLeastMs: 2_000,
+  /** Knocks of one peer that are answered a second, after a burst. */
+  knocksPerSecond: 1,
+  knocksBurst: 20,
+
   /** Hosts of a segment that answer mDNS at one time: each answers all, so the traffic grows with the square. */
   onDuty: 8,
   /** Below this many peers a host is always on mDNS duty. */
@@ -105,7 +123,11 @@ export const limits = {
   statusBytes: 2 * KiB,
   hosts: 10_000,
   statusesPerMessage: 500,
+  /** Pieces of evidence in an answer to `fleet rollout`: a panel, and nobody reads more. */
+  evidenceShown: 128,
   statusesBytes: 64 * KiB,
+  /** Statuses in one gossiped message: a host gossips its own, one at a time; room for later. */
+  statusesGossiped: 8,
   /** ms between batches of statuses to one neighbour, and neighbours that get one. */
   statusBatchMs: 1_000,
   statusFanout: 3,

@@ -33,6 +33,13 @@ export interface WantPack {
   readonly length: number
 }
 
+/** Connect to the sender anew and say the nonce, again and again until it answers, for so many ms. */
+export interface WantKnock {
+  readonly t: 'want-knock'
+  readonly nonce: Uint8Array
+  readonly ms: number
+}
+
 export interface Part {
   readonly t: 'part'
   readonly pack: Uint8Array
@@ -81,6 +88,8 @@ export type Message =
       readonly answer: boolean
     }
   | { readonly t: 'statuses'; readonly statuses: readonly StatusPair[] }
+  | WantKnock
+  | { readonly t: 'knock'; readonly nonce: Uint8Array }
   | { readonly t: 'peers'; readonly peers: readonly (readonly [string, readonly string[]])[] }
 
 /** What a decoder answers for bytes that are not a message; `reason` names the field. */
@@ -110,6 +119,19 @@ export function decodeMessage(bytes: Uint8Array): Message | Malformed {
 }
 
 export const plainCodec: Codec = { encode: encodeMessage, decode: decodeMessage }
+
+/** Heads are the same object for every neighbour until something changes: encoded once. */
+export function sparing(codec: Codec): Codec {
+  let last: { readonly message: Message; readonly bytes: Uint8Array } | undefined
+  return {
+    decode: bytes => codec.decode(bytes),
+    encode: message => {
+      if (message.t !== 'heads') return codec.encode(message)
+      if (last?.message !== message) last = { message, bytes: codec.encode(message) }
+      return last.bytes
+    },
+  }
+}
 
 /** Thrown and caught in this file: readers of fields need not pass failures on by hand. */
 class Bad extends Error {}
@@ -256,6 +278,12 @@ function message(from: CborMap): Message {
         ...(why !== undefined && { why: text(why, 'why', limits.planCellChars) }),
       }
     }
+    case 'want-knock': {
+      const nonce = blob(from['nonce'], 'nonce', limits.nonceBytes, true)
+      return { t, nonce, ms: uint(from['ms'], 'ms', limits.knockForMs) }
+    }
+    case 'knock':
+      return { t, nonce: blob(from['nonce'], 'nonce', limits.nonceBytes, true) }
     case 'no-pack':
       return { t, pack: digest(from['pack'], 'pack') }
     default:

@@ -44,6 +44,7 @@ export interface PeersOptions {
 /** Something that may be tried, and when it may be tried next. */
 interface Place {
   readonly address: string
+  readonly part: string
   failures: number
   notBeforeMs: number
 }
@@ -80,6 +81,10 @@ const lots = 48
 /** Failures of every address after which a peer is searched for as if it had none. */
 const hopeless = 3
 
+function placeAt(address: string): Place {
+  return { address, part: neighbourhood(address), failures: 0, notBeforeMs: 0 }
+}
+
 export class Peers {
   readonly #self: PeerId
   readonly #searches: boolean
@@ -102,7 +107,7 @@ export class Peers {
     this.#self = self
     this.#searches = searches
     this.#random = random
-    this.#seeds = seeds.map(address => ({ place: { address, failures: 0, notBeforeMs: 0 } }))
+    this.#seeds = seeds.map(address => ({ place: placeAt(address) }))
     for (const contact of book.slice(0, limits.peersKnown)) {
       const known = this.#learn(contact.peer, contact.addresses)
       if (known) known.seenMs = contact.seenMs
@@ -112,7 +117,8 @@ export class Peers {
   handle(input: PeersInput, nowMs: number): PeersEffect[] {
     switch (input.kind) {
       case 'learn':
-        this.#hear(input.peer, input.addresses)
+        // Most of what peers tell of each other is known: then there is nothing new to decide.
+        if (!this.#hear(input.peer, input.addresses)) return []
         break
       case 'roster':
         this.#roster = input.roster
@@ -155,11 +161,14 @@ export class Peers {
     return known.upSinceMs === undefined ? known.seenMs : nowMs
   }
 
-  /** Hearsay says nothing new of a host that the roster knows so, too. */
-  #hear(peer: PeerId, addresses: readonly string[]): void {
-    const rostered = this.#known.has(peer) ? undefined : this.#roster.byPeer.get(peer)?.addresses
-    if (rostered === undefined || !addresses.every(each => rostered.includes(each)))
-      this.#learn(peer, addresses)
+  /** Whether that is new. Hearsay says nothing new of a host that the roster knows so, too. */
+  #hear(peer: PeerId, addresses: readonly string[]): boolean {
+    const known = this.#known.get(peer)
+    if (known !== undefined && addresses.every(each => known.places.some(({ address }) => address === each)))
+      return false
+    const rostered = known === undefined ? this.#roster.byPeer.get(peer)?.addresses : undefined
+    if (rostered !== undefined && addresses.every(each => rostered.includes(each))) return false
+    return this.#learn(peer, addresses) !== undefined
   }
 
   #learn(peer: PeerId, addresses: readonly string[]): Known | undefined {
@@ -178,7 +187,7 @@ export class Peers {
         if (worst.failures === 0) continue
         known.places.splice(known.places.indexOf(worst), 1)
       }
-      known.places.push({ address, failures: 0, notBeforeMs: 0 })
+      known.places.push(placeAt(address))
     }
   }
 
@@ -341,7 +350,8 @@ export class Peers {
   #choices({ nowMs, later }: Turn) {
     type Choice = Extract<PeersEffect, { kind: 'dial' | 'find' }>
     const isAlone = this.#up.size === 0
-    const reached = new Set([...this.#up].map(each => neighbourhood(each.places[0]?.address ?? '')))
+    const reached = new Set<string>()
+    for (const each of this.#up) reached.add(each.places[0]?.part ?? '')
     const meant = new Set(this.#dialling.values())
     const found: { choice: Choice; cost: number }[] = []
     const offer = (choice: Choice, failures: number, bonus: number) =>
@@ -358,16 +368,13 @@ export class Peers {
         if (search.notBeforeMs > nowMs) later.push(search.notBeforeMs)
         else offer({ kind: 'find', peer }, search.failures, 0)
       }
-      if (places.length === 0) continue
-      const ready = places.filter(place => place.notBeforeMs <= nowMs && !this.#dialling.has(place.address))
-      const place = ready.reduce<Place | undefined>(
-        (a, b) => (a && a.failures <= b.failures ? a : b),
-        undefined,
-      )
-      if (place) {
-        const bonus = reached.has(neighbourhood(place.address)) ? 0 : 1
-        offer({ kind: 'dial', address: place.address, peer }, place.failures, bonus)
-      } else for (const { notBeforeMs } of places) if (notBeforeMs > nowMs) later.push(notBeforeMs)
+      let place: Place | undefined
+      for (const each of places)
+        if (each.notBeforeMs <= nowMs && !this.#dialling.has(each.address))
+          if (!place || each.failures < place.failures) place = each
+      if (place)
+        offer({ kind: 'dial', address: place.address, peer }, place.failures, reached.has(place.part) ? 0 : 1)
+      else for (const { notBeforeMs } of places) if (notBeforeMs > nowMs) later.push(notBeforeMs)
     }
     for (const { peer, addresses } of this.#untried()) {
       const address = addresses.find(each => each.length <= limits.addressChars && !this.#dialling.has(each))

@@ -1,6 +1,7 @@
 // Core: what to tell whom, and what to ask for: heads at each connect and every half minute, entries a neighbour lacks,
 // batches of changed statuses, a few known peers. Decides nothing about trust: it only ever passes on what its
 // caller has checked and holds.
+import { equal } from '../signing/bytes.ts'
 import type { PeerId } from './carrier.ts'
 import { limits } from './limits.ts'
 import type { Heads, Message, StatusPair } from './message.ts'
@@ -81,15 +82,24 @@ export function createSpread(holdings: Holdings, random: () => number, nowMs: nu
 
   const send = (to: PeerId, message: Message): Send => ({ kind: 'send', to, message })
 
-  const heads = (answer: boolean): Heads => ({
-    t: 'heads',
-    head: holdings.head(),
-    trust: holdings.trustSequence(),
-    held: holdings.held(),
-    orders: holdings.ordersRoot(),
-    board: holdings.boardRoot(),
-    answer,
-  })
+  /** The last ones, asking and answering: while nothing changes, the very same for all neighbours. */
+  const last: [Heads | undefined, Heads | undefined] = [undefined, undefined]
+  const heads = (answer: boolean): Heads => {
+    const at = answer ? 1 : 0
+    const now: Heads = {
+      t: 'heads',
+      head: holdings.head(),
+      trust: holdings.trustSequence(),
+      held: holdings.held(),
+      orders: holdings.ordersRoot(),
+      board: holdings.boardRoot(),
+      answer,
+    }
+    const before = last[at]
+    if (before !== undefined && sameHeads(before, now)) return before
+    last[at] = now
+    return now
+  }
 
   function onHeads(from: PeerId, theirs: Heads): Send[] {
     const neighbour = neighbours.get(from)
@@ -177,9 +187,11 @@ export function createSpread(holdings: Holdings, random: () => number, nowMs: nu
         // Entries come by gossip too, but who holds a pack is said by heads alone: whoever waits for it is told.
         if (held > heldTold) {
           heldTold = held
+          // To be known, not to be answered: with all neighbours at once, boards would be compared for nothing.
+          const told: Heads = { ...heads(true), board: noBoard }
           return [...neighbours]
             .filter(([, each]) => (each.heads?.held ?? 0) < held)
-            .map(([peer]) => send(peer, heads(false)))
+            .map(([peer]) => send(peer, told))
         }
         // Those known to be behind first: gossip has most likely reached the others.
         const order = shuffled([...neighbours], random).sort(
@@ -227,7 +239,18 @@ function boardsDiffer(theirs: Uint8Array, ours: Uint8Array): boolean {
 }
 
 function same(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index])
+  return a === b || equal(a, b)
+}
+
+function sameHeads(a: Heads, b: Heads): boolean {
+  return (
+    a.trust === b.trust &&
+    a.held === b.held &&
+    a.head[0] === b.head[0] &&
+    same(a.head[1], b.head[1]) &&
+    same(a.orders, b.orders) &&
+    same(a.board, b.board)
+  )
 }
 
 function shuffled<T>(items: readonly T[], random: () => number): T[] {

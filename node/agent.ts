@@ -2,68 +2,26 @@
 // chance, no IO: the simulator runs this very code. driver.ts turns effects into deeds and deeds into inputs.
 import type { PeerId } from '../gossip/carrier.ts'
 import type { FetchInput } from '../gossip/fetch.ts'
-import {
-  type Codec,
-  type Hello,
-  type Malformed,
-  type Message,
-  type PlanMessage,
-  plainCodec,
-} from '../gossip/message.ts'
-import { createSpread, type Holdings, noBoard, type SpreadInput } from '../gossip/spread.ts'
-import { equal, hex, unhex } from '../signing/bytes.ts'
-import type { Admissions } from './admission.ts'
+import { type Codec, type Malformed, type Message, plainCodec } from '../gossip/message.ts'
+import { createSpread, type SpreadInput } from '../gossip/spread.ts'
+import { equal, hex } from '../signing/bytes.ts'
+import { Aftermath, readSaid } from './aftermath.ts'
+import type { AgentOptions } from './agent-options.ts'
 import { type Effect, type Input, log } from './effects.ts'
 import { Failed } from './failed.ts'
+import { Hearing, keysOf } from './hearing.ts'
+import { holdingsOf } from './holdings.ts'
 import { Intake } from './intake.ts'
 import type { EntryLog, ReleaseEntry } from './log.ts'
-import type { Orders } from './orders.ts'
+import type { Halt, Orders } from './orders.ts'
+import { Pursuit } from './pursuit.ts'
 import type { Reporter } from './report.ts'
-import { type Decision, decide } from './rollout.ts'
+import { Retries } from './retries.ts'
+import { type Decision, decide, hostShut } from './rollout.ts'
 import { Sideline } from './sideline.ts'
+import { Stages } from './stages.ts'
 import { Supply, type SupplyEffect } from './supply.ts'
-import type { TrialStanding } from './trial.ts'
-import type { TrialInForce } from './trial-about.ts'
 
-/**
- * What becomes of statuses. `spread`: kept, and passed on to all. In large simulations nobody passes any on, and only some
- * are `kept`; of the others' boards each has its `own` line.
- */
-export type Statuses = 'spread' | 'kept' | 'own'
-
-export interface AgentOptions {
-  readonly log: EntryLog
-  readonly orders: Orders
-  readonly reporter: Reporter
-  /** This host's key in hex: orders name it so. */
-  readonly self: string
-  readonly random: () => number
-  /** `host` applies releases and reports; `operator` only takes part in the log, from a laptop. */
-  readonly role: 'host' | 'operator'
-  /** Default: `spread`. */
-  readonly statuses?: Statuses
-  /** Id of the entry in force, from the host's journal. */
-  readonly inForce: string | undefined
-  /** A trial in force, from the same; `inForce` is the entry before it then. */
-  readonly trial?: TrialInForce | undefined
-  readonly paused?: { readonly untilMs: number; readonly reason: string } | undefined
-  /** As `Failed` writes them. */
-  readonly failed: readonly string[]
-  /** Release commits whose pack is installed. */
-  readonly held: ReadonlySet<string>
-  /** The floor is lost in both places: this many peers must be heard before anything is applied. */
-  readonly peersToHear: number
-  readonly admissions: Admissions
-  readonly hello: () => Hello
-  readonly peersToShare: () => readonly (readonly [string, readonly string[]])[]
-  /** Bytes of a pack that lie in quarantine from an earlier life. */
-  readonly quarantined: (pack: string) => number
-  /** Default: the plain one. */
-  readonly codec?: Codec | undefined
-}
-
-/** ms after a run that answered WAIT; doubled each time up to the second number. */
-const retryMs = { first: 15_000, most: 600_000 } as const
 const noId = new Uint8Array(32)
 
 export class Agent {
@@ -74,7 +32,12 @@ export class Agent {
   readonly #spread
   readonly #supply: Supply
   readonly #intake: Intake
-  readonly #sideline: Sideline
+  /** Trials and plans. */
+  readonly sideline: Sideline
+  readonly #stages: Stages
+  readonly #aftermath: Aftermath
+  readonly #hearing: Hearing
+  readonly #pursuit: Pursuit
   readonly #codec: Codec
   readonly #failed: Failed
   readonly #heard = new Set<PeerId>()
@@ -84,14 +47,16 @@ export class Agent {
   /** What the machine's clock shows beyond the steady one. */
   #aheadMs = 0
   #running: { readonly entry: string; readonly attempt: number } | undefined
-  #retry: { atMs: number; pauseMs: number } | undefined
+  readonly #retries: Retries
   #paused: { untilMs: number; reason: string } | undefined
   #decision: Decision | undefined
+  #nowMs: number
   /** Who brought the newest entry: asked first for its pack. */
   #announcer: PeerId | undefined
 
   constructor(options: AgentOptions, nowMs: number) {
     this.#options = options
+    this.#retries = new Retries(options.random)
     this.#spreads = (options.statuses ?? 'spread') === 'spread'
     this.#codec = options.codec ?? plainCodec
     this.#log = options.log
@@ -100,45 +65,80 @@ export class Agent {
     this.#failed = new Failed(options.failed)
     this.#inForce = options.inForce
     this.#paused = options.paused
-    this.#spread = createSpread(this.#holdings(), options.random, nowMs, options.role === 'operator')
+    this.#spread = createSpread(
+      holdingsOf({
+        ...{ log: options.log, orders: options.orders, board: options.reporter.board },
+        ...{ spreads: this.#spreads, peersToShare: options.peersToShare },
+        supply: () => this.#supply,
+      }),
+      options.random,
+      nowMs,
+      options.role === 'operator',
+    )
     const { held, quarantined, random } = options
     const holders = (sequence: number) => this.#spread.holders(sequence)
-    const others = () => this.#sideline.needs()
+    const others = () => this.sideline.needs()
     this.#supply = new Supply({ log: options.log, held, holders, random, quarantined, others })
-    this.#sideline = new Sideline(
+    this.sideline = new Sideline(
       {
         ...{ log: options.log, orders: options.orders, reporter: options.reporter, self: options.self },
         ...{ admissions: options.admissions, failed: this.#failed, inForce: options.trial, held },
         ...{ random, quarantined, peers: () => [...this.#heard], send: (to, each) => this.#send(to, each) },
-        tidy: () => this.#supplied(this.#supply.tidy(this.#inForce)),
+        tidy: () => this.#supplied(this.#supply.tidy(this.#inForce, this.#aftermath.needs())),
       },
       nowMs,
     )
     this.#intake = new Intake({
-      log: options.log,
-      orders: options.orders,
-      reporter: options.reporter,
-      admissions: options.admissions,
-      codec: this.#codec,
+      ...{ log: options.log, orders: options.orders, reporter: options.reporter },
+      ...{ admissions: options.admissions, codec: this.#codec },
       send: (to, message) => this.#send(to, message),
-      changed: (kind, atMs) => this.#tell({ kind }, atMs),
+      changed: (kind, atMs) => {
+        if (kind === 'orders') {
+          this.#stages.ordersChanged(atMs)
+          this.#retries.clear()
+        }
+        return this.#tell({ kind }, atMs)
+      },
       headsOf: peer => this.#spread.headsOf(peer),
       accepted: (entry, from) => {
         this.#announcer = from
-        if (entry.kind === 'release') this.#retry = undefined
+        if (entry.kind === 'release') this.#retries.clear()
+        else this.#stages.rosterChanged(this.#nowMs)
       },
-      ordered: (id, from) => this.#sideline.trials.announced(id, from),
+      ordered: (id, from) => this.sideline.trials.announced(id, from),
+    })
+    this.#nowMs = nowMs
+    const { log, reporter, self, boot, statuses, turns } = options
+    this.#stages = new Stages({
+      ...{ log, self, turns, board: reporter.board, record: options.stages },
+      orders: entry => this.#orders.of(entry),
+      connected: () => keysOf(this.#heard),
+      hearsFew: statuses === 'own',
+    })
+    this.#aftermath = new Aftermath({ log, reporter, boot, failed: this.#failed }, readSaid(options.said))
+    this.#hearing = new Hearing({
+      ...{ reporter, stages: this.#stages },
+      passOn: (host, from, atMs) => {
+        if (this.#spreads) this.#spread.handle({ kind: 'status', host, from }, atMs)
+      },
+    })
+    this.#pursuit = new Pursuit({
+      ...{ log, self, random, supply: this.#supply, stages: this.#stages, aftermath: this.#aftermath },
+      hasFailed: release => this.#failed.has(release.id, this.#attemptOf(release)),
+      orders: options.orders,
     })
   }
 
   /** `nowMs` by a clock that never jumps, by which all waiting goes; `wallMs` by the machine's, which says what has expired. */
   handle(input: Input, nowMs: number, wallMs = nowMs): Effect[] {
     this.#aheadMs = wallMs - nowMs
-    this.#sideline.at(nowMs, wallMs)
+    this.sideline.at(nowMs, wallMs)
+    this.#nowMs = nowMs
     const effects = this.#take(input, nowMs)
     if (this.#options.role === 'operator') return effects
     this.#pursue(effects, nowMs)
     this.#report(effects, nowMs)
+    effects.push(...this.#stages.keep(this.#aheadMs), ...this.#aftermath.keep(nowMs))
     return effects
   }
 
@@ -150,7 +150,8 @@ export class Agent {
       this.#spread.wakeMs(),
       this.#reporter.wakeMs() ?? never,
       this.#supply.wakeMs() ?? never,
-      this.#sideline.wakeMs() ?? never,
+      this.sideline.wakeMs() ?? never,
+      this.#pursuit.wakeMs() ?? never,
       held ?? never,
       // Nothing else may wait for the end of a pause, save a trial.
       this.#paused === undefined ? never : this.#paused.untilMs - this.#aheadMs,
@@ -171,15 +172,16 @@ export class Agent {
   get paused(): { untilMs: number; reason: string } | undefined {
     return this.#paused
   }
-  get trial(): TrialStanding | undefined {
-    return this.#sideline.trials.standing
+  /** The newest release on its way through the fleet, as this host sees it. */
+  progress(): ReturnType<Stages['progress']> {
+    return this.#stages.progress(this.#pursuit.shut, this.#nowMs)
   }
-  /** What a host has answered to `ask-plan`. */
-  planOf(order: string): PlanMessage | undefined {
-    return this.#sideline.plans.answerOf(order)
+  /** Orders that halt a release, the earliest first. */
+  haltsOf(entry: string): readonly Halt[] {
+    return this.#orders.of(entry).halts
   }
   fetching(): readonly { pack: string; size: number; offset: number }[] {
-    return [...this.#supply.progress(), ...this.#sideline.progress()]
+    return [...this.#supply.progress(), ...this.sideline.progress()]
   }
   /** Connected peers that have said what they hold. */
   heard(): readonly PeerId[] {
@@ -206,6 +208,10 @@ export class Agent {
   headOf(peer: PeerId): number | undefined {
     return this.#spread.headsOf(peer)?.head[0]
   }
+  /** The root of its board, as a peer last said. */
+  boardOf(peer: PeerId): Uint8Array | undefined {
+    return this.#spread.headsOf(peer)?.board
+  }
 
   #take(input: Input, nowMs: number): Effect[] {
     switch (input.kind) {
@@ -216,10 +222,10 @@ export class Agent {
         return [...this.#tell(input, nowMs), ...this.#fetched(input, nowMs)]
       case 'message': {
         const message = this.#codec.decode(input.bytes)
-        const effects = input.gossip
-          ? this.#intake.gossiped(input.from, message, nowMs)
-          : this.#direct(input.from, message, nowMs)
-        return effects
+        if (!input.gossip) return this.#direct(input.from, message, nowMs)
+        return message.t === 'statuses'
+          ? this.#hearing.gossiped(input.from, message.statuses, nowMs)
+          : this.#intake.gossiped(input.from, message, nowMs)
       }
       case 'submit':
         return this.#intake.submit(input.envelope, nowMs)
@@ -229,9 +235,9 @@ export class Agent {
       case 'tried':
       case 'planned':
       case 'ask-plan':
-        return this.#sideline.take(input, this.#inForce)
+        return this.sideline.take(input)
       case 'stuck':
-        if (this.#sideline.stuck(input.pack, input.why)) return []
+        if (this.sideline.stuck(input.pack, input.why)) return []
         this.#supply.stuck(input.pack, input.why, nowMs)
         this.#reporter.changed()
         return [log('error', 'pack could not be stored', { pack: input.pack, why: input.why })]
@@ -239,6 +245,17 @@ export class Agent {
         return this.#installed(input, nowMs)
       case 'ran':
         return this.#ran(input, nowMs)
+      // Nobody asks for it yet.
+      case 'surveyed':
+        this.#stages.surveyed(input.entry, input.changes, nowMs)
+        return []
+      case 'acting':
+        this.#reporter.acting(input.entry)
+        return []
+      case 'checked':
+        return this.#aftermath.checked(input.entry, input.why, this.sideline.trials.isOn ? '' : this.#inForce)
+      case 'reverted':
+        return this.#reverted(input)
       case 'host':
         this.#reporter.host(input.drift, input.notKept, nowMs)
         return []
@@ -247,13 +264,14 @@ export class Agent {
         return [log('info', 'paused', { untilMs: input.untilMs, reason: input.reason })]
       case 'unpause':
         if (input.path === undefined) this.#paused = undefined
-        this.#retry = undefined
-        this.#sideline.trials.retry()
+        this.#retries.soon()
+        this.sideline.trials.retry()
         return [log('info', 'unpaused', { ...(input.path !== undefined && { path: input.path }) })]
       case 'retry':
-        this.#retry = undefined
-        this.#sideline.trials.retry()
+        this.#retries.clear()
+        this.sideline.trials.retry()
         this.#reporter.lookedAfter()
+        this.#aftermath.retry()
         this.#failed.clear()
         return [{ kind: 'remember', failed: [] }]
       case 'tick':
@@ -271,31 +289,16 @@ export class Agent {
         return this.#intake.entry(from, message.entry, nowMs)
       case 'entries':
         return this.#intake.entries(from, message, nowMs)
-      case 'statuses': {
-        const effects: Effect[] = []
-        for (const pair of message.statuses) {
-          const taken = this.#reporter.take(pair, nowMs)
-          if (taken.kind === 'new') {
-            effects.push({ kind: 'board', host: taken.host, pair })
-            // A status is only noted: it goes out with the next batch.
-            if (this.#spreads) this.#spread.handle({ kind: 'status', host: taken.host, from }, nowMs)
-          }
-          if (taken.kind === 'twins')
-            effects.push(log('warn', 'two statuses under one counter', { host: taken.host }))
-          // Who passes on one that is not good has checked none: the rest is not looked at, nor told line by line.
-          if (taken.kind === 'bad') {
-            effects.push(log('warn', 'bad status', { from }))
-            break
-          }
-        }
-        return effects
-      }
+      case 'statuses':
+        return this.#hearing.batch(from, message.statuses, nowMs)
       case 'peers':
         return message.peers.map(([peer, addresses]) => ({ kind: 'learn', peer, addresses }))
       case 'order':
         return this.#intake.orders(from, [message.order], nowMs)
       case 'orders':
         return this.#intake.orders(from, message.orders, nowMs)
+      case 'want-knock':
+        return [{ kind: 'wanted', from, want: message }]
       case 'want-pack':
         return [{ kind: 'serve', to: from, want: message }]
       case 'part':
@@ -303,9 +306,9 @@ export class Agent {
       case 'no-pack':
         return this.#fetched({ kind: 'no-pack', from, pack: hex(message.pack) }, nowMs)
       case 'want-plan':
-        return this.#sideline.wanted(from, message.order)
+        return this.sideline.wanted(from, message.order)
       case 'plan':
-        this.#sideline.plans.answered(message)
+        this.sideline.plans.answered(message)
         return []
       case 'heads':
         this.#heard.add(from)
@@ -320,7 +323,8 @@ export class Agent {
 
   #installed(input: Extract<Input, { kind: 'installed' }>, nowMs: number): Effect[] {
     const { entry, pack, result } = input
-    const { effects, condemned } = this.#supply.installed(entry, pack, result, this.#inForce, nowMs)
+    const needed = this.#aftermath.needs()
+    const { effects, condemned } = this.#supply.installed(entry, pack, result, this.#inForce, needed, nowMs)
     const out = this.#supplied(effects)
     if (result.kind === 'installed') return [...out, ...this.#tell({ kind: 'changed' }, nowMs)]
     if (condemned) this.#log.refuse(entry, result.code, result.detail)
@@ -342,28 +346,34 @@ export class Agent {
       ...(report.why && { why: report.why }),
     }
     const effects: Effect[] = [log(report.kind === 'failed' ? 'error' : 'info', 'run ended', data)]
-    switch (report.kind) {
-      case 'applied':
-        this.#inForce = input.entry
-        this.#sideline.trials.left()
-        this.#retry = undefined
-        return effects
-      case 'failed':
-        this.#failed.add(input.entry, attempt)
-        return [{ kind: 'remember', failed: this.#failed.lines() }, ...effects]
-      case 'wait': {
-        const pauseMs = Math.min(retryMs.most, (this.#retry?.pauseMs ?? retryMs.first / 2) * 2)
-        this.#retry = { pauseMs, atMs: nowMs + pauseMs * (0.75 + this.#options.random() / 2) }
-        return effects
-      }
+    this.#retries.ran(report.kind, nowMs)
+    if (report.kind === 'applied') {
+      this.#aftermath.applied(this.#inForce)
+      this.#inForce = input.entry
+      this.sideline.trials.left()
     }
+    if (report.kind !== 'failed') return effects
+    this.#failed.add(input.entry, attempt)
+    return [{ kind: 'remember', failed: this.#failed.lines() }, ...effects]
   }
 
-  /** Goes after the newest release: get its pack, then run it when every gate is open. */
+  #reverted({ entry, to, report }: Extract<Input, { kind: 'reverted' }>): Effect[] {
+    this.#running = undefined
+    if (report.kind === 'applied') this.#inForce = to
+    this.#reporter.wentBack(entry, report)
+    const { kind: outcome, why } = report
+    return [log(outcome === 'applied' ? 'info' : 'error', 'went back', { outcome, ...(why && { why }) })]
+  }
+
+  /** Goes after the newest release: get its pack, then run it when every gate is open. A blank host takes Stable first. */
   #pursue(effects: Effect[], nowMs: number): void {
-    const target = this.#log.release()
-    if (target !== undefined && this.#log.refusalOf(target.id) === undefined)
-      effects.push(...this.#supplied(this.#supply.seek(target, this.#announcer, nowMs)))
+    this.#pursuit.set({ inForce: this.#inForce, nowMs, wallMs: nowMs + this.#aheadMs })
+    const { target, sought } = this.#pursuit
+    const announcer = sought?.id === this.#log.release()?.id ? this.#announcer : undefined
+    if (sought !== undefined) effects.push(...this.#supplied(this.#supply.seek(sought, announcer, nowMs)))
+    effects.push(...this.#pursuit.survey(nowMs))
+    // What a trial brings about says nothing of the release before it.
+    if (!this.sideline.trials.isOn) effects.push(...this.#aftermath.check(nowMs), ...this.#goBack())
     const before = this.#decision?.kind === 'hold' ? this.#decision.gate : undefined
     const decision = this.#decide(target, nowMs)
     this.#decision = decision
@@ -376,44 +386,54 @@ export class Agent {
       const { gate, reason } = decision
       effects.push(log('debug', 'held', { gate, reason, sequence: target?.sequence }))
     }
-    effects.push(...this.#sideline.pursue(this.#inForce, this.#running !== undefined, this.#shut(nowMs)))
+    const shut = hostShut(this.#host(), nowMs)
+    effects.push(...this.sideline.pursue(this.#inForce, this.#running !== undefined, shut))
   }
 
-  /** Why nothing new may start on this host, be it a release or not. */
-  #shut(nowMs: number): string | undefined {
-    if (this.#peersToHear() > 0) return 'the floor was lost: peers must be heard first'
-    if (this.#reporter.cloned) return 'another machine uses the key of this host'
-    if (this.#reporter.dirty) return 'an undo failed here'
-    if (this.#log.frozen()) return 'two operators published one entry at once'
-    return this.#paused !== undefined && nowMs + this.#aheadMs < this.#paused.untilMs ? 'paused' : undefined
+  /** What is in force here has failed since. */
+  #goBack(): readonly Effect[] {
+    const entry = this.#inForce && this.#log.byId(this.#inForce)
+    if (this.#running || !entry || !this.#failed.has(entry.id, this.#attemptOf(entry))) return []
+    const back = this.#aftermath.back(entry)
+    if (back.length > 0) this.#running = { entry: entry.id, attempt: this.#attemptOf(entry) }
+    return back
   }
 
   #decide(target: ReleaseEntry | undefined, nowMs: number): Decision {
+    const turn = () => this.#pursuit.turn(nowMs)
     return decide(
       {
         target,
         inForce: this.#inForce,
-        running: this.#running !== undefined || this.#sideline.trials.running,
-        trial: this.#sideline.holds(),
-        pausedUntilMs: this.#paused && this.#paused.untilMs - this.#aheadMs,
-        cloned: this.#reporter.cloned,
-        dirty: this.#reporter.dirty,
+        running: this.#running !== undefined || this.sideline.trials.running,
+        trial: this.sideline.holds(),
+        ...this.#host(),
         refusal: target && this.#hold(target, nowMs),
         halts: target === undefined ? [] : this.#orders.of(target.id).halts,
-        peersToHear: this.#peersToHear(),
         failed: target !== undefined && this.#failed.has(target.id, this.#attemptOf(target)),
         held: target !== undefined && this.#supply.holds(target),
         trouble: this.#supply.trouble,
-        retryMs: this.#retry?.atMs,
+        get stage() {
+          return turn()
+        },
+        retryMs: this.#retries.atMs,
+        exhausted: this.#retries.exhausted,
       },
       nowMs,
     )
   }
 
+  #host() {
+    const { cloned, dirty } = this.#reporter
+    const pausedUntilMs = this.#paused && this.#paused.untilMs - this.#aheadMs
+    return { cloned, dirty, pausedUntilMs, peersToHear: this.#peersToHear() }
+  }
+
   /** Why the log does not let a release start here now. */
   #hold({ id }: ReleaseEntry, nowMs: number) {
     const { freshUntilMs } = this.#orders.of(id)
-    return this.#log.hold(id, this.#inForce === undefined, nowMs + this.#aheadMs, freshUntilMs)
+    const opened = this.#inForce === undefined || this.#stages.isOpen()
+    return this.#log.hold(id, opened, nowMs + this.#aheadMs, freshUntilMs)
   }
 
   #expiresMs({ id, release }: ReleaseEntry): number {
@@ -421,7 +441,7 @@ export class Agent {
   }
 
   /** The attempt that a run here would be. */
-  #attemptOf({ id }: ReleaseEntry): number {
+  #attemptOf({ id }: { readonly id: string }): number {
     return this.#orders.of(id).attemptOf(this.#options.self)
   }
 
@@ -441,12 +461,12 @@ export class Agent {
   }
 
   #fetched(input: FetchInput, nowMs: number): Effect[] {
-    return [...this.#supplied(this.#supply.handle(input, nowMs)), ...this.#sideline.fetched(input)]
+    return [...this.#supplied(this.#supply.handle(input, nowMs)), ...this.sideline.fetched(input)]
   }
 
   /** Says what has changed of this host, if it is time. */
   #report(effects: Effect[], nowMs: number): void {
-    const flags: string[] = this.#sideline.report()
+    const flags: string[] = this.sideline.report()
     const target = this.#log.release()
     if (this.#log.frozen()) flags.push('FORK')
     if (this.#paused !== undefined) flags.push('PAUSED')
@@ -457,6 +477,13 @@ export class Agent {
     if (said === undefined) return
     if (said.reserve !== undefined) effects.push({ kind: 'reserve', counter: said.reserve })
     if (this.#spreads) this.#spread.handle({ kind: 'status', host: said.host }, nowMs)
+    const { status, pair } = this.#reporter.board.row(said.host) ?? {}
+    if (status === undefined || pair === undefined) return
+    const isNews = this.#stages.take(said.host, status, pair, nowMs)
+    const { state } = status
+    if (!isNews || state === undefined || state === 'WAIT' || state === 'APPLIED') return
+    if (this.#stages.tells(state))
+      effects.push({ kind: 'publish', bytes: this.#codec.encode({ t: 'statuses', statuses: [pair] }) })
   }
 
   #tell(input: SpreadInput | Extract<Input, { kind: 'up' | 'down' | 'tick' }>, nowMs: number): Effect[] {
@@ -465,31 +492,5 @@ export class Agent {
 
   #send(to: PeerId, message: Message): Effect[] {
     return [{ kind: 'send', to, bytes: this.#codec.encode(message) }]
-  }
-
-  #holdings(): Holdings {
-    const board = this.#reporter.board
-    return {
-      head: () => {
-        const head = this.#log.head()
-        return head === undefined ? [0, noId] : [head.sequence, unhex(head.id, 32) ?? noId]
-      },
-      idAt: sequence => {
-        const id = this.#log.idAt(sequence)
-        return id === undefined ? undefined : unhex(id, 32)
-      },
-      trustSequence: () => this.#log.trustSequence(),
-      held: () => this.#supply.newestHeld(),
-      after: sequence => this.#log.after(sequence),
-      ordersRoot: () => this.#orders.root(),
-      orderIds: () => this.#orders.ids(),
-      orders: have => this.#orders.missingIn(have),
-      boardRoot: () => (this.#spreads ? board.root() : noBoard),
-      have: () => board.have(),
-      newer: than => board.newer(than),
-      lacks: list => board.lacks(list),
-      status: host => board.row(host)?.pair,
-      peersToShare: () => this.#options.peersToShare(),
-    }
   }
 }

@@ -1,12 +1,13 @@
 // Questions and commands over the agent's local socket: one JSON document a line, each way. Only types, encode and
 // decode; os-socket.ts moves the lines, driver.ts answers, cli/client.ts asks.
 
-/** Bytes of one line: a kept edit of 1 MiB in Base64, with room. */
-export const controlLineBytesMax = 2 * 1024 * 1024
+/** Bytes of one line: the hosts of the largest fleet (`limits.hosts`), about 600 bytes each with labels and a reason. */
+export const controlLineBytesMax = 8 * 1024 * 1024
 
 export type Ask =
   | { readonly ask: 'status' }
   | { readonly ask: 'peers' }
+  | { readonly ask: 'rollout' }
   | { readonly ask: 'log' }
   | { readonly ask: 'why'; readonly path: string }
   | { readonly ask: 'drift' }
@@ -68,6 +69,10 @@ export interface StatusView {
   readonly addresses: readonly string[]
   readonly fetching: readonly { readonly pack: string; readonly size: number; readonly offset: number }[]
   readonly upMs: number
+  /** What keeps the newest release from starting here; null: nothing does. Times by the machine's clock. */
+  readonly held: { readonly gate: string; readonly reason: string; readonly untilMs: number | null } | null
+  /** What waits in the agent now, by queue, with what bounds it. */
+  readonly queues: Readonly<Record<string, readonly [now: number, most: number]>>
   /** Why the last upgrade of the agent was taken back, or that this agent is on trial. */
   readonly upgrade: string | null
 }
@@ -82,18 +87,90 @@ export interface ReleaseView {
 export interface PeerView {
   readonly name: string
   readonly key: string
+  readonly labels: Readonly<Record<string, string>>
   readonly you: boolean
   readonly connected: boolean
   /** Null: nothing was ever heard of it. */
   readonly heardMs: number | null
+  /** Three heartbeats went by without a status, or none was ever heard. */
+  readonly silent: boolean
   readonly release: number | null
   readonly head: number | null
   readonly state: string
   readonly why: string | null
+  /** Steps that its last run found as declared, and those that it brought there. */
+  readonly kept: number
+  readonly repaired: number
   readonly notKept: number
+  /** Drift since its agent started: repairs, edits that were kept, targets that somebody fights over. */
   readonly repairs: number
+  readonly edits: number
+  readonly contested: number
   readonly flags: readonly string[]
   readonly refused: { readonly sequence: number; readonly code: string } | null
+  /** Version of its agent. */
+  readonly agent: string | null
+}
+
+/** The newest release on its way, in `fleet rollout --json`; null in its place: none was published yet. Stable. */
+export interface RolloutView {
+  readonly sequence: number
+  readonly id: string
+  readonly subject: string
+  readonly signer: string | null
+  /** The operator's commit. */
+  readonly source: string | null
+  readonly issuedMs: number
+  /** At least one. */
+  readonly stages: readonly StageView[]
+  readonly decision: {
+    readonly kind: 'go' | 'hold' | 'halt'
+    /** In words. */
+    readonly reason: string
+    /** When the answer may change though nothing new is heard. */
+    readonly untilMs: number | null
+  }
+  /** What hosts whose word counts have said, at most `limits.evidenceShown`. */
+  readonly evidence: readonly EvidenceView[]
+  readonly halts: readonly HaltView[]
+}
+
+export interface StageView {
+  /** From 1. */
+  readonly stage: number
+  /** Hosts of this stage alone. */
+  readonly hosts: number
+  /** Of these, how many may start. */
+  readonly granted: number
+  readonly healthy: number
+  readonly failed: number
+  /** Run or soak. */
+  readonly running: number
+  /** May start and have not, or may not yet. */
+  readonly waiting: number
+  /** Not heard of in time, or nobody waits for them: nothing to do, or the first with the same changes failed. */
+  readonly absent: number
+  /** Fell silent after they began. */
+  readonly timedOut: number
+  /** Null: still shut. */
+  readonly openedMs: number | null
+}
+
+export interface EvidenceView {
+  /** Key in hex. */
+  readonly host: string
+  readonly name: string
+  readonly state: string
+  readonly attempt: number
+  readonly why: string | null
+}
+
+/** An order to halt that stands. */
+export interface HaltView {
+  readonly id: string
+  readonly signer: string | null
+  readonly issuedMs: number
+  readonly reason: string | null
 }
 
 /** One entry in `fleet log --json`. Stable. */
@@ -190,6 +267,7 @@ export function decodeAsk(line: string): Ask | undefined {
   switch (value['ask']) {
     case 'status':
     case 'peers':
+    case 'rollout':
     case 'log':
     case 'drift':
     case 'apply':

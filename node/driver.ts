@@ -1,46 +1,16 @@
 // The loop: inputs in, effects out through the ports, one function per effect, in order. The only place where the
 // agent's decisions meet the world; it decides nothing itself.
-import type { Carrier, Contact, PeerId } from '../gossip/carrier.ts'
+import type { Contact, PeerId } from '../gossip/carrier.ts'
 import { limits } from '../gossip/limits.ts'
-import { encodeMessage, type StatusPair, type WantPack } from '../gossip/message.ts'
+import { type Message, plainCodec, type StatusPair, type WantPack } from '../gossip/message.ts'
 import { hex, utf8 } from '../signing/bytes.ts'
 import { encode } from '../signing/cbor.ts'
 import { writeFloor } from '../signing/floor.ts'
-import type { Admissions } from './admission.ts'
-import type { Agent } from './agent.ts'
+import type { DriverPorts } from './driver-ports.ts'
 import type { Effect, Input } from './effects.ts'
 import type { LogEntry } from './log.ts'
-import type { Log } from './os-log.ts'
-import type { Clock, Durable, Installed, Quarantine, Repository, Store, Timers } from './ports.ts'
-import type { RunReport } from './report.ts'
-import type { ToldPlan } from './told-plan.ts'
+import type { Installed, Quarantine } from './ports.ts'
 import type { TrialRun } from './trial.ts'
-
-/** What runs a release on this machine; os-host.ts makes one of the host engine. Never fails: failures are reports. */
-export interface Runner {
-  run(entry: LogEntry): Promise<RunReport>
-  /** Runs a trial, or goes back from it. */
-  try?(run: TrialRun): Promise<RunReport>
-  /** What a held commit would do here; in words why that cannot be said. */
-  plan?(commit: string): Promise<ToldPlan | string>
-}
-
-export interface DriverPorts {
-  readonly agent: Agent
-  readonly admissions: Admissions
-  readonly carrier: Carrier
-  readonly store: Store
-  readonly durable: Durable
-  readonly repository: Repository
-  readonly runner: Runner | undefined
-  readonly clock: Clock
-  readonly timers: Timers
-  readonly log: Log
-  /** The world failed where the agent cannot go on (its own disk): the process ends, and starts from its journal. */
-  readonly fatal: (error: unknown) => void
-  /** Told of every decision before it is carried out: the simulator's checkers look on. */
-  readonly observe?: ((input: Input, effects: readonly Effect[]) => void) | undefined
-}
 
 /** Names of the durable files (docs/formats.md section 12). */
 export const files = {
@@ -58,16 +28,22 @@ export const keys = {
   /** The last status of a host, by its key in hex. */
   board: (host: string) => `board/${host}`,
   book: 'book',
+  /** How far a release has come, by its entry's id. */
+  stages: (id: string) => `stages/${id}`,
+  /** What this host last said of a release. */
+  said: 'said',
 } as const
 
 /** Least ms until the next tick: a core that wants one at once must not fill the loop. */
 const tickMs = 5
-/** ms between writes of the board to the store: each wakes a thread, which costs more than the bytes. */
+/** ms between writes of board and address book to the store: each wakes a thread, which costs more than the bytes. */
 const keepRowsMs = 10_000
 /** What a host holds that the queue of effects may grow to before sends are dropped: sync heals those. */
 const queueMax = 10_000
 /** What one decision may add besides: a message of the largest size, each of its parts answered. */
 const effectsMax = 4 * limits.statusesPerMessage
+/** ms until a survey that failed is tried again. */
+const surveyAgainMs = 30_000
 /** Packs open at once: the one wanted, and those that were overtaken by it and are not over yet. */
 const quarantinesMax = 4
 
@@ -82,6 +58,8 @@ export class Driver {
   /** What the tick is set for. */
   #wakeMs: number | undefined
   readonly #rows = new Map<string, StatusPair>()
+  /** The address book, when it is not in the store as it is. */
+  #book: readonly Contact[] | undefined
   #cancelRows: (() => void) | undefined
   #idle: (() => void)[] = []
 
@@ -90,14 +68,16 @@ export class Driver {
   }
 
   async start(): Promise<void> {
-    const { admissions, agent, carrier, clock, log, store } = this.#ports
+    const { admissions, agent, carrier, clock, log, witness } = this.#ports
     await carrier.start({
       up: (peer, { inbound }) => {
         log('info', 'peer up', { peer, inbound })
+        witness.up(peer)
         this.feed({ kind: 'up', peer })
       },
       down: peer => {
         log('info', 'peer down', { peer })
+        witness.down(peer)
         this.feed({ kind: 'down', peer })
       },
       message: (from, bytes) => this.feed({ kind: 'message', from, bytes, gossip: false }),
@@ -106,13 +86,12 @@ export class Driver {
         const verdict = effects.find(each => each.kind === 'verdict')
         return verdict?.verdict ?? 'ignore'
       },
+      knock: (from, bytes, ageMs) => witness.knocked(from, bytes, ageMs),
       admit: (peer, hello) => admissions.admit(peer, hello, clock.now()),
       hello: () => agent.hello(),
       bookChanged: book => {
-        const value = utf8(JSON.stringify(book))
-        store
-          .batch([{ type: 'put', key: keys.book, value }], { durable: false })
-          .catch(error => this.#failed('book', error))
+        this.#book = book
+        this.#keepSoon()
       },
     })
     this.feed({ kind: 'tick' })
@@ -151,6 +130,7 @@ export class Driver {
   async stop(): Promise<void> {
     this.#stopped = true
     this.#cancelTick()
+    this.#ports.witness.stop()
     await this.#ports.carrier.stop()
     await this.settled()
     await this.#keepRows()
@@ -237,7 +217,7 @@ export class Driver {
         )
       case 'board':
         this.#rows.set(effect.host, effect.pair)
-        this.#cancelRows ??= this.#ports.timers.after(keepRowsMs, () => void this.#keepRows())
+        this.#keepSoon()
         return
       case 'reserve':
         return durable.write(files.counter, utf8(`${effect.counter}\n`))
@@ -263,6 +243,9 @@ export class Driver {
       case 'serve':
         void this.#serve(effect.to, effect.want)
         return
+      case 'wanted':
+        this.#ports.witness.wanted(effect.from, effect.want)
+        return
       case 'apply':
         void this.#apply(effect.entry)
         return
@@ -271,6 +254,22 @@ export class Driver {
         return
       case 'plan':
         void this.#plan(effect.id, effect.commit)
+        return
+      case 'check':
+        void this.#check(effect.entry)
+        return
+      case 'revert':
+        void this.#revert(effect)
+        return
+      case 'keep-stages':
+        return this.#keepStages(effect)
+      case 'keep-said':
+        this.#ports.store
+          .batch([{ type: 'put', key: keys.said, value: effect.record }], { durable: false })
+          .catch(error => this.#failed('said', error))
+        return
+      case 'survey':
+        void this.#survey(effect)
         return
       case 'recheck':
         carrier.recheck()
@@ -299,7 +298,11 @@ export class Driver {
     await durable.write(files.secondFloor, text)
   }
 
-  /** The board's news since the last time: what a crash takes with it, peers tell again. */
+  #keepSoon(): void {
+    this.#cancelRows ??= this.#ports.timers.after(keepRowsMs, () => void this.#keepRows())
+  }
+
+  /** The news of board and address book since the last time: what a crash takes with it, peers tell again. */
   async #keepRows(): Promise<void> {
     this.#cancelRows?.()
     this.#cancelRows = undefined
@@ -307,8 +310,13 @@ export class Driver {
       ([host, pair]) => ({ type: 'put', key: keys.board(host), value: encode(pair) }) as const,
     )
     this.#rows.clear()
+    if (this.#book !== undefined)
+      rows.push({ type: 'put', key: keys.book, value: utf8(JSON.stringify(this.#book)) })
+    this.#book = undefined
     if (rows.length > 0)
-      await this.#ports.store.batch(rows, { durable: false }).catch(error => this.#failed('board', error))
+      await this.#ports.store
+        .batch(rows, { durable: false })
+        .catch(error => this.#failed('board and book', error))
   }
 
   async #tag(entry: LogEntry): Promise<void> {
@@ -387,7 +395,7 @@ export class Driver {
   }
 
   async #serve(to: PeerId, want: WantPack): Promise<void> {
-    const { carrier, repository } = this.#ports
+    const { carrier, codec = plainCodec, repository } = this.#ports
     const waiting = this.#serving.get(to) ?? 0
     if (waiting >= limits.packAnswersWaiting) return
     this.#serving.set(to, waiting + 1)
@@ -396,11 +404,11 @@ export class Driver {
       const size = repository.packSize(digest)
       const bytes =
         size === undefined ? undefined : await repository.readPack(digest, want.offset, want.length)
-      const answer =
+      const answer: Message =
         size === undefined || bytes === undefined || bytes.length === 0
-          ? encodeMessage({ t: 'no-pack', pack: want.pack })
-          : encodeMessage({ t: 'part', pack: want.pack, offset: want.offset, size, bytes })
-      await carrier.send(to, answer)
+          ? { t: 'no-pack', pack: want.pack }
+          : { t: 'part', pack: want.pack, offset: want.offset, size, bytes }
+      await carrier.send(to, codec.encode(answer))
     } catch (error) {
       this.#failed('serve', error)
     } finally {
@@ -413,7 +421,7 @@ export class Driver {
   async #apply(entry: LogEntry): Promise<void> {
     const none = { declared: 0, kept: 0, repaired: 0, notKept: 0 }
     const report = this.#ports.runner
-      ? await this.#ports.runner.run(entry)
+      ? await this.#ports.runner.run(entry, () => this.feed({ kind: 'acting', entry: entry.id }))
       : ({ kind: 'wait', why: 'this peer runs nothing', steps: none, dirty: false } as const)
     this.feed({ kind: 'ran', entry: entry.id, report })
   }
@@ -427,8 +435,44 @@ export class Driver {
   }
 
   async #plan(id: string, commit: string): Promise<void> {
-    const plan = (await this.#ports.runner?.plan?.(commit)) ?? 'this host plans nothing for others'
+    const asked = this.#ports.runner?.plan?.(commit).catch(error => (error as Error).message)
+    const plan = (await asked) ?? 'this host plans nothing for others'
     this.feed({ kind: 'planned', id, plan })
+  }
+
+  async #check(entry: string): Promise<void> {
+    const why = await this.#ports.runner?.check?.()
+    this.feed({ kind: 'checked', entry, why })
+  }
+
+  async #revert({ entry, to }: Extract<Effect, { kind: 'revert' }>): Promise<void> {
+    const none = { declared: 0, kept: 0, repaired: 0, notKept: 0 }
+    const report = (await this.#ports.runner?.revert?.(entry, to)) ?? {
+      ...{ kind: 'wait' as const, why: 'this host cannot go back', steps: none, dirty: false },
+    }
+    this.feed({ kind: 'reverted', entry: entry.id, to: to?.id, report })
+  }
+
+  /** Those of other releases go. */
+  async #keepStages({ entry, record, durable }: Extract<Effect, { kind: 'keep-stages' }>): Promise<void> {
+    const { store } = this.#ports
+    const kept = await store.range({ from: 'stages/', before: 'stages0', limit: 16 })
+    const others = kept.filter(([key]) => key !== keys.stages(entry))
+    const gone = others.map(([key]) => ({ type: 'del', key }) as const)
+    await store.batch([...gone, { type: 'put', key: keys.stages(entry), value: record }], { durable })
+  }
+
+  /** A disk that errs is asked again: until there is an answer, the host starts nothing of this release. */
+  async #survey(effect: Extract<Effect, { kind: 'survey' }>): Promise<void> {
+    try {
+      const surveyed = await this.#ports.survey(effect.entry, effect.stable)
+      if (surveyed !== undefined) this.feed(surveyed)
+    } catch (error) {
+      this.#failed('survey', error)
+      this.#ports.timers.after(surveyAgainMs, () => {
+        if (!this.#stopped) void this.#survey(effect)
+      })
+    }
   }
 }
 
@@ -442,24 +486,4 @@ function treeOf({ trust }: LogEntry): ReadonlyMap<string, Uint8Array> | undefine
     ['trust/operators', trust.operators],
     ['trust/policy', trust.policy],
   ])
-}
-
-/** The address book as it lies in the store; whatever is not of its shape is left out. */
-export function decodeBook(bytes: Uint8Array | undefined): Contact[] {
-  try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(bytes ?? new Uint8Array()))
-    return Array.isArray(value) ? value.filter(isContact) : []
-  } catch {
-    return []
-  }
-}
-
-function isContact(value: unknown): value is Contact {
-  const { peer, addresses, seenMs } = (value ?? {}) as Partial<Contact>
-  return (
-    typeof peer === 'string' &&
-    typeof seenMs === 'number' &&
-    Array.isArray(addresses) &&
-    addresses.every(each => typeof each === 'string' && each.length <= limits.addressChars)
-  )
 }

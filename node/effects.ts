@@ -1,14 +1,16 @@
 // What the agent's core takes and what it wants done: the whole of its contact with the world. driver.ts performs it.
 import type { Directory, PeerId, Verdict } from '../gossip/carrier.ts'
-import type { StatusPair, WantPack } from '../gossip/message.ts'
+import type { StatusPair, WantKnock, WantPack } from '../gossip/message.ts'
 import type { Point } from '../signing/chain.ts'
 import type { OrderId } from '../signing/order.ts'
+import type { AftermathEffect } from './aftermath.ts'
 import type { BranchEffect } from './branch-supply.ts'
 import type { LogLevel } from './config.ts'
 import type { LogEntry } from './log.ts'
 import type { PlansEffect, PlansInput } from './plans.ts'
 import type { Installed } from './ports.ts'
 import type { RunReport } from './report.ts'
+import type { StagesEffect } from './stages.ts'
 import type { SupplyEffect } from './supply.ts'
 import type { TrialRun } from './trial.ts'
 
@@ -35,6 +37,18 @@ export type Input =
     }
   | { readonly kind: 'tried'; readonly run: TrialRun; readonly report: RunReport }
   | PlansInput
+  /** The run of a release is about to change something: what came before was only preparing. */
+  | { readonly kind: 'acting'; readonly entry: string }
+  /** The CHECKs of what is in force were asked; `why`: the first that fails, in words. */
+  | { readonly kind: 'checked'; readonly entry: string; readonly why: string | undefined }
+  /** The host went back from a release, or could not. */
+  | {
+      readonly kind: 'reverted'
+      readonly entry: string
+      readonly to: string | undefined
+      readonly report: RunReport
+    }
+  | Surveyed
   /** What drift repair found since the last such input. */
   | { readonly kind: 'host'; readonly drift: DriftCounts; readonly notKept: number }
   | { readonly kind: 'pause'; readonly untilMs: number; readonly reason: string }
@@ -43,6 +57,16 @@ export type Input =
   /** An operator asked for another try here. */
   | { readonly kind: 'retry' }
   | { readonly kind: 'tick' }
+
+/** What a release changes for each host of its roster. */
+export interface Surveyed {
+  readonly kind: 'surveyed'
+  readonly entry: string
+  /** As asked; undefined too when the content of Stable is not held here, so that all steps of the release are new. */
+  readonly stable: string | undefined
+  /** By key in hex: names the change list, equal for equal lists; undefined: nothing changes for this host. */
+  readonly changes: ReadonlyMap<string, string | undefined>
+}
 
 /** Totals since the agent started: repairs made, kept edits in the store, targets given up as contested. */
 export interface DriftCounts {
@@ -70,11 +94,15 @@ export type Effect =
   | Exclude<SupplyEffect, { kind: 'send' }>
   | Exclude<BranchEffect, { kind: 'send' }>
   | { readonly kind: 'serve'; readonly to: PeerId; readonly want: WantPack }
+  /** Another host may be about to cut itself off. */
+  | { readonly kind: 'wanted'; readonly from: PeerId; readonly want: WantKnock }
   /** Run the release's steps. Answered by `ran`. */
   | { readonly kind: 'apply'; readonly entry: LogEntry }
   /** Run a trial's steps, or go back from them. Answered by `tried`. */
   | { readonly kind: 'try'; readonly run: TrialRun }
   | PlansEffect
+  | StagesEffect
+  | AftermathEffect
   /** Who may connect has changed. */
   | { readonly kind: 'recheck' }
   /** The hosts that there are have changed. */

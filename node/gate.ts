@@ -13,6 +13,8 @@ export interface GateInput extends Known {
   readonly promoted?: number
   /** The reason of a HALT seen before: it stays, save where an operator promotes. */
   readonly halted?: string
+  /** Why nothing more opens, if so: an operator's halt, a fork, expiry. What is open stays so. */
+  readonly shut?: string
   /** The label of `Serial:`, for reasons. */
   readonly serial?: string
   /** The host that asks; without it the answer is about the release alone. */
@@ -78,10 +80,10 @@ export function gate(input: GateInput, nowMs: number): GateDecision {
   }
 }
 
-/** Whether the host that asks is in a stage that a `promote` opened. */
+/** Whether the host that asks is in a stage that a `promote` opened, or follows with the last of them. */
 function isPromoted({ turns, self }: GateInput, stage: Begun | undefined, { open }: Standings): boolean {
   const place = self === undefined ? undefined : turns.placeOf(self)
-  return place !== undefined && place < Math.min(stage?.end ?? 0, open)
+  return place !== undefined && Math.min(place, turns.counted - 1) < Math.min(stage?.end ?? 0, open)
 }
 
 /** Hosts other than this one that must have been heard lately before anything opens: a part that is cut off holds. */
@@ -113,12 +115,14 @@ function nextOf(
     const panel = now?.panel ?? { members: [], absent: [], end: from }
     return { stage, granted: more, upTo: endOf(from, more, panel, stages[stage - 1]!, hosts), atMs: nowMs }
   }
+  const missing = begun.find(each => each.end > standings.open)
+  const say = (reason: string, untilMs?: number): Answer => ({ kind: 'hold', reason, untilMs })
+  if ((!isOver || missing) && input.shut !== undefined)
+    return say(`stage ${Math.min(stage, stages.length)} holds: ${input.shut}`)
   if (!isOver && stage <= (input.promoted ?? 0)) return grantOf(size)
 
   const count = countOf(begun, standings)
   const failed = count.failed + count['timed out']
-  const missing = begun.find(each => each.end > standings.open)
-  const say = (reason: string, untilMs?: number): Answer => ({ kind: 'hold', reason, untilMs })
   const needed = hearingMin(roster.enrolled)
   if ((!isOver || missing) && roster.heard < needed)
     return say(
@@ -213,16 +217,16 @@ function haltOf(
 }
 
 /** Cumulative counts up to the hosts that count, whatever the entry says of how many there are. */
-function stagesOf({ terms, turns }: GateInput): readonly number[] {
+export function stagesOf({ terms, turns }: GateInput): readonly number[] {
   const { counted } = turns
   return counted === 0 ? [] : [...terms.stages.slice(0, -1).filter(each => each < counted), counted]
 }
 
-function grantedOf(opened: readonly Opening[], stage: number): number {
+export function grantedOf(opened: readonly Opening[], stage: number): number {
   return Math.max(0, ...opened.filter(each => each.stage === stage).map(each => each.granted))
 }
 
-function completeMs(stages: readonly number[], opened: readonly Opening[]): number | undefined {
+export function completeMs(stages: readonly number[], opened: readonly Opening[]): number | undefined {
   if (stages.length === 0) return Number.NEGATIVE_INFINITY
   const size = stages.at(-1)! - (stages.at(-2) ?? 0)
   return opened.find(each => each.stage === stages.length && each.granted >= size)?.atMs

@@ -38,8 +38,23 @@ export interface ReleaseTerms {
   readonly source: string | undefined
   readonly content: string
   readonly language: number
+  /** Id of the trust entry whose roster counts. */
+  readonly trust: string
   readonly packs: readonly PackRef[]
+  /** Id of the release that was last seen complete: what this one is compared with. */
+  readonly stable: string | undefined
+  /** Id of the release whose order its hosts go in; undefined: its own. */
+  readonly seed: string | undefined
+  /** Cumulative host counts, the last one all. */
+  readonly stages: readonly number[]
   readonly soakMs: number
+  readonly windowMs: number
+  readonly deadlineMs: number
+  /** Basis points. */
+  readonly risk: number
+  readonly liars: number
+  /** The label whose values' hosts go one after another. */
+  readonly serial: string | undefined
   readonly expiresMs: number
 }
 
@@ -274,11 +289,6 @@ export class EntryLog {
     return this.#listed().releases.slice(0, count)
   }
 
-  /** The operator's commit behind a release, when the entry says it and is still held. */
-  source(sequence: number): string | undefined {
-    return this.#entries.get(sequence)?.release?.source
-  }
-
   /** Ascending. */
   entries(): readonly LogEntry[] {
     return this.#listed().entries
@@ -308,7 +318,11 @@ export class EntryLog {
   roster(): readonly Rostered[] {
     return this.#roster.hosts
   }
-  /** The same for the network. */
+  /** The roster of the trust version that a release names. */
+  rosterOf({ release }: ReleaseEntry): readonly Host[] {
+    return this.#chain.trustOf(release.trust as EntryId)?.roster ?? []
+  }
+  /** The newest one, for the network. */
   directory(): Directory {
     return this.#roster
   }
@@ -383,8 +397,17 @@ export class EntryLog {
           source: entry.source,
           content: entry.content,
           language: entry.language,
+          trust: entry.trust,
           packs: entry.packs,
+          stable: entry.stable,
+          seed: entry.seed,
+          stages: entry.stages,
           soakMs: entry.soakSeconds * 1000,
+          windowMs: entry.windowSeconds * 1000,
+          deadlineMs: entry.deadlineSeconds * 1000,
+          risk: entry.riskBasisPoints,
+          liars: entry.liarsBasisPoints,
+          serial: entry.serial,
           expiresMs: timeMs(entry.expires),
         },
       }),

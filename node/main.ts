@@ -14,7 +14,7 @@ import { type Peer, type PeerOptions, startPeer } from './peer.ts'
 export interface MachineOptions extends PeerOptions {
   /** Folder of this peer's store, repository and durable files. */
   readonly state: string
-  readonly network: Pick<Libp2pOptions, 'listen' | 'seeds' | 'mdns' | 'dht'>
+  readonly network: Pick<Libp2pOptions, 'listen' | 'seeds' | 'mdns' | 'dht' | 'transport'>
   readonly log: Log
   readonly fatal: (error: unknown) => void
 }

@@ -14,7 +14,7 @@ import type { Log } from './os-log.ts'
 import { type Launched, loadSlots, proveLife } from './os-slots.ts'
 import { serveControl } from './os-socket.ts'
 import type { Peer } from './peer.ts'
-import { logView, peersView, statusView, type ViewPorts } from './views.ts'
+import { logView, peersView, rolloutView, statusView, type ViewPorts } from './views.ts'
 
 export interface AgentOptions {
   readonly state: string
@@ -166,13 +166,17 @@ async function answer(
     changedFacts: () => host.changedFacts(),
     deaf: () => host.deaf(),
     upgrade: () => upgradeText(launched),
+    queues: () => peer.driver.queues(),
+    aheadMs: () => systemClock.now() - systemClock.steady(),
   }
   try {
     switch (ask.ask) {
       case 'status':
         return { ok: statusView(ports, now) }
       case 'peers':
-        return { ok: peersView(ports, systemClock.now() - systemClock.steady()) }
+        return { ok: peersView(ports, now, now - systemClock.steady()) }
+      case 'rollout':
+        return { ok: rolloutView(ports, systemClock.now() - systemClock.steady()) }
       case 'log':
         return { ok: logView(ports) }
       case 'why':

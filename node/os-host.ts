@@ -1,6 +1,7 @@
 // What a host has besides a peer: the host engine on releases (os-declare.ts), audits by the clock, drift repair by
 // events, and the words in which all that is reported.
 import type { DriftEdit, DriftView, StatusView, WhyView } from './control.ts'
+import type { Runner } from './driver-ports.ts'
 import type { NotKept } from './host/apply.ts'
 import type { WatchEvent, Watcher } from './host/driver.ts'
 import { type Engine, openEngine, type RunOutcome } from './host/main.ts'
@@ -10,7 +11,7 @@ import { auditInMs, subjectOf } from './host/watch.ts'
 import type { LogEntry } from './log.ts'
 import { systemTimers } from './os.ts'
 import { type Attempts, cutMax, openAttempts } from './os-attempts.ts'
-import { type Declared, Declarer } from './os-declare.ts'
+import { Declarer } from './os-declare.ts'
 import { type Edited, foundView, keeperOf, lookAt, nearestManaged, stepView } from './os-edits.ts'
 import { machineFacts } from './os-facts.ts'
 import type { Log } from './os-log.ts'
@@ -18,7 +19,7 @@ import { openTerminals, type Terminals } from './os-terminals.ts'
 import type { HostPorts, HostSide } from './peer.ts'
 import type { Timers } from './ports.ts'
 import type { RunReport, StepCounts } from './report.ts'
-import { originText, problemsText, reasonText, stepText, wordsOf } from './step-words.ts'
+import * as words from './step-words.ts'
 import { type ToldPlan, tellPlan } from './told-plan.ts'
 import type { TrialRun } from './trial.ts'
 import { readTrialAbout, writeTrialAbout } from './trial-about.ts'
@@ -148,10 +149,13 @@ class Host implements RunningHost {
     return readTrialAbout(about)?.commit ?? this.#ports.entries.byId(about)?.release?.commit
   }
 
-  readonly runner = {
-    run: (entry: LogEntry) => this.#run(entry),
-    try: (run: TrialRun) => this.#try(run),
-    plan: (commit: string) => this.#plan(commit),
+  readonly runner: Runner = {
+    run: (entry, acting) => this.#run(entry, acting),
+    check: () => this.#check(),
+    revert: (from, to) =>
+      to === undefined ? this.#clear(`before ${from.sequence} ${from.subject}`) : this.#run(to),
+    try: run => this.#try(run),
+    plan: commit => this.#plan(commit),
   }
 
   get trial(): HostSide['trial'] {
@@ -212,13 +216,13 @@ class Host implements RunningHost {
     const repaired = outcome.repaired.length
     this.#repairs += repaired
     // A look sees only some steps: those it did not look at keep their verdict.
-    const before = new Set(this.#notKept.map(wordsOf))
+    const before = new Set(this.#notKept.map(words.wordsOf))
     const others = ids === undefined ? [] : this.#notKept.filter(each => !ids.includes(each.step.id))
     this.#notKept = [...others, ...outcome.notKept]
-    const steps = outcome.repaired.slice(0, 5).map(stepText)
+    const steps = outcome.repaired.slice(0, 5).map(words.stepText)
     if (repaired > 0) log('info', 'drift repaired', { repaired, steps, ms: now() - atMs })
-    const news = outcome.notKept.filter(each => !before.has(wordsOf(each)))
-    for (const each of news.slice(0, 5)) log('warn', 'not kept', { step: wordsOf(each) })
+    const news = outcome.notKept.filter(each => !before.has(words.wordsOf(each)))
+    for (const each of news.slice(0, 5)) log('warn', 'not kept', { step: words.wordsOf(each) })
     this.#tellPeople(outcome.repaired)
     this.#tell()
   }
@@ -230,9 +234,9 @@ class Host implements RunningHost {
     this.#engine.close()
   }
 
-  #run(entry: LogEntry): Promise<RunReport> {
+  #run(entry: LogEntry, acting?: () => void): Promise<RunReport> {
     const { id, sequence, subject, release } = entry
-    return this.#runAs({ id, label: `${sequence} ${subject}`, commit: release?.commit ?? '' })
+    return this.#runAs({ id, label: `${sequence} ${subject}`, commit: release?.commit ?? '' }, acting)
   }
 
   #try(run: TrialRun): Promise<RunReport> {
@@ -240,37 +244,29 @@ class Host implements RunningHost {
       const { id, commit } = run
       return this.#runAs({ id: writeTrialAbout(run), label: `trial ${id.slice(0, 10)}`, commit })
     }
-    return run.entry === undefined
-      ? this.#runAs({ id: '', label: '', commit: undefined })
-      : this.#run(run.entry)
+    return run.entry === undefined ? this.#clear('') : this.#run(run.entry)
   }
 
   /** Looks only. */
   async #plan(commit: string): Promise<ToldPlan | string> {
-    try {
-      const declared = await this.#declarerOf().declare(commit, this.#facts())
-      if (declared.kind === 'bad') return problemsText(declared.problems)
-      return tellPlan(await this.#engine.plan(declared.steps))
-    } catch (error) {
-      return (error as Error).message
-    }
+    const declared = await this.#declarerOf().declare(commit, this.#facts())
+    if (declared.kind === 'bad') return words.problemsText(declared.problems)
+    return tellPlan(await this.#engine.plan(declared.steps))
   }
 
   /** Of a trial only: what the log says of releases, it says itself. */
-  async #isNever({ id, commit }: { readonly id: string; readonly commit: string | undefined }) {
-    if (commit === undefined || readTrialAbout(id) === undefined) return undefined
-    const { content } = await this.#ports.repository.release(commit)
-    const isNever = this.#ports.entries.terms()?.never?.some(each => each === content)
-    return isNever ? 'this content is on the never list: a rollback took it back' : undefined
+  async #isNever({ id, commit }: { readonly id: string; readonly commit: string }) {
+    if (readTrialAbout(id) === undefined) return undefined
+    const { entries, repository } = this.#ports
+    return words.neverText(entries.terms(), (await repository.release(commit)).content)
   }
 
-  /** A run of a release or a trial; every failure is a report. No commit: back to what was before the first. */
-  async #runAs(what: {
-    readonly id: string
-    readonly label: string
-    readonly commit: string | undefined
-  }): Promise<RunReport> {
-    const none: StepCounts = { declared: 0, kept: 0, repaired: 0, notKept: 0 }
+  /** A run of a release or a trial; every failure is a report. */
+  async #runAs(
+    what: { readonly id: string; readonly label: string; readonly commit: string },
+    acting?: () => void,
+  ): Promise<RunReport> {
+    const none = { declared: 0, kept: 0, repaired: 0, notKept: 0 }
     if (this.#attempts.cut(what.id) >= cutMax) {
       const why = `the agent ended ${cutMax} times in the middle of this run, which was taken back each time`
       return { kind: 'failed', steps: none, why, dirty: this.dirty }
@@ -279,12 +275,15 @@ class Host implements RunningHost {
       const never = await this.#isNever(what)
       if (never !== undefined) return { kind: 'failed', steps: none, why: never, dirty: this.dirty }
       const facts = this.#facts()
-      const declared = what.commit === undefined ? nothing : await this.#declarer.declare(what.commit, facts)
+      const declared = await this.#declarer.declare(what.commit, facts)
       if (declared.kind === 'bad')
-        return { kind: 'failed', steps: none, why: problemsText(declared.problems), dirty: this.dirty }
+        return { kind: 'failed', steps: none, why: words.problemsText(declared.problems), dirty: this.dirty }
       const about = { id: what.id, label: what.label, facts: frozen(facts, declared.facts) }
       this.#attempts.begin(what.id)
-      const outcome = await this.#engine.run(declared.steps, about, this.#declarer.payloads)
+      const outcome = await this.#engine.run(declared.steps, about, this.#declarer.payloads, {
+        ...(this.#ports.witness && { witness: this.#ports.witness }),
+        ...(acting && { acting }),
+      })
       this.#take(outcome.notKept)
       this.#compareFacts()
       this.#listen()
@@ -292,25 +291,38 @@ class Host implements RunningHost {
     } catch (error) {
       const { code, message } = error as { code?: string; message: string }
       this.#options.log('error', 'run broke off', { code, message })
-      return { kind: 'wait', steps: none, why: `${code ?? 'ERROR'}: ${message}`, dirty: this.dirty }
+      return words.brokenOff(error, this.dirty)
     } finally {
+      this.#ports.witness?.over()
       this.#attempts.end()
     }
   }
 
   #report(outcome: RunOutcome, declared: number): RunReport {
-    const steps = {
-      declared,
-      kept: outcome.kept.length,
-      repaired: outcome.repaired.length,
-      notKept: outcome.notKept.length,
-    }
-    const [first] = outcome.notKept
-    const why = first && `${stepText(first.step)} (${originText(first.step)}): ${reasonText(first.reason)}`
     for (const path of outcome.leftBehind) this.#options.log('info', 'left behind', { path })
-    const kind =
-      outcome.kind === 'unchanged' ? 'applied' : outcome.kind === 'inconclusive' ? 'wait' : outcome.kind
-    return { kind, steps, dirty: outcome.dirty.length > 0, ...(why !== undefined && { why }) }
+    return words.reportOf(outcome, declared)
+  }
+
+  /** The CHECKs of what is in force: the first that fails, in words. */
+  async #check(): Promise<string | undefined> {
+    const [first] = await this.#engine.check()
+    return (
+      first &&
+      `${words.stepText(first.step)} (${words.originText(first.step)}): ${words.reasonText(first.reason)}`
+    )
+  }
+
+  /** Back to what was before the first release. */
+  async #clear(label: string): Promise<RunReport> {
+    try {
+      const about = { id: '', label }
+      const outcome = await this.#engine.run([], about, this.#declarer.payloads)
+      this.#take(outcome.notKept)
+      this.#listen()
+      return this.#report(outcome, 0)
+    } catch (error) {
+      return words.brokenOff(error, this.dirty)
+    }
   }
 
   #armAudit(): void {
@@ -387,9 +399,9 @@ class Host implements RunningHost {
 
   notKept(): StatusView['notKept'] {
     return this.#notKept.slice(0, 20).map(({ step, reason }) => ({
-      step: stepText(step),
-      origin: originText(step),
-      reason: reasonText(reason),
+      step: words.stepText(step),
+      origin: words.originText(step),
+      reason: words.reasonText(reason),
     }))
   }
 
@@ -412,8 +424,8 @@ class Host implements RunningHost {
     const { step, since, originals } = found
     return {
       path,
-      step: stepText(step),
-      origin: originText(step),
+      step: words.stepText(step),
+      origin: words.originText(step),
       made: step.origin.made ?? null,
       release: since.label,
       sinceMs: since.atMs,
@@ -452,7 +464,7 @@ class Host implements RunningHost {
       base64: base64(bytes),
       declared: base64(declared),
       source: own !== undefined && step?.verb === 'COPY' ? own.path : null,
-      origin: step === undefined ? 'a step of an earlier release' : originText(step),
+      origin: step === undefined ? 'a step of an earlier release' : words.originText(step),
       found: foundView(entry, step, this.#engine.where('/etc')),
       step: step === undefined ? null : stepView(step),
     }
@@ -483,9 +495,6 @@ class Host implements RunningHost {
     await this.#engine.plan(this.#engine.inForce()?.steps ?? [])
   }
 }
-
-/** What was before the first release. */
-const nothing: Declared = { kind: 'ok', steps: [], facts: new Set() }
 
 const base64 = (bytes: Uint8Array | undefined) =>
   bytes === undefined ? null : Buffer.from(bytes).toString('base64')

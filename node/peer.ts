@@ -2,7 +2,7 @@
 // starts. What the ports are made of is main.ts's (a real machine) and sim/'s (a machine in memory).
 import type { Carrier, Contact, PeerId } from '../gossip/carrier.ts'
 import { limits } from '../gossip/limits.ts'
-import type { Codec } from '../gossip/message.ts'
+import { type Codec, plainCodec, sparing } from '../gossip/message.ts'
 import { equal, hex, text, unhex } from '../signing/bytes.ts'
 import { decode } from '../signing/cbor.ts'
 import type { Point } from '../signing/chain.ts'
@@ -14,15 +14,22 @@ import { higherFloor, readFloor } from '../signing/floor.ts'
 import { peerKey } from '../signing/keys.ts'
 import { readStatus, type Status, signStatus } from '../signing/status.ts'
 import { Admissions } from './admission.ts'
-import { Agent, type Statuses } from './agent.ts'
+import { readSaid } from './aftermath.ts'
+import { Agent } from './agent.ts'
+import type { Statuses } from './agent-options.ts'
+import { decodeBook } from './book.ts'
 import { language, version } from './config.ts'
-import { Driver, type DriverPorts, decodeBook, files, keys, type Runner } from './driver.ts'
+import { Driver, files, keys } from './driver.ts'
+import type { DriverPorts, Runner } from './driver-ports.ts'
 import { EntryLog, type Reading } from './log.ts'
 import { Orders, type ReadOrder } from './orders.ts'
 import type { Log } from './os-log.ts'
+import { PeerWitness, type RunWitness } from './os-witness.ts'
 import type { Clock, Durable, Repository, Store, StoreOp, Timers } from './ports.ts'
 import { Reporter } from './report.ts'
+import type { TurnsMaker } from './stages.ts'
 import { Board, Counter } from './status.ts'
+import { openSurvey, type SurveyMemo } from './survey.ts'
 import type { TrialInForce } from './trial-about.ts'
 
 /** What a peer stands on. */
@@ -49,6 +56,10 @@ export interface PeerPorts {
   readonly codec?: Codec
   readonly readStatus?: typeof readStatus
   readonly reading?: Reading
+  /** Who knows turns that others have made of the same; default: nobody. */
+  readonly turns?: TurnsMaker
+  /** What surveys have found out; default: this peer's own. */
+  readonly surveys?: SurveyMemo
   readonly readOrder?: ReadOrder
 }
 
@@ -75,6 +86,8 @@ export interface HostPorts {
   readonly entries: EntryLog
   /** Feeds what drift repair found. */
   readonly report: (drift: { repairs: number; kept: number; contested: number }, notKept: number) => void
+  /** Whom to ask whether a run has cut this host off. Absent: nothing is guarded. */
+  readonly witness?: RunWitness
 }
 
 export interface HostSide {
@@ -136,6 +149,20 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     },
     rostered: each => (statuses !== 'own' || each === host) && entries.host(each) !== undefined,
   })
+  const carrier = await ports.carrier(decodeBook(await store.get(keys.book)))
+  const codec = sparing(ports.codec ?? plainCodec)
+  const witness = new PeerWitness({
+    ...{ carrier, clock, timers: ports.timers, random, log, codec },
+    isHost: peer => entries.host(keyOf(peer) ?? '') !== undefined,
+    hasOthers: () => entries.roster().some(each => hex(each.key) !== host),
+  })
+  let driver: Driver | undefined
+  const side = await options.host?.({
+    repository,
+    entries,
+    witness,
+    report: (drift, notKept) => driver?.feed({ kind: 'host', drift, notKept }),
+  })
   const reporter = new Reporter({
     board,
     counter: new Counter(await readNumber(durable, files.counter)),
@@ -151,34 +178,30 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     hosts: () => entries.roster().length,
     rostered: () => role === 'host' && entries.host(host) !== undefined,
     random,
+    checks: side?.runner.check !== undefined,
   })
   for (const [, value] of await store.range({ from: 'board/', before: 'board0', limit: limits.hosts })) {
     const signed = open(decode(value))
     // By the reporter, which must speak above what this host has said, also when the counter's file was damaged.
-    if (!isRefusal(signed)) reporter.take([signed.body, signed.signature], clock.steady())
+    if (!isRefusal(signed)) reporter.take([signed.body, signed.signature], undefined, signed)
   }
-  let driver: Driver | undefined
-  const side = await options.host?.({
-    repository,
-    entries,
-    report: (drift, notKept) => driver?.feed({ kind: 'host', drift, notKept }),
-  })
   if (side?.inForce !== undefined) {
     const { entry, declared, notKept } = side.inForce
-    const soakMs = entries.byId(entry)?.release?.soakMs ?? 0
-    reporter.resume(
-      entry,
-      { declared, kept: declared - notKept, repaired: 0, notKept },
-      side.dirty,
-      soakMs,
-      clock.steady(),
-      orders.of(entry).attemptOf(host),
-    )
+    const steps = { declared, kept: declared - notKept, repaired: 0, notKept }
+    const attempt = orders.of(entry).attemptOf(host)
+    reporter.inForce(entry, steps, side.dirty, soakMsOf(entries, entry), clock.steady(), attempt)
   }
-  const carrier = await ports.carrier(decodeBook(await store.get(keys.book)))
+  const saidBytes = await store.get(keys.said)
+  const said = readSaid(saidBytes)
+  const failed = await readLines(durable, files.failed)
+  if (said !== undefined) {
+    const soakMs = soakMsOf(entries, said.said.entry)
+    reporter.resume(said.said, equal(said.boot, boot), soakMs, clock.steady())
+  }
   const admissions = new Admissions({
     log: entries,
     keyOf,
+    decode: codec.decode,
     checkDelegation: (peer, delegation, nowMs) => {
       const operators = entries.trust()?.operators ?? []
       const found = openDelegation(delegation, { fleet, operators, now: nowMs })
@@ -197,7 +220,11 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
       inForce: side?.inForce?.entry,
       trial: side?.trial,
       paused: side?.paused,
-      failed: await readLines(durable, files.failed),
+      failed,
+      boot,
+      stages: (await store.range({ from: 'stages/', before: 'stages0', limit: 1 }))[0]?.[1],
+      said: saidBytes,
+      turns: ports.turns,
       held: new Set(repository.held()),
       // A new host has no floor either, but nothing else: it goes by the checkpoint of its join string.
       peersToHear: floor.lost && (restored > 0 || side?.inForce !== undefined) ? peersToHear : 0,
@@ -216,7 +243,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
           .slice(0, limits.peersPerMessage)
           .map(each => [each.peer, each.addresses] as const),
       quarantined: pack => repository.quarantined(pack),
-      codec: ports.codec,
+      codec,
     },
     clock.steady(),
   )
@@ -228,10 +255,13 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     durable,
     repository,
     runner: side?.runner,
+    survey: openSurvey({ entries, repository, memo: ports.surveys }),
+    witness,
     clock,
     timers: ports.timers,
     log,
     fatal: ports.fatal,
+    codec,
     observe: ports.observe,
   })
   carrier.enrol(entries.directory())
@@ -248,6 +278,8 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     },
   }
 }
+
+const soakMsOf = (entries: EntryLog, id: string) => entries.byId(id)?.release?.soakMs ?? 0
 
 const keyOf = (peer: PeerId): string | undefined => {
   const key = peerKey(peer)

@@ -18,6 +18,7 @@ import { type Signer, signSshsig } from '../signing/sshsig.ts'
 import { type Trust, type TrustFiles, trustDigests, trustTree } from '../signing/trust.ts'
 import { language } from './config.ts'
 import { contentDigest } from './content.ts'
+import { boundFrom } from './ladder.ts'
 import type { EntryLog } from './log.ts'
 import type { PackInfo, Refused } from './ports.ts'
 import { type MadeRelease, makeRelease, type SourceFile } from './publish.ts'
@@ -41,6 +42,19 @@ export interface RolloutTerms {
   readonly riskBasisPoints: number
   /** Part of the hosts whose evidence may be false. */
   readonly liarsBasisPoints: number
+  /** As `ladderOf` takes them; undefined: `auto`. */
+  readonly stages?: string | undefined
+  /** The label whose values' hosts go one after another. */
+  readonly serial?: string | undefined
+}
+
+/** What is signed of the stages of one release, once it is known whom it concerns. */
+export interface Course {
+  /** Cumulative host counts. */
+  readonly stages: readonly number[]
+  /** Ids of the release that it is compared with, and of the one whose order its hosts go in; undefined: none, its own. */
+  readonly stable: string | undefined
+  readonly seed: string | undefined
 }
 
 export interface MadeEntry {
@@ -56,7 +70,8 @@ export interface Words {
   readonly drops?: string | undefined
 }
 
-interface Common {
+/** Who signs, on which log, when. */
+export interface Common {
   readonly log: EntryLog
   readonly signer: Signer
   readonly author: Author
@@ -92,7 +107,7 @@ export function makeTrustEntry(
     ...(removes > 0 && { removes }),
     ...(drops !== undefined && { drops: drops as EntryId }),
   }
-  return seal(entry, signer, { trust: next.files })
+  return seal(entry, writePayload(entry), signer, { trust: next.files })
 }
 
 export interface ReleaseWish extends Words {
@@ -127,21 +142,33 @@ export function prepareRelease(
   })
 }
 
-/** Signs it. `delta`: the pack for hosts that hold the parent, when there is one. */
-export function makeReleaseEntry(
-  common: Common,
+/** An entry whose bytes, and so its id, are fixed; not signed yet. */
+export interface Draft {
+  readonly entry: Extract<Entry, { kind: 'release' }>
+  readonly payload: Uint8Array
+  readonly id: string
+  /** A pack to travel inside. */
+  readonly pack?: Uint8Array
+}
+
+/** A pack for hosts that hold the parent. */
+export type Delta = PackInfo & { readonly base: string; readonly bytes: Uint8Array }
+
+/** The entry of a release. `delta`: when there is a parent. Without a `course` it goes to all hosts at once. */
+export function draftRelease(
+  { log, author, nowMs }: Common,
   wish: ReleaseWish,
   made: MadeRelease,
-  delta: (PackInfo & { readonly base: string; readonly bytes: Uint8Array }) | undefined,
-): MadeEntry {
-  const { log, signer, author, nowMs } = common
+  delta: Delta | undefined,
+  course?: Course,
+): Draft {
   const rollout = wish.terms
-  const hosts = log.roster().length
+  const stages = course?.stages ?? [Math.max(1, log.roster().length)]
   const before = log.terms()?.never ?? []
   const never = [...new Set([...before, ...wish.never])].filter(each => !wish.allow.includes(each)).sort()
   const full = { digest: made.digest, size: made.size, base: 'none' }
   const small = delta !== undefined && delta.size < made.size ? delta : undefined
-  const entry: Entry = {
+  const entry: Draft['entry'] = {
     kind: 'release',
     object: made.release.commit,
     tagger: taggerOf(author, nowMs),
@@ -154,22 +181,45 @@ export function makeReleaseEntry(
     trust: (log.trust()?.id ?? '') as EntryId,
     packs:
       small === undefined ? [full] : [{ digest: small.digest, size: small.size, base: small.base }, full],
+    ...(course?.stable !== undefined && { stable: course.stable as EntryId }),
+    ...(course?.seed !== undefined && { seed: course.seed as EntryId }),
     ...(never.length > 0 && { never: never as ContentDigest[] }),
     ...(wish.allow.length > 0 && { allow: [...wish.allow].sort() as ContentDigest[] }),
     ...(wish.drops !== undefined && { drops: wish.drops as EntryId }),
-    // Every release goes to all hosts at once: one stage, of all.
-    stages: [Math.max(1, hosts)],
-    soakSeconds: rollout.soakSeconds ?? (hosts < 40 ? 60 : 600),
+    stages,
+    soakSeconds: soakSecondsOf(rollout, stages.at(-1) ?? 0),
     windowSeconds: rollout.windowSeconds ?? 0,
     deadlineSeconds: rollout.deadlineSeconds,
     riskBasisPoints: rollout.riskBasisPoints,
     liarsBasisPoints: rollout.liarsBasisPoints,
+    ...(rollout.serial !== undefined && { serial: rollout.serial }),
     expires: timeOf(nowMs + rollout.expiresSeconds * 1000),
   }
-  const inline = [small?.bytes, made.pack].find(
+  const payload = writePayload(entry)
+  const pack = [small?.bytes, made.pack].find(
     bytes => bytes !== undefined && bytes.length <= packBytesInlineMax,
   )
-  return seal(entry, signer, inline === undefined ? {} : { pack: inline })
+  return { entry, payload, id: entryIdOf(payload), ...(pack && { pack }) }
+}
+
+/** As the terms say; else by how many hosts it concerns. */
+export function soakSecondsOf({ soakSeconds }: RolloutTerms, hosts: number): number {
+  return soakSeconds ?? (hosts < boundFrom ? 60 : 600)
+}
+
+export function signDraft({ entry, payload, pack }: Draft, signer: Signer): MadeEntry {
+  return seal(entry, payload, signer, pack === undefined ? {} : { pack })
+}
+
+/** Drafts and signs in one. */
+export function makeReleaseEntry(
+  common: Common,
+  wish: ReleaseWish,
+  made: MadeRelease,
+  delta: Delta | undefined,
+  course?: Course,
+): MadeEntry {
+  return signDraft(draftRelease(common, wish, made, delta, course), common.signer)
 }
 
 /** `NAME <EMAIL> SECONDS +0000`, as an entry has it. */
@@ -195,13 +245,17 @@ function after(log: EntryLog): {
   }
 }
 
-function seal(entry: Entry, signer: Signer, more: { trust?: TrustFiles; pack?: Uint8Array }): MadeEntry {
-  const payload = writePayload(entry)
+function seal(
+  { sequence }: Entry,
+  payload: Uint8Array,
+  signer: Signer,
+  more: { trust?: TrustFiles; pack?: Uint8Array },
+): MadeEntry {
   const tag = sealEntry(payload, signSshsig(signer, 'git', payload))
   return {
     envelope: encodeEnvelope({ tag, cosigs: [], ...more }),
     id: entryIdOf(payload),
-    sequence: entry.sequence,
+    sequence,
   }
 }
 

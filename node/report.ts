@@ -3,6 +3,7 @@
 import type { StatusPair } from '../gossip/message.ts'
 import { hex } from '../signing/bytes.ts'
 import type { Place, State, Status } from '../signing/status.ts'
+import { Soak } from './soak.ts'
 import { type Board, type Counter, heartbeatMs, type Taken } from './status.ts'
 
 export interface StepCounts {
@@ -12,14 +13,29 @@ export interface StepCounts {
   readonly notKept: number
 }
 
-/** The outcome of a run as the agent needs it. `wait`: preparing failed, nothing was changed. */
+/**
+ * The outcome of a run as the agent needs it. `wait`: preparing failed, nothing was changed. `inconclusive`: it is taken back,
+ * since no peer reached this host after it; nor did one then, so nobody knows whether the run was to blame.
+ */
 export interface RunReport {
-  readonly kind: 'applied' | 'failed' | 'wait'
+  readonly kind: 'applied' | 'failed' | 'wait' | 'inconclusive'
   readonly steps: StepCounts
   /** Why it failed or waits. */
   readonly why?: string
+  /** It had nothing to do: the plan was empty. */
+  readonly empty?: boolean
   /** An undo failed: the host takes nothing until that is mended. */
   readonly dirty: boolean
+}
+
+/** What this host last said of a release, for its next life. */
+export interface Said {
+  readonly entry: string
+  readonly attempt: number
+  readonly state: State
+  readonly why?: string | undefined
+  /** Seconds since boot at which its soak began; undefined: none is under way. */
+  readonly soakUp?: number | undefined
 }
 
 /** What a status says besides what the reporter itself knows. */
@@ -39,14 +55,16 @@ export interface ReporterPorts {
   readonly hosts: () => number
   readonly rostered: () => boolean
   readonly random: () => number
+  /** The host engine can ask CHECKs again. */
+  readonly checks?: boolean
 }
 
 /** What a host says of a trial besides the release that it speaks of. */
 export interface TrialWord {
   /** The order's id, 32 bytes. */
   readonly id: Uint8Array
-  /** Its steps are in force: what happens here says nothing of a release. */
-  readonly runs: boolean
+  /** Its steps are in force, or come or go: what happens here says nothing of a release. */
+  readonly isOn: boolean
   readonly words: string | undefined
 }
 
@@ -54,6 +72,13 @@ export interface TrialWord {
 const quietMs = 1_000
 /** Characters of a reason: three bytes of UTF-8 each stay within the 512 bytes of the format. */
 const whyMax = 170
+
+const stateAfter: Readonly<Record<RunReport['kind'], State>> = {
+  applied: 'APPLIED',
+  failed: 'FAILED',
+  wait: 'WAIT',
+  inconclusive: 'INCONCLUSIVE',
+}
 
 export class Reporter {
   readonly board: Board
@@ -64,8 +89,10 @@ export class Reporter {
   #why: string | undefined
   #steps: StepCounts = { declared: 0, kept: 0, repaired: 0, notKept: 0 }
   #drift: readonly [repairs: number, kept: number, contested: number] = [0, 0, 0]
-  #soakUntilMs: number | undefined
   #trial: TrialWord | undefined
+  /** The attempt under way, which says nothing before it changes something. */
+  #run: { readonly entry: string; readonly attempt: number } | undefined
+  readonly #soak: Soak
   #dirty = false
   #changed = true
   #flags = ''
@@ -75,6 +102,7 @@ export class Reporter {
   constructor(ports: ReporterPorts) {
     this.#ports = ports
     this.board = ports.board
+    this.#soak = new Soak({ checks: ports.checks ?? false })
   }
 
   get cloned(): boolean {
@@ -96,18 +124,70 @@ export class Reporter {
     return this.#drift
   }
 
-  /** Restores what the journal says is in force, after a restart: it counts as applied, and soaks anew. */
-  resume(entry: string, steps: StepCounts, dirty: boolean, soakMs: number, nowMs: number, attempt = 1): void {
+  /** What is in force here, after a restart: it counts as applied, and soaks anew unless `resume` knows better. */
+  inForce(
+    entry: string,
+    steps: StepCounts,
+    dirty: boolean,
+    soakMs: number,
+    nowMs: number,
+    attempt = 1,
+  ): void {
     this.#entry = entry
     this.#attempt = attempt
     this.#state = 'APPLIED'
     this.#steps = steps
     this.#dirty = dirty
-    this.#soakUntilMs = nowMs + soakMs
+    this.#soak.begin(entry, soakMs, steps.notKept === 0, nowMs)
   }
 
-  take(pair: StatusPair, nowMs: number): Taken {
-    const taken = this.board.take(pair, nowMs)
+  /** Goes on with what was said before the restart, of what is in force or of a release that failed; `sameBoot` with its soak. */
+  resume(
+    { entry, attempt, state, why, soakUp }: Said,
+    sameBoot: boolean,
+    soakMs: number,
+    nowMs: number,
+  ): void {
+    if (entry !== this.#entry && state !== 'FAILED') return
+    const keeps = this.#steps.notKept === 0
+    this.#entry = entry
+    this.#attempt = attempt
+    this.#state = state
+    this.#why = why
+    if (state !== 'APPLIED') this.#soak.end()
+    else if (soakUp !== undefined && sameBoot && keeps)
+      this.#soak.begin(entry, soakMs, keeps, nowMs - Math.max(0, this.#ports.facts(nowMs).up - soakUp) * 1000)
+  }
+
+  /** Of the release that it speaks of; undefined on a blank host, and while nothing is decided. */
+  said(nowMs: number): Said | undefined {
+    if (this.#entry === undefined || this.#state === undefined || this.#state === 'APPLYING') return undefined
+    const { sinceMs } = this.#soak
+    // A second more, since both ends are whole seconds: a soak is never shortened.
+    const soakUp =
+      sinceMs === undefined
+        ? undefined
+        : this.#ports.facts(nowMs).up - Math.floor((nowMs - sinceMs) / 1000) + 1
+    return { entry: this.#entry, attempt: this.#attempt, state: this.#state, why: this.#why, soakUp }
+  }
+
+  get entry(): string | undefined {
+    return this.#entry
+  }
+  get attempt(): number {
+    return this.#attempt
+  }
+  get soakSinceMs(): number | undefined {
+    return this.#soak.sinceMs
+  }
+  /** The release that soaks. */
+  get soaks(): string | undefined {
+    return this.#soak.entry
+  }
+
+  /** `nowMs` undefined: from this host's own store. */
+  take(pair: StatusPair, nowMs: number | undefined, said = this.board.read(pair)): Taken {
+    const taken = this.board.take(pair, nowMs, said)
     // Our own key with a number we have not used: a restored disk, or a clone. Speak above it.
     if (taken.kind !== 'bad' && taken.kind !== 'stranger' && taken.host === this.#ports.host)
       if (taken.kind !== 'old' && this.#ports.counter.heard(taken.status.n)) this.#changed = true
@@ -127,7 +207,7 @@ export class Reporter {
   /** Told at every decision. */
   onTrial(trial: TrialWord | undefined): void {
     const [now, before] = [trial, this.#trial].map(
-      each => each && `${hex(each.id)} ${each.runs} ${each.words}`,
+      each => each && `${hex(each.id)} ${each.isOn} ${each.words}`,
     )
     if (now === before) return
     this.#trial = trial
@@ -135,10 +215,10 @@ export class Reporter {
   }
 
   /** A trial runs now, or is taken back: the release is spoken of as before, and a soak that it cut short begins anew. */
-  tried({ kind, steps, dirty }: RunReport, soakMs: number, nowMs: number): void {
+  tried({ kind, steps, dirty }: RunReport, nowMs: number): void {
     this.#dirty = dirty
     if (kind === 'applied') this.#steps = steps
-    if (this.#soakUntilMs !== undefined && kind !== 'wait') this.#soakUntilMs = nowMs + soakMs
+    if (kind !== 'wait') this.#soak.again(this.#steps.notKept === 0, nowMs)
     this.#changed = true
   }
 
@@ -147,23 +227,68 @@ export class Reporter {
     this.#changed = true
   }
 
-  /** A run begins; `attempt` is 1 unless a signed `retry` allows more. */
+  /** A run begins to prepare: nothing is changed yet, and nothing said. */
   started(entry: string, attempt: number): void {
-    this.#attempt = attempt
-    this.#entry = entry
-    this.#state = 'APPLYING'
-    this.#why = undefined
-    this.#soakUntilMs = undefined
-    this.#changed = true
+    this.#run = { entry, attempt }
+  }
+
+  /** It is about to change something. */
+  acting(entry: string): void {
+    if (this.#run?.entry !== entry) return
+    this.#speakOf(this.#run, 'APPLYING', undefined)
+    this.#soak.end()
   }
 
   ran(entry: string, report: RunReport, soakMs: number, nowMs: number): void {
-    this.#entry = entry
-    this.#state = report.kind === 'applied' ? 'APPLIED' : report.kind === 'failed' ? 'FAILED' : 'WAIT'
-    this.#why = report.why
+    const run = this.#run ?? { entry, attempt: entry === this.#entry ? this.#attempt : 1 }
+    this.#run = undefined
+    const hasActed = this.#state === 'APPLYING' && this.#entry === entry
+    const isEmpty = report.empty === true && !hasActed && report.steps.notKept === 0
+    const { kind } = report
+    this.#speakOf(run, isEmpty && kind === 'applied' ? 'NOOP' : stateAfter[kind], report.why)
     this.#dirty = report.dirty
     this.#steps = report.steps
-    this.#soakUntilMs = report.kind === 'applied' ? nowMs + soakMs : undefined
+    if (kind === 'applied' && !isEmpty) this.#soak.begin(entry, soakMs, report.steps.notKept === 0, nowMs)
+    else this.#soak.end()
+  }
+
+  /** Whether the CHECKs of the release that soaks are to be asked now. */
+  asksChecks(nowMs: number): boolean {
+    return this.#soak.asks(nowMs)
+  }
+
+  /** They were asked, and passed or not. */
+  checked(entry: string, passed: boolean): void {
+    this.#soak.checked(entry, passed)
+  }
+
+  /** A CHECK fails in the soak. */
+  fell(why: string): void {
+    if (this.#entry === undefined) return
+    this.#soak.end()
+    this.#speakOf({ entry: this.#entry, attempt: this.#attempt }, 'FAILED', why)
+  }
+
+  /** The host went back from a release that failed: of that it goes on to speak. `report`: of the way back. */
+  wentBack(entry: string, { kind, why, steps, dirty }: RunReport): void {
+    this.#soak.end()
+    this.#dirty = dirty
+    this.#steps = steps
+    const attempt = entry === this.#entry ? this.#attempt : 1
+    const said = entry === this.#entry ? this.#why : undefined
+    const also = kind === 'applied' ? 'taken back' : `not taken back: ${why ?? kind}`
+    this.#speakOf({ entry, attempt }, 'FAILED', said === undefined ? also : `${said} (${also})`)
+  }
+
+  #speakOf(
+    { entry, attempt }: { entry: string; attempt: number },
+    state: State,
+    why: string | undefined,
+  ): void {
+    this.#entry = entry
+    this.#attempt = attempt
+    this.#state = state
+    this.#why = why
     this.#changed = true
   }
 
@@ -173,9 +298,7 @@ export class Reporter {
     if (notKept !== this.#steps.notKept) {
       const { declared } = this.#steps
       this.#steps = { ...this.#steps, notKept, kept: declared - notKept }
-      // A soak is an unbroken time with every step kept.
-      if (this.#soakUntilMs !== undefined && notKept > 0)
-        this.#soakUntilMs = Math.max(this.#soakUntilMs, nowMs)
+      this.#soak.keeps(notKept === 0, nowMs)
     }
     this.#changed = true
   }
@@ -186,9 +309,9 @@ export class Reporter {
     nowMs: number,
     wallMs = nowMs,
   ): { readonly host: string; readonly reserve?: number } | undefined {
-    if (this.#soaks() && nowMs >= (this.#soakUntilMs ?? 0)) {
+    if (this.#trial?.isOn !== true && this.#soak.isOver(nowMs)) {
       this.#state = 'HEALTHY'
-      this.#soakUntilMs = undefined
+      this.#soak.end()
       this.#changed = true
     }
     const all = [...flags]
@@ -226,16 +349,11 @@ export class Reporter {
     return { host: this.#ports.host, ...(reserve !== undefined && { reserve }) }
   }
 
-  /** What a trial keeps here says nothing of the release. */
-  #soaks(): boolean {
-    return this.#soakUntilMs !== undefined && this.#steps.notKept === 0 && this.#trial?.runs !== true
-  }
-
   wakeMs(): number | undefined {
     if (!this.#ports.rostered()) return undefined
     let atMs = this.#heartbeatMs
     if (this.#changed) atMs = Math.min(atMs, this.#spokeMs + quietMs)
-    if (this.#soaks()) atMs = Math.min(atMs, this.#soakUntilMs ?? atMs)
+    if (this.#trial?.isOn !== true) atMs = Math.min(atMs, this.#soak.wakeMs() ?? atMs)
     return Math.max(0, atMs)
   }
 }

@@ -1,5 +1,5 @@
-// Core: may this host take the newest release now? An ordered list of gates, each of which says in words why not. Here
-// every release opens for all hosts at once (`Stages: N`); stages and evidence become further gates of the list.
+// Core: may this host take the newest release now? An ordered list of gates, each of which says in words why not. What the fleet
+// says of the release is one of them, and left to stages.ts.
 
 import type { Halt } from './orders.ts'
 
@@ -33,8 +33,12 @@ export interface Situation {
   readonly held: boolean
   /** Why this machine could not store the pack. */
   readonly trouble: string | undefined
+  /** Why the release's stages do not let this host start yet; worked out only when it is asked for. */
+  readonly stage: { readonly reason: string; readonly untilMs?: number } | undefined
   /** Set after a run that answered WAIT. */
   readonly retryMs: number | undefined
+  /** Nobody could say whether the target's run cuts this host off, as often as it was tried. */
+  readonly exhausted: boolean
 }
 
 export type Gate =
@@ -48,7 +52,9 @@ export type Gate =
   | 'halted'
   | 'failed'
   | 'trial'
+  | 'inconclusive'
   | 'pack'
+  | 'stage'
   | 'wait'
 
 export type Decision =
@@ -57,6 +63,10 @@ export type Decision =
   /** The target is in force. */
   | { readonly kind: 'done' }
   | { readonly kind: 'hold'; readonly gate: Gate; readonly reason: string; readonly untilMs?: number }
+
+type HostSituation = Pick<Situation, 'peersToHear' | 'cloned' | 'pausedUntilMs' | 'dirty'>
+
+const hostGates: readonly Gate[] = ['floor', 'cloned', 'paused', 'dirty']
 
 type Check = (at: Situation, nowMs: number) => string | undefined
 
@@ -85,17 +95,35 @@ const gates: readonly (readonly [Gate, Check])[] = [
   ],
   ['trial', at => at.trial],
   [
+    'inconclusive',
+    at =>
+      at.exhausted
+        ? 'no peer reached this host after its runs, nor once they were taken back; to try again: fleet apply --agent'
+        : undefined,
+  ],
+  [
     'pack',
     at =>
       at.held
         ? undefined
         : `its pack ${at.trouble === undefined ? 'is not here yet' : `could not be stored: ${at.trouble}`}`,
   ],
+  ['stage', at => at.stage?.reason],
   [
     'wait',
     (at, nowMs) => (at.retryMs !== undefined && nowMs < at.retryMs ? 'it will be prepared again' : undefined),
   ],
 ]
+
+/** What is wrong with the host itself, so that nothing new may start on it, be it a release or not. */
+export function hostShut(at: HostSituation, nowMs: number): string | undefined {
+  for (const [gate, shut] of gates)
+    if (hostGates.includes(gate)) {
+      const reason = shut(at as Situation, nowMs)
+      if (reason !== undefined) return reason
+    }
+  return undefined
+}
 
 /** The first gate that is shut holds. Pure. */
 export function decide(at: Situation, nowMs: number): Decision {
@@ -105,13 +133,27 @@ export function decide(at: Situation, nowMs: number): Decision {
   for (const [gate, shut] of gates) {
     const reason = shut(at, nowMs)
     if (reason === undefined) continue
-    const untilMs = gate === 'wait' ? at.retryMs : gate === 'paused' ? at.pausedUntilMs : undefined
+    const untilMs = untilOf(gate, at)
     return { kind: 'hold', gate, reason, ...(untilMs !== undefined && { untilMs }) }
   }
   return { kind: 'go' }
 }
 
-function haltText(halts: readonly Halt[]): string {
+function untilOf(gate: Gate, at: Situation): number | undefined {
+  switch (gate) {
+    case 'wait':
+      return at.retryMs
+    case 'paused':
+      return at.pausedUntilMs
+    case 'stage':
+      return at.stage?.untilMs
+    default:
+      return undefined
+  }
+}
+
+/** Who halted a release, when and why. */
+export function haltText(halts: readonly Halt[]): string {
   const [first, ...others] = halts
   const more = others.length === 0 ? '' : ` (and ${others.length} more)`
   const reason = first?.reason === undefined ? '' : `: ${first.reason}`

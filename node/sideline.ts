@@ -102,16 +102,13 @@ export class Sideline {
     return this.#sent(this.plans.take(from, order, this.#nowMs, this.#wallMs))
   }
 
-  take(input: SidelineInput, inForce: string | undefined): Effect[] {
+  take(input: SidelineInput): Effect[] {
     switch (input.kind) {
       case 'branch-installed':
         return this.#sent(this.#branches.installed(input.commit, input.pack, input.result, this.#nowMs))
-      case 'tried': {
-        const { reporter, log } = this.#options
-        const soakMs = (inForce === undefined ? undefined : log.byId(inForce)?.release?.soakMs) ?? 0
-        reporter.tried(input.report, soakMs, this.#nowMs)
+      case 'tried':
+        this.#options.reporter.tried(input.report, this.#nowMs)
         return this.trials.ran(input.run, input.report, this.#nowMs)
-      }
       case 'planned':
         return this.#sent(this.plans.planned(input.id, input.plan))
       case 'ask-plan':
@@ -121,8 +118,9 @@ export class Sideline {
 
   /** After the newest release has been looked at: `busy` when a run of it is under way. */
   pursue(inForce: string | undefined, busy: boolean, shut: string | undefined): Effect[] {
+    const frozen = this.#options.log.frozen() ? 'two operators published one entry at once' : undefined
     const effects = this.trials.pursue({
-      ...{ inForce, busy, shut },
+      ...{ inForce, busy, shut: shut ?? frozen },
       ...{ nowMs: this.#nowMs, wallMs: this.#wallMs },
     })
     effects.push(...this.#sent(this.plans.pursue(this.#nowMs)))
@@ -151,7 +149,7 @@ export class Sideline {
     const words = failed
       ? `${name} failed: ${standing.why}`
       : standing.why && `${name} waits: ${standing.why}`
-    this.#options.reporter.onTrial({ id, runs, words })
+    this.#options.reporter.onTrial({ id, isOn: this.trials.isOn, words })
     return [...(runs ? ['TRIAL'] : []), ...(failed ? ['TRIAL_FAILED'] : [])]
   }
 

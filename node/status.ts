@@ -10,8 +10,13 @@ import { boardRoot, type SignedStatus, type Status } from '../signing/status.ts'
 export interface Row {
   readonly status: Status
   readonly pair: StatusPair
-  /** When it arrived here, by this host's clock. */
-  readonly heardMs: number
+  /** When it arrived here, by this host's clock; undefined: it is from this host's own store. */
+  readonly heardMs: number | undefined
+  /**
+   * When it was last news: newer than one that was heard before. The first that is heard of a host may be an old one that a
+   * neighbour kept: it shows no life. Undefined: not yet.
+   */
+  readonly newsMs: number | undefined
   /** Two different bodies under one counter were seen: the key lies on two machines, or lies. */
   readonly twins: boolean
 }
@@ -45,8 +50,13 @@ export class Board {
     this.#rostered = ports.rostered
   }
 
-  take(pair: StatusPair, nowMs: number): Taken {
-    const said = this.#open(pair)
+  /** What a status says, if it is good. */
+  read(pair: StatusPair): Said | undefined {
+    return this.#open(pair)
+  }
+
+  /** `nowMs` undefined: from this host's own store. */
+  take(pair: StatusPair, nowMs: number | undefined, said = this.#open(pair)): Taken {
     if (said === undefined) return { kind: 'bad' }
     const { status, by: host } = said
     if (!this.#rostered(host)) return { kind: 'stranger' }
@@ -57,7 +67,8 @@ export class Board {
       this.#rows.set(host, { ...row, twins: true })
       return { kind: 'twins', host, status }
     }
-    this.#rows.set(host, { status, pair, heardMs: nowMs, twins: false })
+    const newsMs = row?.heardMs === undefined ? undefined : nowMs
+    this.#rows.set(host, { status, pair, heardMs: nowMs, newsMs, twins: false })
     this.#root = undefined
     return { kind: 'new', host, status }
   }

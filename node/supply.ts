@@ -1,7 +1,8 @@
-// Core: gets the newest release's commit here: from the pack inside its entry, else part by part from peers; by the smallest
-// pack whose base is held. Decides what to ask for and what to install; proving a pack is the repository's.
+// Core: gets a release's commit here, the newest's or Stable's: from the pack inside its entry, else part by part from peers; by
+// the smallest pack whose base is held. Decides what to ask for and what to install; proving a pack is the repository's.
 import type { PeerId } from '../gossip/carrier.ts'
 import { createFetch, type Fetch, type FetchEffect, type FetchInput } from '../gossip/fetch.ts'
+import { limits } from '../gossip/limits.ts'
 import { unhex } from '../signing/bytes.ts'
 import type { EntryLog, LogEntry, ReleaseEntry } from './log.ts'
 import type { Installed } from './ports.ts'
@@ -40,6 +41,8 @@ export class Supply {
   readonly #fullOnly = new Set<string>()
   readonly #inlineTried = new Set<string>()
   #installing: string | undefined
+  /** What was sought last. */
+  #sought: ReleaseEntry | undefined
   /** This host's disk would not take a pack: what it said, and when to try again. */
   #stuck: { readonly why: string; readonly retryMs: number } | undefined
 
@@ -47,7 +50,7 @@ export class Supply {
     this.#options = options
     this.#held = new Set(options.held)
     this.#fetch = createFetch({
-      holders: () => options.holders(options.log.release()?.sequence ?? 0),
+      holders: () => options.holders(this.#sought?.sequence ?? 0),
       random: options.random,
       unhex: text => unhex(text, 32) ?? noDigest,
     })
@@ -59,7 +62,7 @@ export class Supply {
 
   /** Sequence of the newest release whose commit is here; 0: none. */
   newestHeld(): number {
-    return this.#options.log.releases(releasesHeld).find(each => this.holds(each))?.sequence ?? 0
+    return this.#options.log.releases(limits.releasesKept).find(each => this.holds(each))?.sequence ?? 0
   }
 
   progress(): readonly { pack: string; size: number; offset: number }[] {
@@ -91,6 +94,7 @@ export class Supply {
   /** Begins to get the target, unless it is here or under way. `announcer` brought its entry. */
   seek(target: ReleaseEntry, announcer: PeerId | undefined, nowMs: number): SupplyEffect[] {
     const isHere = this.holds(target)
+    this.#sought = target
     // A newer release makes older fetches pointless; what they brought stays in quarantine for a while.
     for (const { pack } of this.#fetch.progress())
       if (isHere || !target.release.packs.some(each => each.digest === pack))
@@ -127,13 +131,15 @@ export class Supply {
     pack: string,
     result: Installed,
     inForce: string | undefined,
+    /** Ids of other releases that are needed here. */
+    needed: readonly string[],
     nowMs: number,
   ): { readonly effects: readonly SupplyEffect[]; readonly condemned: boolean } {
     this.#installing = undefined
     if (result.kind === 'installed') {
       this.#fetch.handle({ kind: 'drop', pack }, nowMs)
       this.#held.add(result.release.commit)
-      return { effects: this.tidy(inForce), condemned: false }
+      return { effects: this.tidy(inForce, needed), condemned: false }
     }
     // The bytes differ from what was signed: somebody on the way lied, or a disk did. Fetched again, from others.
     if (result.code === 'PACK_DIGEST')
@@ -145,9 +151,11 @@ export class Supply {
   }
 
   /** Lets go of what nothing needs any more. */
-  tidy(inForce: string | undefined): readonly SupplyEffect[] {
+  tidy(inForce: string | undefined, needed: readonly string[]): readonly SupplyEffect[] {
     const { log, others } = this.#options
-    const keep = log.releases(releasesHeld).map(each => each.release.commit)
+    const newest = log.releases(releasesHeld)
+    const more = [...needed, newest[0]?.release.stable].flatMap(id => (id && log.byId(id)?.release) || [])
+    const keep = [...newest.map(each => each.release), ...more].map(each => each.commit)
     if (inForce !== undefined) {
       const current = log.byId(inForce)?.release?.commit
       // An entry of a branch that was left, or that was lost: which commit repairs need is not known.
@@ -160,7 +168,7 @@ export class Supply {
   }
 
   #completed(effects: readonly FetchEffect[]): SupplyEffect[] {
-    const target = this.#options.log.release()
+    const target = this.#sought
     return effects.flatMap((each): SupplyEffect[] => {
       if (each.kind === 'nobody') {
         // Who came to the release another way has only the full pack, which any host can make.

@@ -7,6 +7,7 @@ import type { Failed } from './failed.ts'
 import type { EntryLog, LogEntry } from './log.ts'
 import type { Orders, Trial } from './orders.ts'
 import type { RunReport } from './report.ts'
+import { Retries } from './retries.ts'
 import type { TrialInForce } from './trial-about.ts'
 
 /** What a host runs besides releases. */
@@ -53,9 +54,6 @@ export interface TrialStanding {
   readonly why: string | undefined
 }
 
-/** ms until a run that answered WAIT is tried again. */
-const retryMs = 15_000
-
 export class Trials {
   readonly #options: TrialOptions
   #inForce: TrialInForce | undefined
@@ -64,19 +62,25 @@ export class Trials {
   #failure: { readonly id: string; readonly why: string } | undefined
   /** Why what is to run next does not yet. */
   #waits: string | undefined
-  #retryMs: number | undefined
+  readonly #retries: Retries
   /** Who brought the newest order of a trial. */
   #announced: { readonly id: string; readonly from: PeerId | undefined } | undefined
   #standing: TrialStanding | undefined
   #untilMs: number | undefined
+  #nowMs = 0
 
   constructor(options: TrialOptions) {
     this.#options = options
     this.#inForce = options.inForce
+    this.#retries = new Retries(options.random)
   }
 
   get running(): boolean {
     return this.#run !== undefined
+  }
+  /** Its steps are in force, or come or go. */
+  get isOn(): boolean {
+    return this.#inForce !== undefined || this.#run !== undefined
   }
   /** The trial whose steps are in force. */
   get inForce(): TrialInForce | undefined {
@@ -92,7 +96,7 @@ export class Trials {
 
   /** An operator asked for another try here, or a pause has ended. */
   retry(): void {
-    this.#retryMs = undefined
+    this.#retries.clear()
   }
 
   /** Commits that must stay here. */
@@ -129,7 +133,7 @@ export class Trials {
   pursue(at: TrialSituation): Effect[] {
     const trial = this.#live(at.wallMs)
     this.#untilMs = trial?.untilMs
-    if (this.#retryMs !== undefined && at.nowMs >= this.#retryMs) this.#retryMs = undefined
+    this.#nowMs = at.nowMs
     const effects = this.#refuse(trial)
     const run = this.#next(trial, at)
     const known = trial ?? this.#inForce
@@ -143,7 +147,12 @@ export class Trials {
 
   /** When this host has to look again, by the machine's clock and by the steady one. */
   wakeMs(aheadMs: number): number | undefined {
-    const times = [this.#untilMs === undefined ? undefined : this.#untilMs - aheadMs, this.#retryMs]
+    const { atMs } = this.#retries
+    const times = [
+      this.#untilMs === undefined ? undefined : this.#untilMs - aheadMs,
+      // Once it is past, something else is waited for.
+      atMs !== undefined && atMs > this.#nowMs ? atMs : undefined,
+    ]
     const known = times.flatMap(each => each ?? [])
     return known.length === 0 ? undefined : Math.min(...known)
   }
@@ -151,7 +160,7 @@ export class Trials {
   /** What came of a run. */
   ran(run: TrialRun, report: RunReport, nowMs: number): Effect[] {
     this.#run = undefined
-    this.#retryMs = undefined
+    this.#retries.ran(report.kind, nowMs)
     const { kind: outcome, why } = report
     const event = run.kind === 'trial' ? 'trial run ended' : 'trial taken back'
     const level = outcome === 'failed' ? 'error' : 'info'
@@ -163,11 +172,13 @@ export class Trials {
         run.kind === 'trial' ? { id: run.id, commit: run.commit, before: run.before } : undefined
       return effects
     }
-    if (outcome === 'failed' && run.kind === 'trial')
+    const isHopeless = outcome === 'failed' || this.#retries.exhausted
+    if (isHopeless && run.kind === 'trial')
       return [...this.#fail(run.id, why ?? 'its run failed'), ...effects]
     // Preparing failed, or there is no going back yet: tried until it can be done.
     this.#waits = why
-    this.#retryMs = nowMs + retryMs * (0.75 + this.#options.random() / 2)
+    // A run that is undone has `failed` start at once again: the way back must not turn in circles.
+    if (outcome === 'failed') this.#retries.ran('wait', nowMs)
     return effects
   }
 
@@ -186,6 +197,7 @@ export class Trials {
 
   #fail(id: string, why: string): Effect[] {
     this.#failure = { id, why }
+    this.#retries.clear()
     this.#options.failed.add(id, 1)
     return [{ kind: 'remember', failed: this.#options.failed.lines() }]
   }
@@ -199,7 +211,7 @@ export class Trials {
 
   #next(trial: Trial | undefined, at: TrialSituation): TrialRun | undefined {
     if (at.busy || this.#run !== undefined) return undefined
-    if (this.#retryMs !== undefined) return undefined
+    if (this.#retries.atMs !== undefined && at.nowMs < this.#retries.atMs) return undefined
     const { inForce } = this
     const isGoing = trial !== undefined && trial.id === inForce?.id
     if (isGoing) return undefined

@@ -13,6 +13,7 @@ import { openSimEngine, type Side, type Trial } from './engine.ts'
 import type { Watched } from './events.ts'
 import type { Life } from './life.ts'
 import type { Breakage } from './plan.ts'
+import { networkCommand } from './role.ts'
 import type { Time } from './world.ts'
 
 /** The agent's folder on a host. */
@@ -45,7 +46,7 @@ export interface Trouble {
   readonly sick?: boolean
   /** The agent dies in each run. */
   readonly kills?: boolean
-  /** Each run cuts the host off; `back` is what its undo does. */
+  /** Each run that touches the network cuts the host off; `back` is what its undo does. */
   readonly cutsOff?: () => void
   readonly back?: () => void
 }
@@ -66,6 +67,9 @@ export class Machine {
   /** Entry in force ('' before any) -> what the targets looked like when it came into force. */
   readonly #looks = new Map<string, string>()
   #edited = false
+  /** The network is next brought up to date by a run that cuts the host off. */
+  #cutting = false
+  #cutOff = false
   /** A run, or what it brought, whose checks fail. */
   #bad: string | undefined
 
@@ -77,7 +81,10 @@ export class Machine {
 
   async open(life: Life, ports: HostPorts): Promise<Side> {
     const { name, key, clock } = this.#host
+    this.#cutting = false
     if (!this.#host.whole) {
+      // What an agent that died has left is taken back at its start.
+      this.#back()
       const common = { world: this.#world, life, name, state: stateFolder, runMs, probe: this.#probe }
       const outcomes = { slowMs: () => this.#host.slowMs, trial: (entry: LogEntry) => this.#trial(entry) }
       this.#engine = await openBriefMachine({ ...common, ...outcomes }, ports)
@@ -96,6 +103,12 @@ export class Machine {
           return trial
         },
         probe: this.#probe,
+        command: argv => {
+          if (argv.join(' ') !== networkCommand) return undefined
+          if (this.#cutting) this.#cut()
+          else this.#back()
+          return { code: 0, ms: 20 }
+        },
       },
       ports,
     )
@@ -124,14 +137,19 @@ export class Machine {
   trouble(trouble: Trouble): () => void {
     this.#troubles.add(trouble)
     return () => {
-      trouble.back?.()
+      if (trouble.back) this.#back()
       this.#troubles.delete(trouble)
     }
   }
 
   heal(): void {
-    for (const trouble of this.#troubles) trouble.back?.()
+    this.#back()
     this.#troubles.clear()
+  }
+
+  /** By a run, and not back yet. */
+  get cutOff(): boolean {
+    return this.#cutOff
   }
 
   /** Somebody edits a managed file, or removes it. */
@@ -146,6 +164,7 @@ export class Machine {
   forget(): void {
     this.#looks.clear()
     this.#edited = false
+    this.#cutOff = false
   }
 
   /** Compares the targets with what they were when the entry in force came. */
@@ -166,6 +185,7 @@ export class Machine {
 
   /** The run of a release is over, and this is what it came to. */
   ran(kind: RunReport['kind']): void {
+    this.#cutting = false
     if (kind !== 'applied') this.#bad = undefined
   }
 
@@ -178,14 +198,27 @@ export class Machine {
     if (all.some(each => each.fails)) return { kind: 'fails', at: Math.floor(this.#chance() * actsMax) }
     const hang = all.find(each => each.hangsMs !== undefined)
     if (hang?.hangsMs !== undefined) return { kind: 'hangs', ms: hang.hangsMs }
+    this.#cutting = all.some(each => each.cutsOff)
+    if (this.#cutting && !this.#host.whole)
+      return { kind: 'cutsOff', cut: () => this.#cut(), back: () => this.#back() }
     if (all.some(each => each.sickens)) return { kind: 'later', ms: 1_000 + this.#chance() * 10_000 }
     return undefined
   }
 
+  #cut(): void {
+    this.#cutting = false
+    this.#cutOff = true
+    for (const each of this.#troubles) each.cutsOff?.()
+  }
+
+  #back(): void {
+    this.#cutOff = false
+    for (const each of this.#troubles) each.back?.()
+  }
+
   readonly #probe: Probing = async () => {
     if (this.#bad !== undefined) return sick
-    for (const each of this.#troubles) each.cutsOff?.()
-    return [...this.#troubles].some(each => each.sick || each.cutsOff) ? sick : undefined
+    return [...this.#troubles].some(each => each.sick) ? sick : undefined
   }
 }
 

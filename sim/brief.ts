@@ -1,12 +1,13 @@
 // A host of a large simulation, in brief: no engine and no steps, only what the agent sees of them. Runs take the time and have
 // the outcomes that they have on a whole machine (engine.ts), what is in force stands in one file on the disk, and whatever
 // somebody edits is put back. What a run does to a machine is shown by the hosts that have whole ones.
+import { confirmWithinMs } from '../node/host/guard.ts'
 import type { Probing } from '../node/host/system.ts'
 import type { LogEntry } from '../node/log.ts'
 import { cutMax } from '../node/os-attempts.ts'
 import type { HostPorts } from '../node/peer.ts'
 import type { RunReport, StepCounts } from '../node/report.ts'
-import type { Side, SimEngineOptions } from './engine.ts'
+import type { Side, SimEngineOptions, Trial } from './engine.ts'
 import { simAttempts, simFiles } from './files.ts'
 
 export type BriefOptions = Pick<
@@ -58,6 +59,19 @@ export async function openBriefMachine(options: BriefOptions, ports: HostPorts):
     dirty: false,
   })
 
+  /** As the engine does with a run that touches the way in; undefined: the host is still reached. */
+  const cutOff = async (trial: Extract<Trial, { kind: 'cutsOff' }>): Promise<RunReport | undefined> => {
+    const { witness } = ports
+    const unchanged = { steps: counts(0), dirty: false }
+    const found = await witness?.before()
+    if (!witness || !found || found === 'none') return { kind: 'wait', why: 'NO_WITNESS', ...unchanged }
+    trial.cut()
+    if ((await witness.confirm(found.token, confirmWithinMs)) === 'confirmed') return undefined
+    trial.back()
+    const kind = (await witness.heard()) ? 'failed' : 'inconclusive'
+    return { kind, why: 'CUT_OFF', ...unchanged }
+  }
+
   /** Looks now and then whether it can be put back. */
   const mend = () => {
     if (life.disk.faults.immutable.has(spoiltPath)) {
@@ -77,17 +91,20 @@ export async function openBriefMachine(options: BriefOptions, ports: HostPorts):
     return spoiltPath
   }
 
-  const run = async (entry: LogEntry): Promise<RunReport> => {
+  const run = async (entry: LogEntry, acting?: () => void): Promise<RunReport> => {
     if (attempts.cut(entry.id) >= cutMax)
       return failed(`the agent ended ${cutMax} times in the middle of this run`)
     const wrong = trial?.(entry)
     const [least, most] = options.runMs
+    acting?.()
     await wait(least + (most - least) * chance() + (wrong?.kind === 'hangs' ? wrong.ms : 0))
     try {
       attempts.begin(entry.id)
       // The next change of the disk is the last that this life does.
       if (wrong?.kind === 'kills' && wrong.at < changes) life.dieAt(0)
       if (wrong?.kind === 'fails' && wrong.at < acts) return failed('a step fails here', wrong.at)
+      const report = wrong?.kind === 'cutsOff' ? await cutOff(wrong) : undefined
+      if (report !== undefined) return report
       const found = await probe({ kind: 'command', argv: [] } as never, 0)
       if (found !== undefined) return failed(found, steps - 1)
       files.replace(path, [new TextEncoder().encode(JSON.stringify({ entry: entry.id } satisfies Journal))])
@@ -98,7 +115,10 @@ export async function openBriefMachine(options: BriefOptions, ports: HostPorts):
       if (code === undefined) throw error
       return { kind: 'wait', steps: counts(0), why: `${code}: ${message}`, dirty: false }
     } finally {
-      if (life.alive) attempts.end()
+      if (life.alive) {
+        ports.witness?.over()
+        attempts.end()
+      }
     }
     await wait(changes * slowMs())
     if (wrong?.kind === 'later') after(wrong.ms, spoil)

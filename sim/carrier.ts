@@ -70,9 +70,7 @@ export class Network implements RouterPort, Wires {
     this.world = world
     this.links = new Links(world, links)
     this.links.changed = peers => {
-      for (const station of this.#stations)
-        if (station && (!peers || peers.has(station.self) || station.peers().some(peer => peers.has(peer))))
-          station.assess()
+      for (const station of this.#stations) if (station && (!peers || station.isNear(peers))) station.assess()
     }
     this.links.deafened = peers => {
       for (const station of this.#stations)

@@ -18,6 +18,8 @@ export interface DrawOptions {
   readonly classes?: readonly FaultClass[]
   /** ms of the first phase; default: drawn. */
   readonly faultsMs?: number
+  /** Published in the first phase; default: drawn. Faults of operators publish besides. */
+  readonly releases?: number
   /** Every class that may strike does. */
   readonly everything?: boolean
 }
@@ -39,7 +41,11 @@ const perTenHosts: Record<FaultClass, number> = {
 }
 
 /** Faults of one class in any run: a thousand hosts are not struck a thousand times. */
-const perClassMax = 40
+const perClassMax = 20
+/** The same of what people publish, since all hosts take it: it does not grow with the fleet. */
+const publishedMax = 5
+/** Hosts that one fault strikes, of those that strike hosts one by one. */
+const struckMax = 30
 
 export function drawScenario(seed: number, options: DrawOptions = {}): Scenario {
   const world = new World(seed)
@@ -65,12 +71,13 @@ export function drawScenario(seed: number, options: DrawOptions = {}): Scenario 
     const kinds = kindsOf(each).filter(() => chance() < 0.5)
     if (kinds.length === 0) kinds.push(pick(kindsOf(each)))
     const count = Math.min(
-      perClassMax,
+      each === 'operator' || each === 'content' ? publishedMax : perClassMax,
       Math.max(1, Math.round((perTenHosts[each] * hosts * between(0.3, 1)) / 10)),
     )
     for (let at = 0; at < count; at++) faults.push(draw(pick(kinds)))
   }
-  const releases = Array.from({ length: whole(1, 4) }, (_, at) => ({
+  const published = whole(1, 4)
+  const releases = Array.from({ length: options.releases ?? published }, (_, at) => ({
     atMs: at === 0 ? 20 * second : Math.round(between(minute, faultsMs - minute)),
     at: pick(core),
   })).sort((a, b) => a.atMs - b.atMs)
@@ -124,7 +131,7 @@ export function drawScenario(seed: number, options: DrawOptions = {}): Scenario 
     if (kind === 'storm' || kind === 'breaksRole') return some(Math.ceil(hosts / 3), hosts - 1)
     // Their lies may go on for ever: they are no part of what must converge.
     if (each === 'hostile' || each === 'content') return outside.length > 0 ? [pick(outside)] : some(1, 1)
-    return some(1, Math.ceil(hosts / 10))
+    return some(1, Math.min(struckMax, Math.ceil(hosts / 10)))
   }
 }
 

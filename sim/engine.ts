@@ -27,6 +27,8 @@ export type Trial =
   | { readonly kind: 'hangs'; readonly ms: number }
   /** The agent dies before the change of that number; the life's onDeath is called. */
   | { readonly kind: 'kills'; readonly at: number }
+  /** The host is cut off by it; `back`: it is taken back. Only of machines in brief: whole ones have a command for that. */
+  | { readonly kind: 'cutsOff'; readonly cut: () => void; readonly back: () => void }
   /** It works; so much later a file that it brought is spoilt and cannot be put back. */
   | { readonly kind: 'later'; readonly ms: number }
 
@@ -131,7 +133,7 @@ export async function openSimEngine(options: SimEngineOptions, ports: HostPorts)
   const settings = { root: '/', key, auditMs, log, random: chance, now, facts }
   const host = await hostOn(settings, ports, { engine, attempts: simAttempts(life, state), timers })
 
-  const run = async (entry: LogEntry): Promise<RunReport> => {
+  const run = async (entry: LogEntry, acting?: () => void): Promise<RunReport> => {
     const wrong = trial?.(entry)
     const [least, most] = options.runMs
     await wait(least + (most - least) * chance() + (wrong?.kind === 'hangs' ? wrong.ms : 0))
@@ -141,7 +143,7 @@ export async function openSimEngine(options: SimEngineOptions, ports: HostPorts)
       fake.failAt(wrong.at)
     }
     const before = disk.changes
-    const report = await host.runner.run(entry).catch(error => {
+    const report = await host.runner.run(entry, acting).catch(error => {
       if (life.alive) throw error
       return undefined
     })
@@ -186,7 +188,7 @@ export async function openSimEngine(options: SimEngineOptions, ports: HostPorts)
 
   return {
     host,
-    runner: { run },
+    runner: { ...host.runner, run },
     get inForce() {
       return host.inForce
     },

@@ -27,6 +27,8 @@ export interface Watched {
   readonly core: boolean
   /** Keeps the whole board, not only its own line. */
   readonly observes: boolean
+  /** A release has cut it off, and nothing has brought it back yet. */
+  readonly cutOff: boolean
   /** What is in force on its machine, and whether its targets are exactly as that says; undefined: not to be told now. */
   readonly state: () =>
     | { readonly inForce: string | undefined; readonly differs: string | undefined }

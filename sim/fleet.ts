@@ -48,6 +48,7 @@ const terms: RolloutTerms = {
 }
 
 export class SimFleet {
+  readonly #terms: RolloutTerms
   readonly world: World
   readonly network: Network
   readonly ledger = new Ledger()
@@ -75,7 +76,9 @@ export class SimFleet {
   #publishing = 0
 
   /** With a plan, its hosts and releases instead of made-up ones; the scenario is then one of drawRehearsal. */
-  constructor(scenario: Scenario, memory: Memory = noMemory, plan?: Plan) {
+  /** `stages`: as `ladderOf` takes them; default: one of all hosts. */
+  constructor(scenario: Scenario, memory: Memory = noMemory, plan?: Plan, stages?: string) {
+    this.#terms = stages === undefined ? terms : { ...terms, stages }
     this.scenario = scenario
     const { seed } = scenario
     this.world = new World(seed)
@@ -183,7 +186,7 @@ export class SimFleet {
     const { chance } = { chance: this.world.chance(`release ${number}`, 'files') }
     const bytes = chance() < (wish.isLarge ? 1 : 0.3) ? 40_000 + chance() * 400_000 : 100 + chance() * 4_000
     const files = wish.files ?? roleFiles(number, chance, Math.round(bytes))
-    const asked: Wish = { subject: `release number ${number}`, terms, ...wish, files }
+    const asked: Wish = { subject: `release number ${number}`, terms: this.#terms, ...wish, files }
     // Who ends a fork asks the side that stays.
     const addresses = () => (wish.drops === undefined ? this.#near(near) : [this.hosts[near]!.address])
     this.#publishing++

@@ -50,19 +50,20 @@ export class Handover {
       this.#remind(host, pair, observer)
     }
     if (statuses.length === 0) return
-    const bytes = this.#memory.codec.encode({ t: 'statuses', statuses })
+    const bytes = this.#memory.stand({ t: 'statuses', statuses })
     this.#world.unsettled()
     driver.feed({ kind: 'message', from: handover, bytes, gossip: false })
   }
 
   /** A host that has lost its counter hears from others what it once said, and speaks above it. */
   #remind(host: SimHost, [, signature]: StatusPair, observer: SimHost): void {
-    const row = observer.peer?.reporter.board.row(host.key)
     const last = host.past.at(-1)
-    if (row === undefined || last?.[1] !== signature) return
+    if (last?.[1] !== signature) return
+    const row = observer.peer?.reporter.board.row(host.key)
+    if (row === undefined || row.pair === last) return
     const said = this.#memory.readStatus(last)
     if (isRefusal(said) || said.status.n > row.status.n) return
-    const bytes = this.#memory.codec.encode({ t: 'statuses', statuses: [row.pair] })
+    const bytes = this.#memory.stand({ t: 'statuses', statuses: [row.pair] })
     host.peer?.driver.feed({ kind: 'message', from: observer.self, bytes, gossip: false })
   }
 }

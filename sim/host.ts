@@ -84,8 +84,6 @@ export class SimHost implements Watched {
   readonly filters = new Set<Filter>()
   /** Statuses that it said, the newest last: what a hostile host repeats. */
   readonly past: StatusPair[] = []
-  /** Beginnings of the signatures of statuses that have left it. */
-  readonly told = new Set<string>()
   carrier: Carrier | undefined
   /** A power cut loses what was not flushed, instead of keeping it by luck. */
   losesUnflushed = false
@@ -97,6 +95,10 @@ export class SimHost implements Watched {
   #bootedMs = 0
   #boots = 0
   #told: StatusPair | undefined
+  /** Number of the newest status that left in this life. */
+  #left = 0
+  /** Beginnings of the signatures of statuses that have left it. */
+  readonly #toldOnce = new Set<string>()
   #twins = 0
   /** Wanted: it is to run. A start that failed is tried again only then. */
   #on = false
@@ -123,6 +125,10 @@ export class SimHost implements Watched {
   /** Its process runs, and its peer listens. */
   get up(): boolean {
     return this.peer !== undefined
+  }
+
+  get cutOff(): boolean {
+    return this.machine.cutOff
   }
 
   get agentLife(): Life | undefined {
@@ -173,6 +179,14 @@ export class SimHost implements Watched {
 
   get seed(): Uint8Array {
     return this.#options.seed
+  }
+
+  /** Whether a status leaves it for the first time; it counts as told from now on. */
+  isNews([, signature]: StatusPair): boolean {
+    const name = hex(signature.subarray(0, 12))
+    if (this.#toldOnce.has(name)) return false
+    this.#toldOnce.add(name)
+    return true
   }
 
   remember(pair: StatusPair): void {
@@ -259,6 +273,7 @@ export class SimHost implements Watched {
   async #begin(): Promise<void> {
     const life = new Life(this.disk, () => this.#fell())
     this.#life = life
+    this.#left = 0
     if (this.#bootedMs === 0) this.#boot()
     try {
       const process = this.#process(life)
@@ -290,6 +305,7 @@ export class SimHost implements Watched {
       wrap: carrier => {
         this.carrier = filtered(carrier, this, (status, pair) => {
           if (!life.alive) return
+          this.#left = status.n
           this.remember(pair)
           emit({ kind: 'spoke', host: this, status, pair })
         })
@@ -317,9 +333,10 @@ export class SimHost implements Watched {
   #runner(side: Side, life: Life) {
     const { emit } = this.#world
     return {
-      run: async (entry: LogEntry) => {
+      ...side.runner,
+      run: async (entry: LogEntry, acting?: () => void) => {
         emit({ kind: 'run', host: this, entry })
-        const report = await side.runner.run(entry)
+        const report = await side.runner.run(entry, acting)
         if (!life.alive) return new Promise<never>(() => {})
         this.machine.ran(report.kind)
         emit({ kind: 'ran', host: this, entry, report })
@@ -339,7 +356,9 @@ export class SimHost implements Watched {
     // As on the way to neighbours: with the next batch, and after its number is durable.
     world.after(limits.statusBatchMs, async () => {
       await this.peer?.driver.settled()
-      if (!life.alive) return
+      // Evidence leaves at once, by gossip, and overtakes what waits; and who was asked for it has said it already.
+      if (!life.alive || row.status.n <= this.#left || !this.isNews(row.pair)) return
+      this.#left = row.status.n
       this.remember(row.pair)
       emit({ kind: 'spoke', host: this, status: row.status, pair: row.pair })
     })

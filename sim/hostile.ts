@@ -194,10 +194,7 @@ export function filtered(
     if (message.t !== 'statuses') return
     for (const pair of message.statuses) {
       const read = host.memory.readStatus(pair)
-      if (isRefusal(read) || read.by !== host.key) continue
-      const name = hex(pair[1].subarray(0, 12))
-      if (host.told.has(name)) continue
-      host.told.add(name)
+      if (isRefusal(read) || read.by !== host.key || !host.isNews(pair)) continue
       spoke(read.status, pair)
     }
   }
@@ -222,6 +219,7 @@ export function filtered(
       const out = through(bytes)
       return out === undefined ? true : carrier.send(peer, out)
     },
+    knock: (peer, bytes) => carrier.knock(peer, bytes),
     peers: () => carrier.peers(),
     learn: (peer, addresses) => carrier.learn(peer, addresses),
     enrol: roster => carrier.enrol(roster),

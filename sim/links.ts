@@ -79,6 +79,9 @@ export class Links {
   readonly #ways = new Map<PeerId, Map<PeerId, Way>>()
   readonly #everyone: PeerId[] = []
   readonly #active: Active[] = []
+  /** Of these: what cuts links, and what clogs them. */
+  #cutting: readonly Active[] = []
+  #clogging: readonly Active[] = []
   readonly #frozen = new Set<PeerId>()
   /** Ways that hold something back. */
   readonly #holding = new Set<Way>()
@@ -103,6 +106,7 @@ export class Links {
     active.cut =
       fault.kind === 'swizzle' ? this.#swizzle(active, peers) : cutOf(fault.kind, peers, this.#everyone)
     this.#active.push(active)
+    this.#sort()
     if (fault.kind === 'halfOpen') this.deafened(struck)
     this.#change(this.#touched(active))
   }
@@ -112,6 +116,7 @@ export class Links {
     for (const active of this.#active.filter(each => each.fault === fault)) {
       active.ended = true
       this.#active.splice(this.#active.indexOf(active), 1)
+      this.#sort()
       this.#change(this.#touched(active))
     }
   }
@@ -133,12 +138,16 @@ export class Links {
   /** What is sent is lost. */
   isCut(from: PeerId, to: PeerId): boolean {
     if (from === to) return false
-    return this.#active.some(({ fault, cut }) => (fault.mode ?? 'drop') === 'drop' && cut?.(from, to))
+    for (const { cut } of this.#cutting) if (cut?.(from, to)) return true
+    return false
   }
 
   /** What is sent waits for better times. */
   isHeld(from: PeerId, to: PeerId): boolean {
-    return this.#frozen.has(to) || (from !== to && this.#has('clog', from, to))
+    if (this.#frozen.has(to)) return true
+    if (from === to) return false
+    for (const active of this.#clogging) if (this.#strikes(active, from, to)) return true
+    return false
   }
 
   /** Whether a question would be answered. */
@@ -268,7 +277,12 @@ export class Links {
 
   #change(peers: ReadonlySet<PeerId> | undefined): void {
     for (const way of this.#holding)
-      if (!way.isReleasing && !this.#waits(way.from, way.to, false)) this.#release(way)
+      if (
+        !way.isReleasing &&
+        (!peers || peers.has(way.from) || peers.has(way.to)) &&
+        !this.#waits(way.from, way.to, false)
+      )
+        this.#release(way)
     this.changed(peers)
   }
 
@@ -290,6 +304,11 @@ export class Links {
     })
   }
 
+  #sort(): void {
+    this.#cutting = this.#active.filter(({ fault, cut }) => cut && (fault.mode ?? 'drop') === 'drop')
+    this.#clogging = this.#active.filter(({ fault }) => fault.kind === 'clog')
+  }
+
   /** Hosts at whose links something changes. */
   #touched({ fault, struck }: Active): ReadonlySet<PeerId> | undefined {
     return struck.size === 0 || fault.kind === 'ring' ? undefined : struck
@@ -297,10 +316,6 @@ export class Links {
 
   #strikes({ struck, cut }: Active, from: PeerId, to: PeerId): boolean {
     return cut ? cut(from, to) : isOne(struck, from) || isOne(struck, to)
-  }
-
-  #has(kind: string, from: PeerId, to: PeerId): boolean {
-    return this.#active.some(active => active.fault.kind === kind && this.#strikes(active, from, to))
   }
 
   /** Off one by one in the first third of its time, and back in another order in the last (FoundationDB). */

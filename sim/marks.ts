@@ -31,6 +31,8 @@ const tells = {
   'a release came into force': ran('applied'),
   'a run failed and was undone': ran('failed'),
   'a run had to wait': ran('wait'),
+  'peers confirmed a run that touched the network': logged('still reached after the run'),
+  'a run that cut its host off was taken back': logged('reached again since the run was taken back'),
   'a run that a crash cut short was taken back': logged('a run that was cut short is taken back'),
   'a pack came inside its entry': on('decided', event =>
     event.effects.some(each => each.kind === 'install' && each.bytes !== undefined),

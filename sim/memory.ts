@@ -1,9 +1,12 @@
 // What a simulation need not work out twice: what bytes say, and whether a status is good. The answers are those of the real
 // functions; only bytes that are the very same, byte for byte, are known again, so whatever was changed on the way is read anew.
-import { type Codec, type Malformed, type Message, plainCodec } from '../gossip/message.ts'
+import { type Codec, type Malformed, type Message, type Part, plainCodec } from '../gossip/message.ts'
 import { plainReading, type Reading } from '../node/log.ts'
 import { type ReadOrder, readOrderEnvelope } from '../node/orders.ts'
-import { equal } from '../signing/bytes.ts'
+import type { Changes, TurnsMaker } from '../node/stages.ts'
+import type { SurveyMemo } from '../node/survey.ts'
+import type { Turns } from '../node/turns.ts'
+import { equal, hex } from '../signing/bytes.ts'
 import { isBytes, isList } from '../signing/cbor.ts'
 import type { TrustVersion } from '../signing/chain.ts'
 import { decodeEnvelope, type Opened } from '../signing/entry.ts'
@@ -13,8 +16,12 @@ import type { TrustFiles } from '../signing/trust.ts'
 
 export interface Memory {
   readonly codec: Codec
+  /** Bytes that `codec` reads as the message: for what goes over no wire, so that nobody counts or changes them. */
+  readonly stand: (message: Message) => Uint8Array
   readonly readStatus: typeof readStatus
   readonly reading: Reading
+  readonly surveys?: SurveyMemo
+  readonly turns?: TurnsMaker
   readonly readOrder: ReadOrder
 }
 
@@ -22,10 +29,21 @@ export function memory(): Memory {
   const messages = new WeakMap<Uint8Array, Message | Malformed>()
   /** By the first entry: the same parts of the log are asked for by thousands. */
   const answers = new WeakMap<Uint8Array, { readonly message: Entries; readonly bytes: Uint8Array }>()
+  /** By pack and offset: the same parts are asked for by thousands. */
+  const parts = new Map<string, { readonly message: Part; readonly bytes: Uint8Array }>()
   const trust = new WeakMap<TrustFiles, { opened: Opened; answer: TrustVersion | Refusal }>()
   return {
     codec: {
       encode: message => {
+        if (message.t === 'part') {
+          const name = `${hex(message.pack)} ${message.offset}`
+          const part = parts.get(name)
+          if (part !== undefined && samePart(part.message, message)) return part.bytes
+          const bytes = plainCodec.encode(message)
+          messages.set(bytes, message)
+          parts.set(name, { message, bytes })
+          return bytes
+        }
         const first = message.t === 'entries' ? message.entries[0] : undefined
         const known = first && answers.get(first)
         if (known !== undefined && message.t === 'entries' && sameEntries(known.message, message))
@@ -43,7 +61,14 @@ export function memory(): Memory {
         return message
       },
     },
+    stand: message => {
+      const bytes = new Uint8Array(0)
+      messages.set(bytes, message)
+      return bytes
+    },
     readStatus: rememberedStatus(),
+    surveys: new Map(),
+    turns: rememberedTurns(),
     readOrder: remembered(readOrderEnvelope),
     reading: {
       decodeEnvelope: remembered(decodeEnvelope),
@@ -57,6 +82,10 @@ export function memory(): Memory {
       },
     },
   }
+}
+
+function samePart(a: Part, b: Part): boolean {
+  return a.size === b.size && equal(a.bytes, b.bytes)
 }
 
 type Entries = Extract<Message, { t: 'entries' }>
@@ -84,6 +113,18 @@ function remembered<T>(read: (bytes: Uint8Array) => T): (bytes: Uint8Array) => T
     }
     byObject.set(bytes, found.answer)
     return found.answer
+  }
+}
+
+/** The survey's memo answers with one object: whoever asks the same of it has the same turns. */
+function rememberedTurns(): TurnsMaker {
+  const known = new WeakMap<Changes, Map<string, Turns>>()
+  return (changes, name, make) => {
+    const byName = known.get(changes) ?? new Map<string, Turns>()
+    known.set(changes, byName)
+    const found = byName.get(name) ?? make()
+    byName.set(name, found)
+    return found
   }
 }
 
@@ -121,6 +162,7 @@ function nameOf(bytes: Uint8Array): string {
 /** Everything anew, as on real hosts. */
 export const noMemory: Memory = {
   codec: plainCodec,
+  stand: plainCodec.encode,
   readStatus,
   reading: plainReading,
   readOrder: readOrderEnvelope,

@@ -1,9 +1,12 @@
 // The operators of a simulated fleet: two people with keys, who make trust and releases as `fleet publish` does
 // (node/release.ts), on laptops that join as peers, hand over, and leave. What they sign stands in the ledger.
 
+import { ladderOf } from '../node/ladder.ts'
 import type { SourceFile } from '../node/publish.ts'
 import type { RolloutTerms, Words } from '../node/release.ts'
 import {
+  type Course,
+  type Delta,
   type MadeEntry,
   makeReleaseEntry,
   makeTrustEntry,
@@ -118,7 +121,7 @@ export class Operators {
       const installed = await repository.install(made.pack, claim)
       if (installed.kind === 'refused') throw new Error(`its own pack is refused: ${installed.detail}`)
       const parent = entries.terms()?.object
-      let delta: Parameters<typeof makeReleaseEntry>[3]
+      let delta: Delta | undefined
       if (parent !== undefined && repository.held().includes(parent)) {
         const info = await repository.pack(commit, parent)
         const bytes = (await repository.readPack(info.digest, 0, info.size)) ?? new Uint8Array()
@@ -126,7 +129,8 @@ export class Operators {
       }
       const signed = wish.untrue ? hex(sha256(utf8(content))) : content
       const release = { ...made.release, content: signed }
-      const entry = makeReleaseEntry(common, asked, { ...made, release }, delta)
+      const course = courseOf(terms, entries.roster().length)
+      const entry = makeReleaseEntry(common, asked, { ...made, release }, delta, course)
       const more = {
         ...{ commit, content: signed },
         ...(wish.untrue && { untrue: true as const }),
@@ -244,4 +248,13 @@ function trustOf(files: TrustFiles): Trust {
   const read = readTrust(files)
   if (read.kind === 'bad') throw new Error(`trust files: ${JSON.stringify(read.problems)}`)
   return read.value
+}
+
+/** Undefined: one stage of all hosts. */
+function courseOf(terms: RolloutTerms, hosts: number): Course | undefined {
+  if (terms.stages === undefined) return undefined
+  const { riskBasisPoints: risk, liarsBasisPoints: liars } = terms
+  const ladder = ladderOf(terms.stages, Math.max(1, hosts), { risk, liars })
+  if (ladder.kind === 'refused') throw new Error(`stages that stand still: ${ladder.reason}`)
+  return { stages: ladder.stages, stable: undefined, seed: undefined }
 }

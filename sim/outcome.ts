@@ -24,7 +24,10 @@ export interface Outcome {
 /** What a seed of a campaign is run with, besides the seed. */
 export interface Terms {
   readonly hosts?: number
+  /** Each of them strikes. Default: the dice of the seed choose. */
   readonly classes?: readonly FaultClass[]
+  /** Published in the first phase; default: drawn. */
+  readonly releases?: number
   readonly realCrypto?: boolean
   /** Run twice, and compared. */
   readonly twice?: boolean
@@ -42,14 +45,20 @@ export interface Simulator {
   ): Promise<Report>
   drawScenario(
     seed: number,
-    options?: { readonly hosts?: number; readonly classes?: readonly FaultClass[] },
+    options?: {
+      readonly hosts?: number
+      readonly classes?: readonly FaultClass[]
+      readonly everything?: boolean
+      readonly releases?: number
+    },
   ): Scenario
 }
 
-export function drawn(simulator: Simulator, seed: number, { hosts, classes }: Terms): Scenario {
+export function drawn(simulator: Simulator, seed: number, { hosts, classes, releases }: Terms): Scenario {
   return simulator.drawScenario(seed, {
     ...(hosts !== undefined && { hosts }),
-    ...(classes !== undefined && { classes }),
+    ...(classes !== undefined && { classes, everything: true }),
+    ...(releases !== undefined && { releases }),
   })
 }
 

@@ -15,10 +15,11 @@ interface Line extends Outcome {
   readonly terms: string
 }
 
-const termsText = ({ hosts, classes, realCrypto, twice }: Terms) =>
+const termsText = ({ hosts, classes, releases, realCrypto, twice }: Terms) =>
   [
     hosts !== undefined && `hosts=${hosts}`,
     classes !== undefined && `faults=${[...classes].sort().join(',')}`,
+    releases !== undefined && `releases=${releases}`,
     realCrypto && 'real-crypto',
     twice && 'twice',
   ]

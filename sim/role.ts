@@ -5,6 +5,11 @@ import { utf8 } from '../signing/bytes.ts'
 
 const file = (text: string, mode: SourceFile['mode'] = '100644'): SourceFile => ({ mode, bytes: utf8(text) })
 
+/** Brings its network up to date; sim/ailments.ts answers it. */
+export const networkCommand = 'ifreload -a'
+/** Releases that leave the network alone between two that touch it, and that one: the others ask no witness. */
+const networkEvery = 3
+
 /** Where a check of the role looks; sim/host.ts answers it. */
 export const healthUrl = 'http://127.0.0.1/healthz'
 
@@ -22,6 +27,9 @@ export function roleFiles(
     'COPY files/app.conf /etc/app/app.conf mode=0640',
     'COPY files/large /etc/app/large',
     'TEMPLATE files/motd.tmpl /etc/motd',
+    'MKDIR /etc/network',
+    'COPY files/network /etc/network/app',
+    `RUN "${networkCommand}" on=/etc/network/app`,
     'WHEN label.role=web',
     '  COPY files/web.conf /etc/app/web.conf',
     'END',
@@ -48,6 +56,7 @@ export function roleFiles(
     ['files/large', file(`${number}\n`.repeat(Math.max(1, Math.ceil(bytes / `${number}\n`.length))))],
     // biome-ignore lint/suspicious/noTemplateCurlyInString: the language of templates
     ['files/motd.tmpl', file('${host.name} is a ${label.role}\n')],
+    ['files/network', file(`network ${Math.floor(number / networkEvery)}\n`)],
     ['files/web.conf', file(`web ${number}\n`)],
     ['files/db.conf', file(`db ${number}\n`)],
     ...tree.map((at): [string, SourceFile] => [`files/tree/${at}`, file(`${number} ${at}\n`)]),

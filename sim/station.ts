@@ -108,6 +108,38 @@ export class Station implements Carrier {
     return half.queuedBytes <= limits.windowBytes || promise
   }
 
+  /** As a dial: two ways for the handshake, then there and back. */
+  async knock(peer: PeerId, bytes: Uint8Array): Promise<Uint8Array | undefined> {
+    const network = this.#network
+    const { promise, resolve } = Promise.withResolvers<Uint8Array | undefined>()
+    const end = (answer?: Uint8Array) => {
+      cancel()
+      this.#world.unsettled()
+      resolve(answer)
+    }
+    const cancel = this.#world.after(limits.knockMs, () => end())
+    const addresses = this.book().find(each => each.peer === peer)?.addresses ?? []
+    const address = addresses.find(each => network.at(each)?.self === peer)
+    const target = address === undefined ? undefined : network.at(address)
+    if (!target) {
+      this.#world.after(refusedMs, () => end())
+      return promise
+    }
+    const way = () => network.links.stream(this.self, peer, bytes.length).afterMs
+    this.#after(way(), () => {
+      if (!network.links.isDialable(this.self, peer)) return
+      const openedMs = this.#world.nowMs
+      this.#after(way() + way(), () => {
+        if (network.at(target.#address) !== target || !network.links.answers(this.self, peer)) return
+        const answer = target.knocked(this, bytes, this.#world.nowMs - openedMs)
+        network.links.pass(peer, this.self, answer?.length ?? 0, false, () =>
+          this.#world.after(way(), () => end(answer)),
+        )
+      })
+    })
+    return promise
+  }
+
   peers(): PeerId[] {
     return [...this.#halves.keys()]
   }
@@ -152,6 +184,14 @@ export class Station implements Carrier {
     for (const far of this.#believers.splice(0)) far.assess()
   }
 
+  /** Whether it is one of them, or connected to one. */
+  isNear(peers: ReadonlySet<PeerId>): boolean {
+    if (peers.has(this.self)) return true
+    const [few, many] = peers.size < this.#halves.size ? [peers, this.#halves] : [this.#halves, peers]
+    for (const peer of few.keys()) if (many.has(peer)) return true
+    return false
+  }
+
   /** Which connections are alive may have changed. */
   assess(): void {
     for (const half of this.#halves.values()) this.#assess(half)
@@ -193,6 +233,14 @@ export class Station implements Carrier {
     const admitted =
       this.#handlers?.admit(from.self) !== 'denied' && this.#handlers?.admit(from.self, hello) === 'member'
     return admitted ? this.#handlers?.hello() : undefined
+  }
+
+  /** The far end's knock. */
+  knocked(from: Station, bytes: Uint8Array, ageMs: number): Uint8Array | undefined {
+    this.#world.unsettled()
+    if (this.#handlers?.admit(from.self) !== 'member') return undefined
+    this.#network.count(this.self, 'In', bytes.length)
+    return this.#handlers.knock?.(from.self, bytes, ageMs)
   }
 
   joined(far: Station, hello: Uint8Array, wire: object, inbound: boolean): void {

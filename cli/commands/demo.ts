@@ -89,7 +89,7 @@ async function story(stage: Stage, real: boolean, io: Io): Promise<void> {
   await Promise.all(hosts.map(host => listening(stage, host)))
   tell.detail('five agents listen')
 
-  tell.step('a first release, signed on the laptop', 'fleet publish')
+  tell.step('a first release, signed on the laptop', 'fleet publish --now')
   const first = await publish(stage, tell, hosts, ['publish', '-m', 'first state'])
   tell.step('who has what?', 'fleet peers')
   const asked = hosts[0]!
@@ -99,13 +99,13 @@ async function story(stage: Stage, real: boolean, io: Io): Promise<void> {
 
   await handEdit(stage, tell, hosts[2]!)
 
-  tell.step('a second release changes a file and drops one', 'fleet publish')
+  tell.step('a second release changes a file and drops one', 'fleet publish --now')
   change(stage, trees[0]!)
   await commit(stage, 'Second state of the demo')
   await publish(stage, tell, hosts, ['publish', '-m', 'second state'])
   if (fingerprint(asked.root) === firstPrints[0]) throw new CliError('the second release changed nothing')
 
-  tell.step('back to the first release', `fleet rollback ${first}`)
+  tell.step('back to the first release', `fleet rollback --now ${first}`)
   await publish(stage, tell, hosts, ['rollback', String(first)])
   const same = hosts.every((host, i) => fingerprint(host.root) === firstPrints[i])
   if (!same) throw new CliError('the rollback did not restore the first state')
@@ -120,7 +120,7 @@ async function story(stage: Stage, real: boolean, io: Io): Promise<void> {
   stage.start(late)
   await until('h6 to converge', async () => {
     const status = await ask<StatusView>(stage, late, 'status')
-    return status !== undefined && ['APPLIED', 'HEALTHY'].includes(status.state) ? true : undefined
+    return status !== undefined && ['APPLIED', 'HEALTHY', 'NOOP'].includes(status.state) ? true : undefined
   })
   if (fingerprint(late.root) !== firstPrints[0]) throw new CliError('h6 differs from the other hosts')
   tell.detail(`h6 caught up ${duration(performance.now() - began)} after its process began`)
@@ -236,7 +236,7 @@ async function publish(
   hosts: readonly DemoHost[],
   args: readonly string[],
 ): Promise<number> {
-  const ran = await stage.fleet([...args, '--peers', String(hosts.length), '--json'])
+  const ran = await stage.fleet([...args, '--now', '--peers', String(hosts.length), '--json'])
   const { release } = JSON.parse(ran.stdout) as { release: { sequence: number } }
   const began = performance.now()
   let shown = ''
@@ -248,7 +248,7 @@ async function publish(
     if (line !== shown) tell.detail(`${duration(performance.now() - began).padStart(7)}  ${line}`)
     shown = line
     const done = peers.filter(
-      each => each.release === release.sequence && ['APPLIED', 'HEALTHY'].includes(each.state),
+      each => each.release === release.sequence && ['APPLIED', 'HEALTHY', 'NOOP'].includes(each.state),
     )
     return done.length >= hosts.length ? true : undefined
   })

@@ -82,6 +82,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => at(import('./peers.ts')),
   },
   {
+    name: 'rollout',
+    summary: 'tell the story of a release: stages, evidence, decision',
+    load: () => at(import('./rollout.ts')),
+  },
+  {
     name: 'status',
     summary: 'show this host: release, steps, drift, peers',
     load: () => at(import('./status.ts')),

@@ -30,7 +30,7 @@ export const spec: CommandSpec = {
 
 const units: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
-/** `90s`, `30m`, `2h`, `1d` as milliseconds. */
+/** `90s`, `30m`, `2h`, `1d` as milliseconds, of the option named. */
 export function period(text: string, option = '--for'): number {
   const match = /^([1-9][0-9]{0,5})([smhd])$/.exec(text)
   const ms = Number(match?.[1]) * (units[match?.[2] ?? ''] ?? Number.NaN)

@@ -3,6 +3,7 @@
 import { limits } from '../../gossip/limits.ts'
 import { dirtyPaths, isAncestor } from '../../node/git-read.ts'
 import { formatRosterProblem } from '../../node/host/steps/check-roster.ts'
+import type { Trust } from '../../signing/trust.ts'
 import {
   CliError,
   type CommandSpec,
@@ -25,6 +26,8 @@ export const publishOptions = [
     '--peers <n>',
     `hosts that must hold it before this command ends, at most ${limits.connectionsWanted} (default: 3, or all that are reached)`,
   ],
+  ['--now', 'all hosts at once, without stages, whatever the risk; needs the threshold of operators'],
+  ['--yes', 'do not ask; with --json, and where there is no terminal, nobody is asked anyway'],
   ['--wait <seconds>', 'how long to look for hosts', '10'],
   keyOption,
   passphraseOption,
@@ -32,7 +35,7 @@ export const publishOptions = [
 
 export const spec: CommandSpec = {
   about:
-    'Publishes the commit HEAD, and trust/ before it when that has changed. Works from a laptop with no agent: it joins the fleet, asks for the head, refuses when behind, signs, waits until hosts hold it, and leaves.',
+    'Publishes the commit HEAD, and trust/ before it when that has changed. Works from a laptop with no agent: it joins the fleet, asks for the head, refuses when behind, shows the stages in which the hosts that it concerns will take the release, asks, signs, waits until hosts hold it, and leaves. The stages are those of [rollout] in fleet.toml.',
   options: [
     ...publishOptions,
     ['--trust', 'publish only trust/: hosts and operators, no release'],
@@ -40,7 +43,11 @@ export const spec: CommandSpec = {
     ['--force', 'also when behind'],
     ['--drops <id>', 'end a fork: declare this sibling entry dead (fleet log shows its id; --json in full)'],
   ],
-  examples: ['fleet publish -m "nginx: longer timeouts"', 'fleet publish --peers 5'],
+  examples: [
+    'fleet publish -m "nginx: longer timeouts"',
+    'fleet publish --yes --peers 5',
+    'fleet publish --now',
+  ],
   json: true,
   async run(_args, options, io) {
     const project = findProject(io.cwd)
@@ -88,9 +95,20 @@ export async function common(project: Project, tree: Tree, options: Options, io:
     author: authorOf(project.root, io),
     drops: dropsOf(options),
     peers: numberOption(options, 'peers', 1, limits.connectionsWanted),
+    now: nowOf(options, trust),
+    isSure: options['yes'] === true || options['json'] === true,
     waitMs: (numberOption(options, 'wait', 1, 3_600) ?? 10) * 1000,
     io,
   }
+}
+
+function nowOf(options: Options, { policy }: Trust): boolean {
+  if (options['now'] !== true) return false
+  if (policy.threshold <= 1) return true
+  throw new CliError(
+    `--now needs the signatures of ${policy.threshold} operators (trust/policy), and fleet cannot collect them yet`,
+    { exit: exits.badInput, hint: 'publish in stages: without --now' },
+  )
 }
 
 function dropsOf(options: Options): string | undefined {
@@ -137,12 +155,17 @@ async function refuseWhenBehind(project: Project, laptop: Laptop, tree: Tree): P
   )
 }
 
+function releaseWords({ sequence, hosts, stages }: NonNullable<Published['release']>): string {
+  const steps = stages.length > 1 ? ` in ${stages.length} stages` : ''
+  return `release ${sequence} for ${count(hosts, 'host')}${steps}`
+}
+
 export function render({ trust, release, held, reached }: Published): string {
   if (release === null && trust === null)
     return `nothing to publish: the fleet (${count(reached, 'host')} reached) has this already`
   const what = [
     trust === null ? '' : `trust as entry ${trust.sequence}`,
-    release === null ? '' : `release ${release.sequence} for ${count(release.hosts, 'host')}`,
+    release === null ? '' : releaseWords(release),
   ]
   return `published ${what.filter(Boolean).join(' and ')}; ${count(held, 'host')} hold${held === 1 ? 's' : ''} it, and pass it on\nwatch it on any host: fleet peers`
 }

@@ -1,9 +1,9 @@
 // `fleet rollback SEQ`: publish the content of an earlier release again, and bar the one that is taken back.
-import { NodeError } from '../../node/errors.ts'
-import { readRevision } from '../../node/git-read.ts'
+import type { ReleaseEntry } from '../../node/log.ts'
 import type { SourceFile } from '../../node/publish.ts'
 import type { ReleaseWish } from '../../node/release.ts'
 import { CliError, type CommandSpec, exits } from '../command.ts'
+import { filesOf } from '../contents.ts'
 import type { Laptop } from '../laptop.ts'
 import { findProject, readTree } from '../project.ts'
 import { publish } from '../publish.ts'
@@ -39,7 +39,7 @@ export const spec: CommandSpec = {
         const { content } = entry.release
         if (content === newest.content)
           throw new CliError(`release ${newest.sequence} has the content of ${sequence} already`)
-        const files = await filesOf(laptop, project.root, entry.release.commit, sequence)
+        const files = await filesFor(laptop, project.root, entry as ReleaseEntry)
         const allow = (newest.never ?? []).filter(each => each === content)
         return {
           files,
@@ -55,31 +55,16 @@ export const spec: CommandSpec = {
   },
 }
 
-/** From the laptop's own packs; on another laptop than the one that published it, from the operator's commit. */
-async function filesOf(
+async function filesFor(
   laptop: Laptop,
   root: string,
-  commit: string,
-  sequence: number,
+  entry: ReleaseEntry,
 ): Promise<ReadonlyMap<string, SourceFile>> {
-  const { repository, entries } = laptop.peer
-  if (repository.held().includes(commit)) {
-    const { listing } = await repository.release(commit)
-    const files = new Map<string, SourceFile>()
-    for (const [path, { mode, sha256 }] of listing) {
-      const bytes = await repository.blob(sha256)
-      if (bytes !== undefined) files.set(path, { mode, bytes })
-    }
-    return files
-  }
-  const source = entries.source(sequence)
   try {
-    if (source === undefined)
-      throw new NodeError('SOURCE_ABSENT', { folder: root, revision: `of release ${sequence}` })
-    return (await readRevision(root, source)).files
+    return await filesOf(laptop, root, entry)
   } catch (error) {
     throw new CliError(
-      `the content of release ${sequence} is not on this machine: ${(error as Error).message}`,
+      `the content of release ${entry.sequence} is not on this machine: ${(error as Error).message}`,
       {
         hint: 'run fleet rollback where it was published, or git fetch its commit first',
       },

@@ -15,6 +15,7 @@ export const spec: CommandSpec = {
       '--faults <classes>',
       'all, none, or some of network, partition, host, disk, clock, apply, content, hostile, operator, parted by commas (default: drawn)',
     ],
+    ['--releases <n>', 'so many releases in the first phase (default: drawn)'],
     ['--replay <file>', 'run the scenario of this file'],
     ['--real-crypto', 'check each signature as often as hosts do, instead of once'],
     ['--check-determinism', 'run everything twice, and compare'],

@@ -55,6 +55,8 @@ export interface RunInput {
   readonly keepFailed: boolean
   /** Without one nothing is guarded. */
   readonly witness?: Witness
+  /** Called once, when all is prepared and something is about to be done. */
+  readonly acting?: () => void
 }
 
 export interface RunOutcome {
@@ -133,8 +135,16 @@ export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcom
   }
   const run = state().runs + 1
   const before = state().held
+  let acts = false
+  const note: Applying['note'] = (entry, durable) => {
+    host.context.note(entry, durable)
+    if (entry.kind !== 'staged' || acts || (state().open?.intents.length ?? 0) === 0) return
+    acts = true
+    input.acting?.()
+  }
   const context = {
     ...host.context,
+    note,
     surroundings: { quiet: unitsOf([...steps, ...before.map(each => each.step)]) },
   }
   const sofar: Sofar = {
@@ -194,7 +204,8 @@ export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcom
     )) === 'confirmed'
   if (!confirmed) {
     const back = await takeBack(context)
-    const { step } = sofar.plans.find(isGuarded) ?? sofar.plans[0]!
+    const guarded = sofar.plans.filter(isGuarded)
+    const { step } = guarded.find(each => each.kind !== 'undo') ?? guarded[0] ?? sofar.plans[0]!
     const kind = (await within(host, witness.heard(), confirmWithinMs, false)) ? 'failed' : 'inconclusive'
     const notKept = [{ step, reason: cutOff(kind) }]
     return { kind, ...empty, ...back, notKept, undone: [...sofar.begun], plans: sofar.plans }

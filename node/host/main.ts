@@ -3,7 +3,7 @@
 import * as fs from 'node:fs'
 import { setImmediate as breathe, setTimeout as sleep } from 'node:timers/promises'
 import { adoptOriginals } from './adopt.ts'
-import { type Applying, type Payloads, takeBack } from './apply.ts'
+import { type Applying, type NotKept, type Payloads, takeBack } from './apply.ts'
 import { type Ears, type WatchEvent, type Watcher, watch } from './driver.ts'
 import type { Reason } from './errors.ts'
 import type { Witness } from './guard.ts'
@@ -74,8 +74,10 @@ export interface Engine {
     steps: readonly Step[],
     about: About,
     payloads: Payloads,
-    options?: { readonly keepFailed?: boolean; readonly witness?: Witness },
+    options?: { readonly keepFailed?: boolean; readonly witness?: Witness; readonly acting?: () => void },
   ): Promise<RunOutcome>
+  /** Asks the CHECKs in force once; answers with those that fail. */
+  check(): Promise<readonly NotKept[]>
   /** Looks at everything in force and repairs what drifted. */
   audit(payloads: Payloads): Promise<AuditOutcome>
   /** The same for some steps, by id. */
@@ -371,6 +373,7 @@ export function engineOn(options: EngineParts): Engine {
         if (state().open) await recover()
         return runLegs(hosting, { steps, about, payloads, keepFailed, ...options })
       }),
+    check: () => checkAgain(looking, state().held),
     audit,
     look: lookAt,
     watch: (payloads, onEvent) => {

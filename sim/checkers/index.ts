@@ -12,6 +12,7 @@ import { neverUnsigned } from './never-unsigned.ts'
 import { oneRun } from './one-run.ts'
 import { quarantined } from './quarantined.ts'
 import { relaysValid } from './relays-valid.ts'
+import { stillReached } from './still-reached.ts'
 
 /** Those of liveness: what they find is no wrong deed, but one that does not come. */
 export const liveness: ReadonlySet<string> = new Set(['converges', 'late-joiner', 'fetch-ends'])
@@ -23,6 +24,7 @@ export function checkers(queues: Queues['largest']): ReadonlyMap<string, Checker
     ['one-run', oneRun()],
     ['journal-consistent', journalConsistent()],
     ['bounded', bounded(queues)],
+    ['still-reached', stillReached()],
     ['quarantined', quarantined()],
     ['relays-valid', relaysValid()],
     ['counter', counter()],

@@ -9,6 +9,8 @@ export function relaysValid(): Checker {
   const good = new WeakSet<Uint8Array>()
   /** Bodies of statuses, under the signatures with which they were found good. */
   const said = new WeakMap<Uint8Array, Uint8Array>()
+  /** By key. */
+  let speakers: ReadonlyMap<string, Watched> | undefined
   const wrong = (bytes: Uint8Array, { ledger, memory, hosts }: Scene, self: Watched): string | undefined => {
     const message = memory.codec.decode(bytes)
     if (message.t === 'malformed') return `bytes that are no message (${message.reason})`
@@ -31,8 +33,9 @@ export function relaysValid(): Checker {
         const read = memory.readStatus(pair)
         if (isRefusal(read)) return `a status that is not good (${read.code})`
         // Whoever is honest said it, or nobody did. Of its own it is noted when the first leaves it.
-        const { host, n } = read.status
-        const speaker = hosts.find(each => each.key === hex(host))
+        const { n } = read.status
+        speakers ??= new Map(hosts.map(each => [each.key, each]))
+        const speaker = speakers.get(read.by)
         if (speaker === self || !speaker?.honest || speaker.cloned) continue
         if (ledger.said(hex(read.signature)) === undefined)
           return `the status ${n} of ${speaker.name}, which it never said`

@@ -14,6 +14,8 @@ deadline = "1h"
 expires = "14d"
 risk = "2.5%"
 liars = "1%"
+stages = [1, "10%", "100%"]
+serial = "rack"
 [network]
 seeds = ["192.0.2.1:4747", "[2001:db8::1]:4747", "a.example.org"]
 [keys]
@@ -30,6 +32,8 @@ operator = "~/.ssh/web"
       expiresSeconds: 14 * 86_400,
       riskBasisPoints: 250,
       liarsBasisPoints: 100,
+      stages: '1,10%,100%',
+      serial: 'rack',
     },
     seeds: ['192.0.2.1:4747', '[2001:db8::1]:4747', 'a.example.org'],
     operatorKey: '~/.ssh/web',
@@ -65,6 +69,39 @@ operator = ["a"]
       'fleet.toml:10:1: found keys.operator = ["a"]; expected a text',
     ])
   })
+  test.each([
+    ['"auto"', 'auto'],
+    ['["1%", "2.5%", "100%"]', '1%,2.5%,100%'],
+    ['[1, 6, 18]', '1,6,18'],
+    ['[1, "0.5%", 50, "100%"]', '1,0.5%,50,100%'],
+  ])('stages = %s', (toml, stages) => {
+    const read = parseSettings(`name = "a"\n[rollout]\nstages = ${toml}`)
+    expect(read.problems).toEqual([])
+    expect(read.settings.rollout.stages).toBe(stages)
+  })
+  test.each([
+    '"1%,100%"',
+    '[]',
+    '[0, 5]',
+    '[1.5]',
+    '["5"]',
+    '["101%"]',
+    '["0%"]',
+    '[6, 1]',
+    '["10%", "1%"]',
+    '[[1]]',
+    '3',
+  ])('no stages: %s', toml =>
+    expect(problems(`name = "a"\n[rollout]\n stages = ${toml}`)).toEqual([
+      expect.stringMatching(
+        /^fleet\.toml:3:2: found rollout\.stages = .*; expected "auto", or up to 64 host counts and percentages that rise, such as \[1, "10%", "100%"\]$/,
+      ),
+    ]),
+  )
+  test('a serial that is no label', () =>
+    expect(problems('name = "a"\n[rollout]\nserial = "Rack 1"')).toEqual([
+      'fleet.toml:3:1: found rollout.serial = "Rack 1"; expected a label\'s name, such as "rack"',
+    ]))
   test('no TOML', () =>
     expect(problems('name = "a"\nseeds = [\n')[0]).toMatch(/^fleet\.toml:[23]:\d+: found text/))
   test('no name', () =>

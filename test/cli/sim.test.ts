@@ -58,6 +58,8 @@ describe('options', () => {
     [{ seeds: '5' }, /^--seeds/],
     [{ seed: 'x' }, /^--seed: found 'x'/],
     [{ hosts: '0' }, /^--hosts/],
+    [{ releases: '0' }, /^--releases/],
+    [{ repo: '.', releases: '1' }, /^--repo and --releases do not go together/],
     [{ faults: 'network,weather' }, /^--faults: found 'weather', expected all, none, or some of network,/],
     [{ replay: 'f', seed: '1' }, /^--replay and --seed do not go together/],
     [{ seeds: '1..2', shrink: 'f' }, /^--seeds and --shrink do not go together/],
@@ -79,6 +81,7 @@ describe('options', () => {
     expect(againFor(7, { hosts: 5 }, repository)).toBe(
       `fleet sim --seed 7 --repo '/tmp/anna'\\''s fleet' --rev HEAD~2 --break 0.5% --hosts 5`,
     )
+    expect(againFor(7, { releases: 1 })).toBe('fleet sim --seed 7 --releases 1')
     expect(againFor(7, { classes: [] })).toBe('fleet sim --seed 7 --faults none')
     expect(againFor(7, { classes: faultClasses })).toBe('fleet sim --seed 7 --faults all')
   })

@@ -65,6 +65,7 @@ interface Rules {
   hello?: string
   gossip?: (text: string) => Verdict
   message?: Handlers['message']
+  knock?: (text: string) => string | undefined
 }
 
 /** A carrier and what it was told. */
@@ -77,6 +78,8 @@ interface Host {
   readonly messages: string[]
   readonly gossip: string[]
   readonly hellos: string[]
+  /** Who knocked, and what was said. */
+  readonly knocks: string[]
   book: readonly Contact[]
 }
 
@@ -92,6 +95,7 @@ describe.each(grounds)('%s', (_, makeGround) => {
     const messages: string[] = []
     const gossip: string[] = []
     const hellos: string[] = []
+    const knocks: string[] = []
     const told: Host = {
       carrier,
       self: carrier.self,
@@ -101,6 +105,7 @@ describe.each(grounds)('%s', (_, makeGround) => {
       messages,
       gossip,
       hellos,
+      knocks,
       book: [],
     }
     hosts.push(told)
@@ -118,6 +123,13 @@ describe.each(grounds)('%s', (_, makeGround) => {
       admit(peer, hello) {
         if (hello) hellos.push(text(hello))
         return rules.admit?.(peer, hello && text(hello)) ?? 'member'
+      },
+      knock(from, said, ageMs) {
+        knocks.push(`${from} ${text(said)}`)
+        expect(ageMs).toBeGreaterThanOrEqual(0)
+        expect(ageMs).toBeLessThanOrEqual(limits.helloMs)
+        const answer = rules.knock ? rules.knock(text(said)) : `${text(said)} back`
+        return answer === undefined ? undefined : bytes(answer)
       },
       hello: () => bytes(rules.hello ?? 'hello'),
       bookChanged(book) {
@@ -345,6 +357,53 @@ describe.each(grounds)('%s', (_, makeGround) => {
     await ground.until(() => b.messages.includes('done') && b.gossip.length > limits.gossipBurst / 2)
     expect(b.gossip.length).toBeLessThan(limits.gossipBurst + 200)
     expect(b.carrier.peers()).toEqual([a.self])
+  })
+
+  /** What a knock comes to, while time passes. */
+  async function knock(from: Host, to: PeerId, said: string): Promise<string | undefined> {
+    let over: { readonly answer: string | undefined } | undefined
+    void from.carrier.knock(to, bytes(said)).then(answer => {
+      over = { answer: answer && text(answer) }
+    })
+    await ground.until(() => over !== undefined)
+    return over?.answer
+  }
+
+  test('a knock is answered by a new connection, whoever dialled the old one, and ends nothing', async () => {
+    const [a, b] = (await line(2)) as [Host, Host]
+    await meshed([a, b])
+    const known = (host: Host) => host.carrier.book().some(each => each.addresses.length > 0)
+    await ground.until(() => known(a) && known(b))
+    expect(await knock(b, a.self, 'one')).toBe('one back')
+    expect(await knock(a, b.self, 'two')).toBe('two back')
+    expect(await Promise.all(['x', 'y'].map(each => knock(a, b.self, each)))).toEqual(['x back', 'y back'])
+    expect([a.knocks, new Set(b.knocks)]).toEqual([
+      [`${b.self} one`],
+      new Set(['two', 'x', 'y'].map(each => `${a.self} ${each}`)),
+    ])
+    a.carrier.publish(bytes('news'))
+    void b.carrier.send(a.self, bytes('direct'))
+    await ground.until(() => b.gossip.includes('news') && a.messages.includes('direct'))
+    expect([a.ups, b.ups, a.downs, b.downs]).toEqual([[b.self], [a.self], [], []])
+  })
+
+  test('a knock that gets no answer, or finds nobody, says so', async () => {
+    const [a, b] = (await line(2, [{ knock: said => (said === 'now' ? 'yes' : undefined) }])) as [Host, Host]
+    expect(await knock(b, a.self, 'too early')).toBe(undefined)
+    expect(await knock(b, a.self, 'now')).toBe('yes')
+    expect(a.knocks).toHaveLength(2)
+    expect(await knock(b, 'nobody' as PeerId, 'now')).toBe(undefined)
+    await a.carrier.stop()
+    await ground.until(() => b.downs.length === 1)
+    expect(await knock(b, a.self, 'now')).toBe(undefined)
+    expect(a.knocks).toHaveLength(2)
+  })
+
+  test('who is no member without a hello is not heard when it knocks', async () => {
+    const rules: Rules = { admit: (_, hello) => (hello === undefined ? 'unknown' : 'member') }
+    const [a, b] = (await line(2, [rules])) as [Host, Host]
+    expect(await knock(b, a.self, 'let me in')).toBe(undefined)
+    expect([a.knocks, b.downs, a.carrier.peers()]).toEqual([[], [], [b.self]])
   })
 
   test('after stop nothing is told and nothing stays open', async () => {

@@ -177,7 +177,7 @@ test('ROW a release that must be refused: shown by fleet log and fleet peers; th
       : undefined,
   )
   const peers = await fleet.run(['peers', '--state', fleet.host('h2').state])
-  expect(peers.stdout).toMatch(/^h1 .*refused 4: SIGNER_/m)
+  expect(peers.stdout).toMatch(/^h1 .*\n {2}refused 4: SIGNER_UNKNOWN$/m)
   expect((await fleet.status('h1'))!.release!.sequence).toBe(3)
   appendFileSync(fleet.at('h1', 'srv/a'), 'by hand\n')
   await until('the repair', () => (fleet.cat('h1', 'srv/a') === 'a\n' ? true : undefined))

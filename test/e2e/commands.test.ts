@@ -30,6 +30,7 @@ beforeAll(async () => {
     'site.steps',
     'COPY files/motd /etc/motd validate="grep -q hello %s"\nMKDIR /etc/app mode=0750 exclusive\n#@ app.ts:7:1\nCOPY files/app.conf /etc/app/app.conf mode=0640\nLINK /etc/app/now -> app.conf\nTEMPLATE files/motd.tmpl /etc/issue\n',
   )
+  fleet.write('fleet.toml', fleet.read('fleet.toml').replace(/^# soak = \S+/m, 'soak = "1s"'))
   await fleet.release('first', { 'files/motd': 'hello\n', 'files/app.conf': 'port = 80\n' })
   await fleet.converged(3, 'db1', 'web1')
   await until('db1 to hear of web1', async () => {
@@ -48,12 +49,16 @@ const patterns: readonly (readonly [RegExp, string])[] = [
   [/\b[0-9]+ (ms|s|min)\b/g, '[AGO]'],
   [/\b20[0-9-]{8} [0-9:]{5}\b/g, '[TIME]'],
   [/127\.0\.0\.1:[0-9]+/g, '[ADDRESS]'],
+  [/(?<= ago by )\S+$/gm, '[SIGNER]'],
   // A host is healthy once it has soaked.
   [/\b(APPLIED|HEALTHY)\b/g, '[WELL]'],
 ]
 const normal = (text: string) => patterns.reduce((now, [pattern, name]) => now.replace(pattern, name), text)
 /** Tables are made of what is measured, so blanks are counted no further than to two. */
 const loose = (text: string) => normal(text).replace(/ {2,}/g, '  ')
+
+/** As the first key is named: account and machine. */
+const signer = '[SIGNER]'
 
 /** What a command about db1 prints, which must fit the terminal and have no colours. */
 async function says(exit: number, ...args: string[]): Promise<string> {
@@ -95,18 +100,95 @@ peers     1 connected, listening on [ADDRESS]
   })
 })
 
+/** The same for a state that may be any on the way to healthy, and the counts that follow from it. */
+const onTheWay = (text: string) =>
+  loose(text)
+    .replace(/^(GO|DONE) .*$/m, '[VERDICT]')
+    .replace(/^2 hosts: .*$/m, '[COUNTS]')
+    .replace(
+      '-  now  0.1.0\nweb1  3  [WELL]  0/6/0  -  now',
+      '-  now  0.1.0\nweb1  3  [WELL]  0/6/0  -  [AGO]',
+    )
+
 test('fleet peers', async () => {
-  const shown = await says(0, 'peers')
+  const shown = await says(0, 'peers', '--sort', 'name')
   fits(shown)
-  expect(loose(shown)).toBe(`HOST  RELEASE  STATE  NOT KEPT  REPAIRS  HEARD  NOTES
-db1 (you)  3  [WELL]  -  -  now
-web1  3  [WELL]  -  -  [AGO]
-release 3: on 2 of 2 hosts
+  expect(onTheWay(shown)).toBe(`release 3  first
+epoch 1 of 1, commit [SHORT], [AGO] ago by ${signer}
+[VERDICT]
+[COUNTS]
+
+HOST  RELEASE  PHASE  KEPT/REPAIRED/NOT  DRIFT  HEARD  AGENT
+db1 (you)  3  [WELL]  0/6/0  -  now  0.1.0
+web1  3  [WELL]  0/6/0  -  [AGO]  0.1.0
 `)
-  expect(await json(0, 'peers')).toMatchObject([
-    { name: 'db1', you: true, release: 3, refused: null },
-    { name: 'web1', you: false, connected: true, release: 3, notKept: 0 },
-  ])
+  const found = await json<{ hosts: object[]; counts: Record<string, number> }>(
+    0,
+    ...['peers', '--sort', 'name'],
+  )
+  expect(found).toMatchObject({
+    release: { sequence: 3, subject: 'first', stages: [{ hosts: 2 }], decision: { kind: 'go' } },
+    epoch: { open: 1, of: 1 },
+    hosts: [
+      { name: 'db1', you: true, release: 3, refused: null, silent: false },
+      { name: 'web1', you: false, connected: true, release: 3, repaired: 6, notKept: 0, agent: '0.1.0' },
+    ],
+  })
+  expect(await says(0, 'peers', '--state', 'failed', 'silent')).toContain(
+    'shown: 0 of 2 hosts (failed or silent)\n\nno host fits\n',
+  )
+  expect(await says(2, 'peers', '--state', 'faild')).toMatch(
+    /^fleet: --state: found 'faild', expected one of failed not-kept .*, or the agent's state folder as a path with a \/\n$/,
+  )
+  expect(await says(2, 'peers', '--sort', 'size')).toContain('expected one of attention name')
+})
+
+test('fleet peers --wait converged', async () => {
+  const ran = await fleet.run(['peers', '--wait', 'converged', '--state', fleet.host('db1').state])
+  expect(ran.stdout).toBe('converged: release 3 is on 2 hosts, all healthy\n')
+  const late = ['--release', '99', '--timeout', '1s', '--json']
+  expect(await json(1, 'peers', '--wait', 'converged', ...late)).toEqual({
+    ...{ outcome: 'timeout', reason: 'after 1 s release 99 has not been heard of', release: 99 },
+    ...{ waiting: ['db1', 'web1'], left: [] },
+  })
+})
+
+test('fleet rollout', async () => {
+  const shown = await says(0, 'rollout')
+  fits(shown)
+  expect(loose(shown)).toBe(`release 3  first
+epoch 1 of 1, commit [SHORT], [AGO] ago by ${signer}
+
+STAGE  HOSTS  OPENED
+1  2  [AGO] ago  ${shown.match(/█+/)?.[0]}  2 healthy
+
+DONE  all 2 hosts have it
+
+for  2 hosts: db1, web1
+`)
+  expect(await json(0, 'rollout')).toMatchObject({
+    sequence: 3,
+    evidence: [{ name: 'db1' }, { name: 'web1' }],
+  })
+})
+
+test('fleet peers and fleet rollout from a laptop without an agent', async () => {
+  const ran = await fleet.run(['peers', '--sort', 'name', '--json'])
+  expect(JSON.parse(ran.stdout)).toMatchObject({
+    release: { sequence: 3 },
+    counts: { converged: 2, silent: 0 },
+    hosts: [
+      { name: 'db1', you: false, state: 'HEALTHY', silent: false },
+      { name: 'web1', you: false, state: 'HEALTHY', silent: false },
+    ],
+  })
+  const story = await fleet.run(['rollout'])
+  expect(story.stderr).toBe('no agent runs here: asking the fleet itself (2 hosts on the roster)\n')
+  expect(story.stdout).toContain('DONE  all 2 hosts have it')
+  // It leaves nothing in the repository, and its folder goes with it.
+  expect(fleet.git('status', '--short')).toBe('')
+  const lost = await fleet.run(['peers'], { cwd: fleet.stage.folder, exits: [3] })
+  expect(lost.stderr).toContain("or, on an operator's machine: go to the repository of your fleet")
 })
 
 test('fleet log', async () => {

@@ -135,9 +135,12 @@ export class Fleet {
     this.git('commit', '-q', '--allow-empty', '-m', message)
   }
 
-  /** Publishes what is committed; `held` hosts hold it then (default: one). */
+  /** Publishes what is committed, to all hosts at once; `held` hosts hold it then (default: one). */
   async publish(subject: string, held = 1, ...more: string[]): Promise<Published> {
-    const ran = await this.run(['publish', '-m', subject, '--peers', String(held), '--json', ...more])
+    const ran = await this.run([
+      ...['publish', '-m', subject, '--now', '--peers', String(held), '--json'],
+      ...more,
+    ])
     return JSON.parse(ran.stdout) as Published
   }
 
@@ -158,7 +161,7 @@ export class Fleet {
         async () => {
           const status = await this.status(name)
           const done = status?.release?.sequence === sequence && status.head!.sequence >= sequence
-          return done && ['APPLIED', 'HEALTHY'].includes(status.state) ? true : undefined
+          return done && ['APPLIED', 'HEALTHY', 'NOOP'].includes(status.state) ? true : undefined
         },
         45_000,
       )

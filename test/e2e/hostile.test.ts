@@ -30,7 +30,7 @@ test('a peer that says it is far ahead keeps nobody from publishing', async () =
   try {
     fleet.write('files/motd.tmpl', 'though h2 lies\n')
     fleet.commit('though h2 lies')
-    const ran = await fleet.run(['publish', '-m', 'though h2 lies', '--peers', '1', '--wait', '2'])
+    const ran = await fleet.run(['publish', '-m', 'though h2 lies', '--now', '--peers', '1', '--wait', '2'])
     expect(ran.stderr).toContain(
       'h2 says that it is at entry 9007199254740991, and hands nothing over: passed over',
     )

@@ -28,7 +28,7 @@ test('a publication that reaches nobody is kept, and made when somebody is there
   expect(said).toContain('then: fleet publish')
 
   await Promise.all(names.map(name => fleet.start(name)))
-  const ran = await fleet.run(['publish', '-m', 'first', '--peers', '3'])
+  const ran = await fleet.run(['publish', '-m', 'first', '--now', '--peers', '3'])
   expect(ran.stderr).toMatch(/a publication was kept since .*; it is signed anew now/)
   expect(ran.stderr).toMatch(/held by 3 of 3 hosts wanted/)
   expect(ran.stdout).toBe(
@@ -62,7 +62,7 @@ test('a rollback restores every byte, mode, link and missing file, and bars what
   expect(existsSync(fleet.at('h1', 'etc/app/now'))).toBe(false)
   expect(lstatSync(fleet.at('h1', 'etc/app/app')).mode & 0o777).toBe(0o755)
 
-  const ran = await fleet.run(['rollback', String(first), '--peers', '3', '--json'])
+  const ran = await fleet.run(['rollback', String(first), '--now', '--peers', '3', '--json'])
   const back = (JSON.parse(ran.stdout) as Published).release!.sequence
   await fleet.converged(back, ...names)
   expect(names.map(name => fleet.fingerprint(name))).toEqual(before)
@@ -89,7 +89,7 @@ test('a second operator publishes; who is behind is refused, and told what to do
   const bobs = join(folder, 'bobs')
   git(folder, 'clone', '-q', operator, bobs)
   const bob = (exit: number, ...args: string[]) =>
-    fleet.run(['publish', '--key', key, ...args], { cwd: bobs, exits: [exit] })
+    fleet.run(['publish', '--now', '--key', key, ...args], { cwd: bobs, exits: [exit] })
   expect((await bob(1)).stderr).toContain('copy that file from the machine where the fleet began')
   mkdirSync(join(bobs, '.git/fleet'))
   copyFileSync(join(operator, '.git/fleet/genesis'), join(bobs, '.git/fleet/genesis'))

@@ -53,6 +53,8 @@ const samples: Record<string, Message> = {
     ...{ t: 'plan', order: filled(32, 6), kept: 0, changes: [], acts: [], impossible: [], left: 0 },
     why: 'its pack did not arrive in time',
   },
+  'want-knock': { t: 'want-knock', nonce: filled(16, 9), ms: 120_000 },
+  knock: { t: 'knock', nonce: filled(16, 9) },
 }
 
 describe('wire messages', () => {
@@ -68,6 +70,8 @@ describe('wire messages', () => {
     ['not a map', [1, 2], 'map'],
     ['an unknown kind', { t: 'nonsense' }, 't'],
     ['a digest of 31 bytes', { t: 'no-pack', pack: filled(31, 0) }, 'pack'],
+    ['a long nonce', { t: 'knock', nonce: filled(17, 0) }, 'nonce'],
+    ['a knock for ever', { t: 'want-knock', nonce: filled(16, 0), ms: limits.knockForMs + 1 }, 'ms'],
     ['a negative offset', { t: 'want-pack', pack: filled(32, 0), offset: -1, length: 1 }, 'offset'],
     [
       'a part beyond its bound',

@@ -35,6 +35,15 @@ describe('one host', () => {
     ])
   })
 
+  test('decides nothing anew when it is told what it knows', () => {
+    const peers = new Peers({ ...options, book: [contact(0), contact(1)] })
+    peers.handle({ kind: 'wake' }, 0)
+    for (const at of [0, 1]) peers.handle({ kind: 'dialled', address: address(at), admitted: false }, 0)
+    const told = { kind: 'learn', peer: id(1), addresses: [address(1)] } as const
+    expect(peers.handle(told, limits.backoffMaxMs)).toEqual([])
+    expect(dials(peers.handle({ ...told, addresses: ['new:1'] }, limits.backoffMaxMs))).not.toEqual([])
+  })
+
   test('waits longer after each failure, and never gives up', () => {
     const peers = new Peers({ ...options, seeds: ['seed:4747'] })
     let now = 0

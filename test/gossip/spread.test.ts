@@ -159,4 +159,23 @@ describe('spread', () => {
     expect(spread.holders(4)).toEqual([b])
     expect(spread.holders(3)).toEqual([a, b])
   })
+
+  test('a pack that was installed is told to those who lack it; they neither answer nor compare boards', () => {
+    const spread = rig()
+    hear(spread, heads({ held: 3, board: id(8), answer: true }))
+    const [told, ...others] = spread.handle({ kind: 'changed' }, 2)
+    expect(others).toEqual([])
+    expect(told?.message).toMatchObject({ t: 'heads', held: 5 })
+    expect(hear(rig({ held: () => 3, boardRoot: () => id(8) }), told?.message as Heads)).toEqual([])
+  })
+
+  test('while nothing changes the heads are the very same', () => {
+    let held = 5
+    const spread = rig({ held: () => held })
+    const answered = () => hear(spread, heads())[0]?.message
+    const first = answered()
+    expect(answered()).toBe(first)
+    held = 6
+    expect(answered()).toMatchObject({ held: 6 })
+  })
 })

@@ -88,7 +88,7 @@ export class LabFleet {
     this.write('site.steps', steps)
     for (const [path, content] of Object.entries(files)) this.write(path, content)
     await this.commit(subject)
-    const ran = await this.run(['publish', '-m', subject, '--peers', '1', '--json', '--force'])
+    const ran = await this.run(['publish', '-m', subject, '--now', '--peers', '1', '--json', '--force'])
     const { release } = JSON.parse(ran.stdout) as { release: { sequence: number } | null }
     if (release === null) throw new Error(`${subject}: nothing was published`)
     this.#published = release.sequence
@@ -123,7 +123,7 @@ export class LabFleet {
           // For a while it may still be the release before that failed.
           failed = status?.state === 'FAILED' ? failed + 1 : 0
           if (failed > 100) throw new Error(host.name)
-          return settled && ['APPLIED', 'HEALTHY'].includes(status.state) ? true : undefined
+          return settled && ['APPLIED', 'HEALTHY', 'NOOP'].includes(status.state) ? true : undefined
         },
         ms,
         50,

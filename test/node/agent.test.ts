@@ -19,7 +19,7 @@ import {
   trustChange,
 } from '../signing/fleet.ts'
 import { fleet, later, operators } from './fleet.ts'
-import { failedRun, Rig, type SimHost, waitRun } from './rig.ts'
+import { failedRun, Rig, type SimHost, unconfirmedRun, waitRun } from './rig.ts'
 
 const states = (host: SimHost) => host.reporter.board.rows().map(row => row.status.state)
 
@@ -142,6 +142,30 @@ describe('a fleet of agents', () => {
       'wait',
       'applied',
     ])
+  })
+
+  test('a run that nobody could confirm is tried three times, then only when somebody asks', () => {
+    const { rig, all, next, publish, start } = fleet(1)
+    start()
+    const [a] = all as [SimHost]
+    const outcomes = () =>
+      a.logged.filter(each => each.event === 'run ended').map(each => each.data['outcome'])
+    a.outcomes.push(unconfirmedRun, waitRun, unconfirmedRun, unconfirmedRun, unconfirmedRun)
+    publish(a, next('u'))
+    rig.run(3_600_000)
+    expect(outcomes()).toEqual(['inconclusive', 'wait', 'inconclusive', 'inconclusive'])
+    expect([a.reporter.state, a.reporter.why]).toEqual(['INCONCLUSIVE', unconfirmedRun.why])
+    expect(a.agent.decision).toMatchObject({ kind: 'hold', gate: 'inconclusive' })
+    rig.feed(a, { kind: 'retry' })
+    rig.run(3_600_000)
+    expect(outcomes().slice(4)).toEqual(['inconclusive', 'applied'])
+    // Another release begins anew.
+    a.outcomes.push(unconfirmedRun, unconfirmedRun, unconfirmedRun)
+    publish(a, next('v'))
+    rig.run(3_600_000)
+    publish(a, next('w'))
+    rig.run(3_600_000)
+    expect(outcomes().slice(6)).toEqual(['inconclusive', 'inconclusive', 'inconclusive', 'applied'])
   })
 
   test('a disk that takes no pack holds the release, says why, and is tried again', () => {

@@ -148,6 +148,13 @@ describe('what opens', () => {
     expect(ask(10, { ...at, more: { without } }).opensUpTo).toBe(5)
   })
 
+  test("nothing more opens while something shuts the release, an operator's promote neither", () => {
+    const shut = { shut: 'it has expired' }
+    const decision = ask(10, { said: 'hhhh', open: 3, more: { ...shut, promoted: 5 } })
+    expect(decision).toMatchObject({ kind: 'hold', reason: 'stage 4 holds: it has expired', opensUpTo: 4 })
+    expect(ask(10, { said: 'h'.repeat(10), open: 5, more: shut }).kind).toBe('go')
+  })
+
   test('lies that may be among the healthy make steps smaller', () => {
     const terms = { stages: [1, 6, 18, 50, 100], risk: 500, liars: 1000 }
     expect(ask(100, { said: 'hhhhhh', open: 2, more: { terms } }).opensUpTo).toBe(17)

@@ -23,6 +23,7 @@ test('a release that waits under a newer trust entry starts after a restart: tru
   rig.run(5_000)
   expect(b.disk.floor?.sequence).toBe(3)
   rig.restart(b)
+  rig.connect(...rig.hosts)
   rig.run(1_000)
   expect(b.applied).toEqual([2])
 })

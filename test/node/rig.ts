@@ -3,9 +3,10 @@
 import type { PeerId } from '../../gossip/carrier.ts'
 import { encodeMessage } from '../../gossip/message.ts'
 import { Admissions } from '../../node/admission.ts'
+import { readSaid } from '../../node/aftermath.ts'
 import { Agent } from '../../node/agent.ts'
 import type { Effect, Input } from '../../node/effects.ts'
-import { EntryLog, type LogEntry } from '../../node/log.ts'
+import { EntryLog, type LogEntry, type ReleaseEntry } from '../../node/log.ts'
 import { Orders } from '../../node/orders.ts'
 import type { Installed } from '../../node/ports.ts'
 import { Reporter, type RunReport } from '../../node/report.ts'
@@ -41,6 +42,8 @@ export interface SimHost {
     /** As a journal has it: an entry's id, or that of a trial. */
     inForce?: string
     held: Set<string>
+    stages?: Uint8Array
+    said?: Uint8Array
   }
   readonly packs: Map<string, Uint8Array>
   readonly quarantine: Map<string, Uint8Array>
@@ -53,7 +56,14 @@ export interface SimHost {
   up: boolean
   /** The disk takes no pack. */
   full: boolean
+  /** Undefined: no CHECK is asked. Else what they say: undefined, that all pass. */
+  check?: (entry: string) => string | undefined
+  /** Sequences of the releases that it went back to; 0: to nothing. */
+  readonly wentBack: number[]
 }
+
+/** Hosts of `entry`'s roster by what changes for them; each for itself, unless a test says otherwise. */
+export type SurveyOf = (entry: LogEntry, host: string) => string | undefined
 
 const kept = { declared: 3, kept: 3, repaired: 0, notKept: 0 }
 export const failedRun: RunReport = {
@@ -69,9 +79,17 @@ export const waitRun: RunReport = {
   dirty: false,
 }
 
+export const unconfirmedRun: RunReport = {
+  kind: 'inconclusive',
+  steps: { ...kept, kept: 0, notKept: 3 },
+  why: 'CUT_OFF: no peer reached the host',
+  dirty: false,
+}
+
 export class Rig {
   nowMs = 1_700_000_000_000
   readonly hosts: SimHost[] = []
+  survey: SurveyOf = (_, host) => host
   readonly #fleet: FleetId
   readonly #links = new Set<string>()
   #queue: { atMs: number; order: number; run: () => void }[] = []
@@ -107,6 +125,7 @@ export class Rig {
       outcomes: [],
       applied: [],
       tried: [],
+      wentBack: [],
       up: true,
       full: false,
     } as unknown as SimHost
@@ -165,8 +184,14 @@ export class Rig {
       hosts: () => host.log.roster().length,
       rostered: () => host.log.host(host.key) !== undefined,
       random: this.random,
+      checks: host.check !== undefined,
     })
     const trial = readTrialAbout(disk.inForce ?? '')
+    const soakMs = (id: string) => host.log.byId(id)?.release?.soakMs ?? 0
+    const entry = trial === undefined ? disk.inForce : trial.before
+    if (entry !== undefined) host.reporter.inForce(entry, kept, false, soakMs(entry), this.nowMs)
+    const said = readSaid(disk.said)
+    if (said !== undefined) host.reporter.resume(said.said, true, soakMs(said.said.entry), this.nowMs)
     host.agent = new Agent(
       {
         log: host.log,
@@ -174,6 +199,9 @@ export class Rig {
         reporter: host.reporter,
         self: host.key,
         random: this.random,
+        boot: new Uint8Array(16),
+        stages: disk.stages,
+        said: disk.said,
         role: 'host',
         inForce: trial === undefined ? disk.inForce : trial.before,
         trial,
@@ -344,8 +372,41 @@ export class Rig {
         this.#perform(host, { kind: 'send', to: effect.to, bytes: answer })
         return
       }
+      case 'survey': {
+        const { entry, stable } = effect
+        const found = host.log.byId(entry) as ReleaseEntry
+        const changes = new Map(
+          host.log.rosterOf(found).map(({ key }) => [hex(key), this.survey(found, hex(key))]),
+        )
+        this.#later(1, () => this.feed(host, { kind: 'surveyed', entry, stable, changes }))
+        return
+      }
+      case 'keep-stages':
+        disk.stages = effect.record
+        return
+      case 'keep-said':
+        disk.said = effect.record
+        return
+      case 'check':
+        this.#later(runMs, () =>
+          this.feed(host, { kind: 'checked', entry: effect.entry, why: host.check?.(effect.entry) }),
+        )
+        return
+      case 'revert': {
+        const { entry, to } = effect
+        const report: RunReport = { kind: 'applied', steps: kept, dirty: false }
+        this.#later(runMs, () => {
+          host.wentBack.push(to?.sequence ?? 0)
+          if (to === undefined) delete disk.inForce
+          else disk.inForce = to.id
+          this.feed(host, { kind: 'reverted', entry: entry.id, to: to?.id, report })
+        })
+        return
+      }
       case 'apply': {
         const report = host.outcomes.shift() ?? { kind: 'applied', steps: kept, dirty: false }
+        if (report.kind !== 'wait' && !report.empty)
+          this.#later(1, () => this.feed(host, { kind: 'acting', entry: effect.entry.id }))
         this.#later(runMs, () => {
           if (report.kind === 'applied') {
             host.applied.push(effect.entry.sequence)

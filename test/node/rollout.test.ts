@@ -17,7 +17,9 @@ const ready: Situation = {
   trial: undefined,
   held: true,
   trouble: undefined,
+  stage: undefined,
   retryMs: undefined,
+  exhausted: false,
 }
 
 const issued = '2026-11-20T21:36:00Z'
@@ -38,7 +40,9 @@ describe('gates', () => {
     ['refused', { refusal: { code: 'NEVER', detail: 'content on the never list' } }],
     ['halted', { halts: [halt] }],
     ['failed', { failed: true }],
+    ['inconclusive', { exhausted: true }],
     ['pack', { held: false }],
+    ['stage', { stage: { reason: 'stage 2 stays shut' } }],
     ['wait', { retryMs: 10 }],
   ]
   test.each(shut)('%s holds, with a reason in words', (gate, change, nowMs = 0) => {
@@ -63,5 +67,6 @@ describe('gates', () => {
     expect(decide({ ...ready, pausedUntilMs: 10 }, 0)).toHaveProperty('untilMs', 10)
     expect(decide({ ...ready, pausedUntilMs: 10 }, 10)).toEqual({ kind: 'go' })
     expect(decide({ ...ready, retryMs: 10 }, 10)).toEqual({ kind: 'go' })
+    expect(decide({ ...ready, stage: { reason: 'its time', untilMs: 20 } }, 10)).toHaveProperty('untilMs', 20)
   })
 })

@@ -51,8 +51,8 @@ describe('a trial', () => {
     expect(all.map(host => host.tried)).toEqual([[], [commitOf('x')], []])
     expect(b.agent.inForce).toBe(names(release))
     expect(said(c, b)).toMatchObject({ state: 'HEALTHY', flags: ['TRIAL'] })
-    expect(hex(said(c, b)!.trial!)).toBe(b.agent.trial?.id)
-    expect(b.agent.trial).toMatchObject({ state: 'running', commit: commitOf('x') })
+    expect(hex(said(c, b)!.trial!)).toBe(b.agent.sideline.trials.standing?.id)
+    expect(b.agent.sideline.trials.standing).toMatchObject({ state: 'running', commit: commitOf('x') })
     rig.run(49_000)
     expect(b.tried).toEqual([commitOf('x')])
     rig.run(5_000)
@@ -81,18 +81,16 @@ describe('a trial', () => {
     rig.feed(a, give(trial('x', [b], 60_000)))
     rig.run(10_000)
     rig.restart(b)
-    b.reporter.resume(release.id, { declared: 3, kept: 3, repaired: 0, notKept: 0 }, false, 5_000, rig.nowMs)
     rig.connect(...all)
     rig.run(10_000)
     expect(b.tried).toEqual([commitOf('x')])
-    expect(b.agent.trial).toMatchObject({ state: 'running' })
-    // A soak that the restart began anew comes to nothing while the trial runs.
-    expect([said(a, b)?.flags, b.reporter.state]).toEqual([['TRIAL'], 'APPLIED'])
+    expect(b.agent.sideline.trials.standing).toMatchObject({ state: 'running' })
+    // What was said of the release stands.
+    expect([said(a, b)?.flags, b.reporter.state]).toEqual([['TRIAL'], 'HEALTHY'])
     b.up = false
     rig.cut(b)
     rig.run(60_000)
     rig.restart(b)
-    b.reporter.resume(release.id, { declared: 3, kept: 3, repaired: 0, notKept: 0 }, false, 5_000, rig.nowMs)
     rig.run(1_000)
     expect(b.tried).toEqual([commitOf('x'), 'back'])
     expect(b.disk.inForce).toBe(release.id)
@@ -128,7 +126,7 @@ describe('a trial', () => {
     rig.connect(...all)
     rig.run(60_000)
     expect(b.tried).toEqual([])
-    expect(b.agent.trial).toMatchObject({ state: 'failed', why: 'it failed here before' })
+    expect(b.agent.sideline.trials.standing).toMatchObject({ state: 'failed', why: 'it failed here before' })
   })
 
   test('that cannot be prepared is tried until it can, and so is the way back', () => {
@@ -164,14 +162,23 @@ describe('a trial', () => {
     a.packs.set(hex(sha256(lie)), lie)
     rig.feed(a, give(trial('z', [b], 600_000, { pack: { digest: hex(sha256(lie)), size: lie.length } })))
     rig.run(10_000)
-    expect(b.agent.trial).toMatchObject({ state: 'failed', why: 'PACK_FORM: as the test wants it' })
+    expect(b.agent.sideline.trials.standing).toMatchObject({
+      state: 'failed',
+      why: 'PACK_FORM: as the test wants it',
+    })
     const absent = { digest: '77'.repeat(32), size: 5_000 }
     rig.feed(a, give(trial('w', [b], 600_000, { pack: absent })))
     rig.run(60_000)
-    expect(b.agent.trial).toMatchObject({ state: 'waiting', why: 'its pack is not here yet' })
+    expect(b.agent.sideline.trials.standing).toMatchObject({
+      state: 'waiting',
+      why: 'its pack is not here yet',
+    })
     rig.feed(a, give(trial('v', [b], 600_000, { pack: { digest: '78'.repeat(32), size: 2 ** 40 } })))
     rig.run(10_000)
-    expect(b.agent.trial).toMatchObject({ state: 'failed', why: expect.stringMatching(/^PACK_TOO_LARGE/) })
+    expect(b.agent.sideline.trials.standing).toMatchObject({
+      state: 'failed',
+      why: expect.stringMatching(/^PACK_TOO_LARGE/),
+    })
     expect(b.tried).toEqual([])
   })
 
@@ -191,7 +198,9 @@ describe('a trial', () => {
     rig.connect(...all)
     expect(b.agent.fetching()[0]?.offset).toBe(before)
     rig.run(10_000)
-    expect(b.agent.trial?.why).toBe('its pack could not be stored: ENOSPC: no space left on device')
+    expect(b.agent.sideline.trials.standing?.why).toBe(
+      'its pack could not be stored: ENOSPC: no space left on device',
+    )
     b.full = false
     rig.run(60_000)
     expect(b.tried).toEqual([commitOf('x')])
@@ -203,7 +212,7 @@ describe('a trial', () => {
     rig.feed(a, give(trial('x', [b, c], 600_000)))
     rig.run(10_000)
     expect([b.tried, c.tried]).toEqual([[], [commitOf('x')]])
-    expect(b.agent.trial).toMatchObject({ state: 'waiting', why: 'paused' })
+    expect(b.agent.sideline.trials.standing).toMatchObject({ state: 'waiting', why: 'paused' })
     rig.run(20_000)
     expect(b.tried).toEqual([commitOf('x')])
     rig.feed(a, give(trial('p', [c], 600_000, { mode: 'plan' })))
@@ -228,5 +237,5 @@ test('the id of an order is what a trial is known by', () => {
   const order = trial('x', [b], 60_000)
   rig.feed(a, give(order))
   rig.run(10_000)
-  expect(b.agent.trial?.id).toBe(orderIdOf(writeOrder(order)))
+  expect(b.agent.sideline.trials.standing?.id).toBe(orderIdOf(writeOrder(order)))
 })

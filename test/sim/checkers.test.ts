@@ -5,6 +5,7 @@ import { encodeMessage, type StatusPair } from '../../gossip/message.ts'
 import type { Effect } from '../../node/effects.ts'
 import type { LogEntry } from '../../node/log.ts'
 import type { Peer } from '../../node/peer.ts'
+import type { RunReport } from '../../node/report.ts'
 import { hex } from '../../signing/bytes.ts'
 import { publicKeyOf } from '../../signing/crypto.ts'
 import { peerIdOf } from '../../signing/keys.ts'
@@ -37,6 +38,7 @@ class Stage {
         cloned: false,
         core: true,
         observes: true,
+        cutOff: false,
       },
       peer: peer as Peer | undefined,
       state: () => undefined,
@@ -142,6 +144,21 @@ test('one-run: one after the other; not beside the other', () => {
   expect([stage.run(2), stage.hear({ kind: 'ran' }), stage.run(3)]).toEqual(Array(3).fill(undefined))
   expect([stage.hear({ kind: 'ended', how: 'kill' }), stage.run(3)]).toEqual([undefined, undefined])
   expect(stage.run(4)).toBe('runs release 4 while it runs 3')
+})
+
+test('still-reached: a run that is over; one that left its host cut off', () => {
+  const stage = new Stage('still-reached')
+  const ran = (kind: RunReport['kind'], dirty = false) =>
+    stage.hear({
+      kind: 'ran',
+      entry: entry(2),
+      report: { kind, dirty, steps: { declared: 1, kept: 1, repaired: 0, notKept: 0 } },
+    })
+  expect([ran('applied'), ran('failed')]).toEqual([undefined, undefined])
+  stage.with({ cutOff: true })
+  expect([ran('wait'), ran('failed', true)]).toEqual([undefined, undefined])
+  expect(ran('applied')).toContain('is cut off by release 2, whose run came to: applied')
+  expect(ran('inconclusive')).toContain('inconclusive')
 })
 
 test('journal-consistent: what is found after starts and runs', () => {

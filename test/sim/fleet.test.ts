@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { expect, test } from 'vitest'
 import { drawScenario } from '../../sim/draw.ts'
+import { type Fault, faultClasses, faultKinds } from '../../sim/faults.ts'
 import { simulate } from '../../sim/main.ts'
 
 const story = async (seed: number, hosts: number) => {
@@ -25,9 +26,36 @@ test('and in another process', async () => {
   expect(other.trim()).toBe((await story(4, 6)).traceHash)
 })
 
+test('releases are as many as asked for; no fault strikes hundreds of hosts one by one', () => {
+  const drawn = drawScenario(7, { hosts: 1_000, everything: true })
+  const { releases, faults } = drawScenario(7, { hosts: 1_000, everything: true, releases: 1 })
+  expect(releases).toHaveLength(1)
+  expect(drawn.releases.length).toBeGreaterThan(1)
+  const classes = new Set(faults.map(each => faultKinds[each.kind].class))
+  expect([...classes].sort()).toEqual([...faultClasses].sort())
+  const oneByOne = faults.filter(each => ['host', 'disk', 'clock'].includes(faultKinds[each.kind].class))
+  for (const { kind, hosts } of oneByOne) if (kind !== 'storm') expect(hosts.length).toBeLessThanOrEqual(30)
+})
+
 test('above a size only some hosts keep boards and run whole engines, and the fleet converges', async () => {
-  const scenario = drawScenario(5, { hosts: 230, classes: [] })
-  const report = await simulate({ ...scenario, faultsMs: 120_000, releases: [{ atMs: 20_000, at: 0 }] })
+  const { core, ...scenario } = drawScenario(5, { hosts: 230, classes: [] })
+  // It asks its neighbours for their boards: what they say so was perhaps said before.
+  const flood: Fault = { kind: 'flood', atMs: 10_000, untilMs: 40_000, hosts: [core.at(-1)!], amount: 20 }
+  const report = await simulate({
+    ...{ ...scenario, core, faultsMs: 120_000, faults: [flood] },
+    releases: [{ atMs: 20_000, at: 0 }],
+  })
   expect(report).toMatchObject({ ending: 'ok', violations: [], pending: [], observers: 50, engines: 50 })
   expect(report.releases.at(-1)).toMatchObject({ inForce: 230 })
+}, 60_000)
+
+test('releases go through real stages, and the fleet converges', async () => {
+  const scenario = drawScenario(6, { hosts: 12, classes: ['network'] })
+  const options = { stages: '1,4,100%' }
+  const report = await simulate(
+    { ...scenario, faultsMs: 240_000, releases: [{ atMs: 20_000, at: 0 }] },
+    options,
+  )
+  expect(report).toMatchObject({ ending: 'ok', violations: [], pending: [] })
+  expect(report.releases.at(-1)).toMatchObject({ inForce: 12 })
 }, 60_000)

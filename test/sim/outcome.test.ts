@@ -30,7 +30,7 @@ test('a seed is drawn by its terms; what it throws is a crash with that seed', a
     },
   }
   expect((await runSeed(simulator, 1, { hosts: 5, classes: [] }, () => 0)).ending).toBe('ok')
-  expect(asked).toEqual([1, { hosts: 5, classes: [] }])
+  expect(asked).toEqual([1, { hosts: 5, classes: [], everything: true }])
   const broke = await runSeed(simulator, 2, {}, () => 0)
   expect([broke.seed, broke.ending]).toEqual([2, 'crash'])
   expect(broke.violations[0]!.text).toMatch(/^Error: broke\n/)

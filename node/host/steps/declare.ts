@@ -41,6 +41,8 @@ export interface Declared {
   readonly personal: boolean
   /** Names of the facts that it asks for, as its guards stand. */
   readonly facts: ReadonlySet<string>
+  /** Names of the labels that it asks for, those of the tables of variables left out. */
+  readonly labels: ReadonlySet<string>
 }
 
 /** What is the same for all hosts: the parsed files. */
@@ -123,24 +125,36 @@ export function readDeclaration(repository: Repository): Declaration {
   }
 }
 
-/** Never throws. Problems of single lines are reported at once; those of the list when each line is right. */
-export function declareFor(declaration: Declaration, host: Host, roster: readonly RosterHost[]): Declared {
+/**
+ * Never throws. Problems of single lines are reported at once; those of the list when each line is right. `alike`: the host's
+ * name and address stay open in texts, as facts do, so that hosts that differ in nothing else have equal steps; guards know them.
+ */
+export function declareFor(
+  declaration: Declaration,
+  host: Host,
+  roster: readonly RosterHost[],
+  { alike = false } = {},
+): Declared {
   const vars = variablesOf(declaration.vars, host)
   const problems = [...declaration.problems, ...vars.problems]
   const scope = scopeOf(host, roster, declaration.vars, vars.values)
   let personal = false
   const facts = new Set<string>()
-  const maker = new Maker(declaration, reference => {
+  const labels = new Set<string>()
+  const asked: Scope = reference => {
     personal ||= reference.kind === 'host'
     if (reference.kind === 'fact') facts.add(reference.name)
+    if (reference.kind === 'label') labels.add(reference.name)
     return scope(reference)
-  })
+  }
+  const inTexts: Scope = reference => (reference.kind === 'host' ? { kind: 'open' } : asked(reference))
+  const maker = new Maker(declaration, asked, alike ? inTexts : asked)
   if (declaration.documents.has(entryFile)) maker.walk(entryFile, [], 0)
   const needs = [...new Set([...declaration.needs, ...maker.needs])]
   for (const found of maker.problems.values()) problems.push(...found.list)
   if (problems.length === 0 && needs.length === 0) problems.push(...check(maker.steps, maker.open))
   const steps = problems.length === 0 && needs.length === 0 ? maker.steps : []
-  return { steps, rendered: maker.rendered, problems, needs, open: maker.open, personal, facts }
+  return { steps, rendered: maker.rendered, problems, needs, open: maker.open, personal, facts, labels }
 }
 
 /** One walk over the documents, for one host. */
@@ -154,11 +168,14 @@ class Maker {
   readonly #directories = new Map<string, string | undefined>()
   #includes = 0
   readonly #declaration: Declaration
-  readonly #scope: Scope
+  /** Of guards, and of arguments, options and templates. */
+  readonly #guards: Scope
+  readonly #texts: Scope
 
-  constructor(declaration: Declaration, scope: Scope) {
+  constructor(declaration: Declaration, guards: Scope, texts: Scope) {
     this.#declaration = declaration
-    this.#scope = scope
+    this.#guards = guards
+    this.#texts = texts
   }
 
   walk(path: string, outer: readonly Test[], depth: number): void {
@@ -195,7 +212,7 @@ class Maker {
         { ...item, ...place(test) },
         `found ${test.source}; expected a variable of ${varsFile}`,
       )
-    return holds(test, this.#scope)
+    return holds(test, this.#guards)
   }
 
   #step(file: string, item: StepItem, tests: readonly Test[]): void {
@@ -242,7 +259,7 @@ class Maker {
     let open = false
     const fill = (at: Place, { kind, values }: Pick<OptionSpec, 'kind' | 'values'>, text: string): string => {
       if (!hasHoles(text)) return text
-      const filled = render(compile(text), this.#scope)
+      const filled = render(compile(text), this.#texts)
       const message =
         filled.faults[0]?.message ??
         (filled.text.length > valueCharsMax
@@ -286,7 +303,7 @@ class Maker {
     }
     let template = templates.get(path)
     if (!template) templates.set(path, (template = compile(text)))
-    const filled = render(template, this.#scope)
+    const filled = render(template, this.#texts)
     for (const { offset, message } of filled.faults) this.#fault(path, placeOf(text, offset), message)
     const bytes = new TextEncoder().encode(filled.text)
     if (bytes.length > templateBytesMax) {

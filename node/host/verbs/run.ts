@@ -34,7 +34,7 @@ export const run: VerbSpec = {
     shell: { kind: 'flag', doc: 'Give the command, unless= and undo= to /bin/sh -c.' },
     guarded: {
       kind: 'flag',
-      doc: 'It may cut the host off: the run is taken back if no peer can be reached after it.',
+      doc: 'It may cut the host off: an agent takes the run back unless a new connection with a peer can be made after it.',
     },
   },
   key: step => step.options['id'] ?? step.args.map(word => quote(word)).join(' '),

@@ -1,0 +1,160 @@
+// Core: what follows a run on this host: CHECKs asked again while it soaks, the way back when one fails, and what its next life
+// must know of all that. What is said meanwhile is report.ts's, how to go back the host engine's.
+import { hex, unhex } from '../signing/bytes.ts'
+import { decodeMap, encode, isBytes, isList, isNumber } from '../signing/cbor.ts'
+import { type State, states } from '../signing/status.ts'
+import { type Effect, log } from './effects.ts'
+import type { Failed } from './failed.ts'
+import type { EntryLog, LogEntry } from './log.ts'
+import type { Reporter, Said } from './report.ts'
+
+export type AftermathEffect =
+  /** Ask the CHECKs of the release in force once. Answered by `checked`. */
+  | { readonly kind: 'check'; readonly entry: string }
+  /** Go back to a release, or to what was before the first one. Answered by `reverted`. */
+  | { readonly kind: 'revert'; readonly entry: LogEntry; readonly to: LogEntry | undefined }
+  /** Keep for the next life; peers know what was said. */
+  | { readonly kind: 'keep-said'; readonly record: Uint8Array }
+
+export interface AftermathPorts {
+  readonly log: EntryLog
+  readonly reporter: Reporter
+  readonly failed: Failed
+  /** Of the machine, new at each boot. */
+  readonly boot: Uint8Array
+}
+
+/** What a host keeps of what it said. */
+export interface SaidRecord {
+  readonly said: Said
+  /** Of the machine, when it was said. */
+  readonly boot: Uint8Array
+  /** What was in force before the release that it speaks of; null: nothing. */
+  readonly before: string | null | undefined
+  /** Contents that this host has said HEALTHY for, the newest last. */
+  readonly proved: readonly string[]
+}
+
+/** Contents remembered: a rollback goes back by a few releases. */
+const provedMax = 64
+
+export class Aftermath {
+  readonly #ports: AftermathPorts
+  #before: string | null | undefined
+  readonly #proved: Set<string>
+  /** The release from which the way back was tried here, in this life. */
+  #triedBack: string | undefined
+  #kept = ''
+
+  constructor(ports: AftermathPorts, record: SaidRecord | undefined) {
+    this.#ports = ports
+    this.#before = record?.before
+    this.#proved = new Set(record?.proved)
+  }
+
+  /** A release came in force here. */
+  applied(before: string | undefined): void {
+    this.#before = before ?? null
+    this.#triedBack = undefined
+  }
+
+  /** The releases whose commits are needed to go back. */
+  needs(): readonly string[] {
+    return typeof this.#before === 'string' ? [this.#before] : []
+  }
+
+  wasHealthy(content: string): boolean {
+    return this.#proved.has(content)
+  }
+
+  /** The CHECKs that are to be asked now. */
+  check(nowMs: number): AftermathEffect[] {
+    const entry = this.#ports.reporter.soaks
+    return entry !== undefined && this.#ports.reporter.asksChecks(nowMs) ? [{ kind: 'check', entry }] : []
+  }
+
+  /** They were asked: one that fails, of what soaks here, is a failure of the release. `why`: the first, in words. */
+  checked(entry: string, why: string | undefined, inForce: string | undefined): Effect[] {
+    const { log: entries, reporter, failed } = this.#ports
+    const soaks = reporter.soaks === entry
+    reporter.checked(entry, why === undefined)
+    if (why === undefined || !soaks || entry !== inForce) return []
+    reporter.fell(why)
+    failed.add(entry, reporter.attempt)
+    const sequence = entries.byId(entry)?.sequence
+    return [
+      { kind: 'remember', failed: failed.lines() },
+      log('error', 'a CHECK fails in the soak', { sequence, why }),
+    ]
+  }
+
+  /** The way back from what is in force, which has failed since: once in a life, since it may fail as well. */
+  back(entry: LogEntry): AftermathEffect[] {
+    const to = typeof this.#before === 'string' ? this.#ports.log.byId(this.#before) : undefined
+    const isKnown = this.#before === null || to !== undefined
+    if (!isKnown || this.#triedBack === entry.id) return []
+    this.#triedBack = entry.id
+    return [{ kind: 'revert', entry, to }]
+  }
+
+  /** An operator asked for another try. */
+  retry(): void {
+    this.#triedBack = undefined
+  }
+
+  /** What is to be kept, if that has changed. */
+  keep(nowMs: number): AftermathEffect[] {
+    const { log, reporter, boot } = this.#ports
+    // The soak's begin is in whole seconds, and would seem to move: all else tells when to write.
+    const seen = `${reporter.entry} ${reporter.attempt} ${reporter.state} ${reporter.soakSinceMs}`
+    if (seen === this.#kept) return []
+    this.#kept = seen
+    const said = reporter.said(nowMs)
+    if (said === undefined) return []
+    const content = log.byId(said.entry)?.release?.content
+    if (said.state === 'HEALTHY' && content !== undefined) {
+      this.#proved.delete(content)
+      this.#proved.add(content)
+      const [oldest] = this.#proved
+      if (this.#proved.size > provedMax && oldest !== undefined) this.#proved.delete(oldest)
+    }
+    const record = writeSaid({ said, boot, before: this.#before, proved: [...this.#proved] })
+    return [{ kind: 'keep-said', record }]
+  }
+}
+
+export function writeSaid({ said, boot, before, proved }: SaidRecord): Uint8Array {
+  const id = (text: string) => unhex(text, 32) ?? new Uint8Array(32)
+  return encode({
+    entry: id(said.entry),
+    attempt: said.attempt,
+    state: states.indexOf(said.state),
+    ...(said.why !== undefined && { why: said.why }),
+    ...(said.soakUp !== undefined && { soak: said.soakUp }),
+    boot,
+    ...(before !== undefined && { before: before === null ? null : id(before) }),
+    proved: proved.map(id),
+  })
+}
+
+/** Undefined for what is no such record. */
+export function readSaid(bytes: Uint8Array | undefined): SaidRecord | undefined {
+  const map = bytes && decodeMap(bytes)
+  if (map === undefined) return undefined
+  const { entry, attempt, state, why, soak, boot, before, proved } = map
+  if (!isBytes(entry, 32) || !isNumber(attempt, 1) || !isBytes(boot) || !isList(proved)) return undefined
+  const known = isNumber(state) ? (states[state] satisfies State | undefined) : undefined
+  if (known === undefined) return undefined
+  return {
+    said: {
+      entry: hex(entry),
+      attempt,
+      state: known,
+      why: typeof why === 'string' ? why : undefined,
+      soakUp: isNumber(soak) ? soak : undefined,
+    },
+    boot,
+    before: before === null ? null : isBytes(before, 32) ? hex(before) : undefined,
+    proved: proved.flatMap(each => (isBytes(each, 32) ? [hex(each)] : [])),
+  }
+}

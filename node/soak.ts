@@ -1,0 +1,85 @@
+// Core: how long this host has stood by a release: an unbroken time with every step kept and every CHECK passing. Says when
+// CHECKs are to be asked and when the soak is over; what a host says of it is report.ts's.
+
+/** ms between two rounds of CHECKs in a soak; one more ends it. */
+const checkMs = 10_000
+
+export class Soak {
+  /** Undefined: none is under way. */
+  #run: { readonly entry: string; readonly soakMs: number; sinceMs: number; keeps: boolean } | undefined
+  /** Nobody here can ask CHECKs: only steps count. */
+  readonly #checks: boolean
+  #askedMs = Number.NEGATIVE_INFINITY
+  #asking = false
+  /** When the newest round was asked that all CHECKs passed. */
+  #passedMs = Number.NEGATIVE_INFINITY
+
+  constructor({ checks }: { readonly checks: boolean }) {
+    this.#checks = checks
+  }
+
+  /** `sinceMs` before now: so much of it has passed already, in an earlier life of this agent. */
+  begin(entry: string, soakMs: number, keeps: boolean, sinceMs: number): void {
+    this.#run = { entry, soakMs, sinceMs, keeps }
+    this.#askedMs = this.#passedMs = Number.NEGATIVE_INFINITY
+  }
+
+  /** What was kept meanwhile was not the release's: from the start. */
+  again(keeps: boolean, nowMs: number): void {
+    if (this.#run !== undefined) this.begin(this.#run.entry, this.#run.soakMs, keeps, nowMs)
+  }
+
+  end(): void {
+    this.#run = undefined
+  }
+
+  /** Of which release; undefined: none is under way. */
+  get entry(): string | undefined {
+    return this.#run?.entry
+  }
+
+  get sinceMs(): number | undefined {
+    return this.#run?.sinceMs
+  }
+
+  /** Whether all steps are kept now. Once they are not, it begins anew when they are again. True when that changed its begin. */
+  keeps(all: boolean, nowMs: number): boolean {
+    if (this.#run === undefined || this.#run.keeps === all) return false
+    this.#run.keeps = all
+    if (all) this.#run.sinceMs = nowMs
+    return all
+  }
+
+  /** Whether CHECKs are to be asked now; the answer goes to `checked`. */
+  asks(nowMs: number): boolean {
+    if (this.#run === undefined || !this.#checks || this.#asking || nowMs < this.#askMs(this.#run))
+      return false
+    this.#asking = true
+    this.#askedMs = nowMs
+    return true
+  }
+
+  checked(entry: string, passed: boolean): void {
+    this.#asking = false
+    if (passed && entry === this.#run?.entry) this.#passedMs = this.#askedMs
+  }
+
+  isOver(nowMs: number): boolean {
+    if (this.#run === undefined || !this.#run.keeps) return false
+    const { sinceMs, soakMs } = this.#run
+    return nowMs >= sinceMs + soakMs && (!this.#checks || this.#passedMs >= sinceMs + soakMs)
+  }
+
+  wakeMs(): number | undefined {
+    if (this.#run === undefined) return undefined
+    if (this.#checks) return this.#asking ? undefined : this.#askMs(this.#run)
+    return this.#run.keeps ? this.#run.sinceMs + this.#run.soakMs : undefined
+  }
+
+  /** At least once after the soak has passed, whatever the pause between rounds. */
+  #askMs({ sinceMs, soakMs }: { readonly sinceMs: number; readonly soakMs: number }): number {
+    const endMs = sinceMs + soakMs
+    const nextMs = this.#askedMs + checkMs
+    return this.#askedMs < endMs ? Math.min(nextMs, endMs) : nextMs
+  }
+}

@@ -1,0 +1,357 @@
+// The way of a staged release through a fleet of agents: real logs, evidence and gossip over a carrier that is not.
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { encodeMessage, type StatusPair } from '../../gossip/message.ts'
+import type { EntryId, FleetId } from '../../signing/entry.ts'
+import type { Time } from '../../signing/fields.ts'
+import type { Order } from '../../signing/order.ts'
+import { bert, files, hosts, type Made, trustChange } from '../signing/fleet.ts'
+import { fleet, operators } from './fleet.ts'
+import { envelopeOf } from './order-maker.ts'
+import { failedRun, type SimHost } from './rig.ts'
+
+const minute = 60_000
+const staged = (stages: readonly number[]) => ({ stages, soakSeconds: 30, deadlineSeconds: 600 })
+const issued = '2026-11-20T21:36:00Z' as Time
+
+/** A fleet whose hosts have heard of each other. */
+function awake(count: number, seed = 1) {
+  const made = fleet(count, seed)
+  made.start()
+  made.rig.run(5_000)
+  return made
+}
+
+/** Hosts that have release `sequence` in force, at each moment that this changes. */
+function growth({ rig, all }: ReturnType<typeof fleet>, sequence: number, ms: number): number[] {
+  const seen: number[] = []
+  for (let passed = 0; passed < ms; passed += 1_000) {
+    rig.run(1_000)
+    const count = all.filter(host => host.applied.includes(sequence)).length
+    if (count !== (seen.at(-1) ?? 0)) seen.push(count)
+  }
+  return seen
+}
+
+const reasonOf = (host: SimHost) => (host.agent.decision?.kind === 'hold' ? host.agent.decision.reason : '')
+const stateOf = (host: SimHost) => host.reporter.state
+describe('a staged release', () => {
+  test('goes through its stages in order when all are healthy, each after the soak of the one before', () => {
+    const made = awake(6)
+    const { all, next, publish } = made
+    const release = publish(all[0]!, next('a', staged([1, 3, 6])))
+    expect(growth(made, release.sequence, 3 * minute)).toEqual([1, 3, 6])
+    expect(all.map(stateOf)).toEqual(Array(6).fill('HEALTHY'))
+    const { stages, decision } = all[5]!.agent.progress()!
+    expect(stages.map(each => [each.hosts, each.granted, each.healthy])).toEqual([
+      [1, 1, 1],
+      [2, 2, 2],
+      [3, 3, 3],
+    ])
+    expect(decision).toMatchObject({ kind: 'go', reason: 'all 6 hosts may start' })
+  })
+
+  test('hosts with the same changes wait for the first of them', () => {
+    const made = awake(4)
+    const { rig, all, next, publish } = made
+    rig.survey = () => 'the same'
+    const release = publish(all[0]!, next('a', staged([4])))
+    expect(growth(made, release.sequence, 3 * minute)).toEqual([1, 4])
+  })
+
+  test('which may break all of them waits for nobody', () => {
+    const made = awake(4)
+    const { rig, all, next, publish } = made
+    rig.survey = () => 'the same'
+    const release = publish(all[0]!, next('a', { ...staged([4]), riskBasisPoints: 10_000 }))
+    expect(growth(made, release.sequence, 10_000)).toEqual([4])
+  })
+
+  test('who is not concerned follows when the last stage is open', () => {
+    const made = awake(5)
+    const { rig, all, next, publish } = made
+    const concerned = new Set(all.slice(0, 2).map(host => host.key))
+    rig.survey = (_, host) => (concerned.has(host) ? host : undefined)
+    const release = publish(all[0]!, next('a', staged([1, 2])))
+    expect(growth(made, release.sequence, 3 * minute)).toEqual([1, 5])
+  })
+
+  test('a canary that fails stops the rest, also after everybody has started anew', () => {
+    const made = awake(6)
+    const { rig, all, next, publish } = made
+    for (const host of all) host.outcomes.push(failedRun)
+    const release = publish(all[0]!, next('a', staged([1, 3, 6])))
+    rig.run(5 * minute)
+    const failed = all.filter(host => stateOf(host) === 'FAILED')
+    expect(failed).toHaveLength(1)
+    expect(growth(made, release.sequence, 5 * minute)).toEqual([])
+    const others = all.filter(host => host !== failed[0])
+    for (const host of others)
+      expect(reasonOf(host)).toMatch(/^stage 2 stays shut: no host is healthy, 1 failed/)
+    for (const host of all) rig.restart(host)
+    rig.connect(...all)
+    rig.run(5 * minute)
+    expect(failed[0]!.reporter.board.row(failed[0]!.key)?.status.state).toBe('FAILED')
+    for (const host of others) expect(reasonOf(host)).toMatch(/stays shut: no host is healthy, 1 failed/)
+  })
+
+  test('a newer release takes over where an unfinished one stands', () => {
+    const made = awake(4)
+    const { rig, all, next, publish } = made
+    publish(all[0]!, next('a', staged([1, 4])))
+    rig.run(10_000)
+    expect(all.flatMap(host => host.applied)).toHaveLength(1)
+    const release = publish(all[1]!, next('b', staged([1, 4])))
+    expect(growth(made, release.sequence, 3 * minute)).toEqual([1, 4])
+  })
+
+  test('a part that is cut off opens nothing, and catches up', () => {
+    const made = awake(6)
+    const { rig, all, next, publish } = made
+    const [lone, ...others] = all as [SimHost, ...SimHost[]]
+    rig.cut(lone)
+    rig.run(5 * minute)
+    const release = publish(lone, next('a', staged([6])))
+    rig.run(5 * minute)
+    expect(lone.applied).toEqual([])
+    expect(reasonOf(lone)).toMatch(/holds: no hosts are heard of besides this one, and it takes 3/)
+    rig.connect(lone, ...others)
+    rig.run(2 * minute)
+    expect(all.map(host => host.applied)).toEqual(Array(6).fill([release.sequence]))
+  })
+
+  test('what a neighbour kept of others is no sign of life', () => {
+    const made = awake(7)
+    const { rig, all } = made
+    const [a, b] = all as [SimHost, SimHost]
+    for (const host of all.slice(2)) rig.cut(host)
+    rig.cut(a)
+    rig.cut(b)
+    rig.restart(a)
+    rig.connect(a, b)
+    const release = made.publish(a, made.next('a', staged([7])))
+    rig.run(5 * minute)
+    expect([a, b].map(host => host.applied.includes(release.sequence))).toEqual([false, false])
+    expect(reasonOf(a)).toMatch(/^stage 1 holds: 1 host is heard of/)
+  })
+
+  test('a host enrolled after it takes its turn with the last stage', () => {
+    const made = awake(3)
+    const { rig, all, first, next, publish, trust } = made
+    const release = publish(all[0]!, next('a', staged([1, 3])))
+    rig.run(3 * minute)
+    const change = trustChange({ fleet: first, previous: release }, files(operators, hosts(4)))
+    rig.submit(all[0]!, change)
+    trust(change)
+    const late = rig.add(3, { checkpoint: { sequence: 1, id: first.id } })
+    rig.submit(late, first)
+    rig.connect(...all, late)
+    rig.run(2 * minute)
+    expect(late.applied).toEqual([release.sequence])
+  })
+})
+
+describe('a blank host', () => {
+  test('takes Stable, then waits for its turn', () => {
+    const made = awake(3)
+    const { rig, all, first, next, publish, trust } = made
+    const stable = publish(all[0]!, next('a', staged([3])))
+    rig.run(2 * minute)
+    const change = trustChange({ fleet: first, previous: stable }, files(operators, hosts(4)))
+    rig.submit(all[0]!, change)
+    trust(change)
+    rig.run(5_000)
+    for (const host of all) host.outcomes.push(failedRun)
+    const newest = publish(all[0]!, next('b', { ...staged([1, 4]), stable: stable.id }))
+    rig.run(minute)
+    const late = rig.add(3, { checkpoint: { sequence: 1, id: first.id } })
+    rig.submit(late, first)
+    rig.connect(...all, late)
+    rig.run(2 * minute)
+    expect(late.applied).toEqual([stable.sequence])
+    expect(late.log.release()?.sequence).toBe(newest.sequence)
+    expect(late.agent.decision).toMatchObject({ kind: 'hold', gate: 'stage' })
+  })
+})
+
+describe('CHECKs in the soak', () => {
+  const soaking = (before: boolean) => {
+    const made = awake(3)
+    const { rig, all, next, publish } = made
+    for (const host of all) {
+      host.check = () => undefined
+      rig.restart(host)
+    }
+    rig.connect(...all)
+    rig.run(5_000)
+    if (before) {
+      publish(all[0]!, next('before', staged([3])))
+      rig.run(2 * minute)
+      expect(all.map(stateOf)).toEqual(['HEALTHY', 'HEALTHY', 'HEALTHY'])
+    }
+    for (const host of all) host.check = () => 'CHECK_FAILED: no answer'
+    const release = publish(all[0]!, next('a', staged([1, 3])))
+    rig.run(minute)
+    const hit = all.filter(host => stateOf(host) === 'FAILED')
+    expect(hit).toHaveLength(1)
+    return { ...made, release, hit: hit[0]! }
+  }
+
+  test('one that fails takes the release back, to the one before, and says FAILED; the rest never sees it', () => {
+    const { rig, all, release, hit } = soaking(true)
+    expect(hit.wentBack).toEqual([2])
+    expect(hit.log.byId(hit.agent.inForce ?? '')?.sequence).toBe(2)
+    expect(hit.reporter.why).toBe('CHECK_FAILED: no answer (taken back)')
+    rig.run(10 * minute)
+    expect(all.filter(host => host.applied.includes(release.sequence))).toEqual([hit])
+    rig.restart(hit)
+    rig.connect(...all)
+    rig.run(minute)
+    expect(hit.agent.decision).toMatchObject({ kind: 'hold', gate: 'failed' })
+    expect(stateOf(hit)).toBe('FAILED')
+  })
+
+  test('on a host that had none before, to nothing', () => {
+    const { hit } = soaking(false)
+    expect(hit.wentBack).toEqual([0])
+    expect(hit.agent.inForce).toBeUndefined()
+  })
+})
+
+describe('the soak', () => {
+  test('goes on over a restart of the agent, and is never shortened', () => {
+    const made = awake(2)
+    const { rig, all, next, publish } = made
+    const [a] = all as [SimHost]
+    publish(a, next('a', staged([2])))
+    rig.run(10_000)
+    expect(stateOf(a)).toBe('APPLIED')
+    rig.restart(a)
+    rig.connect(...all)
+    // The rig's machines show the same uptime always: nothing of a soak counts that the uptime does not show.
+    rig.run(25_000)
+    expect(stateOf(a)).toBe('APPLIED')
+    rig.run(10_000)
+    expect(stateOf(a)).toBe('HEALTHY')
+    rig.restart(a)
+    rig.run(1_000)
+    expect(stateOf(a)).toBe('HEALTHY')
+  })
+
+  test('begins anew when a step that was not kept is kept again', () => {
+    const made = awake(2)
+    const { rig, all, next, publish } = made
+    const [a] = all as [SimHost]
+    publish(a, next('a', staged([2])))
+    const drift = { repairs: 0, kept: 0, contested: 0 }
+    rig.run(20_000)
+    rig.feed(a, { kind: 'host', drift, notKept: 1 })
+    rig.run(2_000)
+    rig.feed(a, { kind: 'host', drift, notKept: 0 })
+    rig.run(20_000)
+    expect(stateOf(a)).toBe('APPLIED')
+    rig.run(15_000)
+    expect(stateOf(a)).toBe('HEALTHY')
+  })
+})
+
+describe('orders', () => {
+  const promote = (first: Made, made: Made, stage: number): Order => ({
+    ...{ fleet: first.id as string as FleetId, entry: made.id as EntryId, issued },
+    order: 'promote',
+    stage,
+  })
+
+  test('promote opens what a failure holds, also where enough failures halt', () => {
+    const made = awake(6)
+    const { rig, all, first, next, publish } = made
+    for (const host of all) host.outcomes.push(failedRun)
+    const release = publish(all[0]!, next('a', staged([2, 6])))
+    rig.run(2 * minute)
+    expect(all.filter(host => stateOf(host) === 'FAILED')).toHaveLength(2)
+    const waiting = all.filter(host => stateOf(host) !== 'FAILED')
+    for (const host of waiting)
+      expect(reasonOf(host)).toMatch(/^halted at stage 1: 2 hosts say that they failed/)
+    for (const host of waiting) host.outcomes.length = 0
+    rig.feed(all[0]!, { kind: 'order', envelope: envelopeOf(promote(first, release, 2), [bert]) })
+    rig.run(2 * minute)
+    expect(waiting.map(host => host.applied)).toEqual(Array(4).fill([release.sequence]))
+  })
+})
+
+test('NOOP: a host whose plan proves empty is not waited for', () => {
+  const made = awake(4)
+  const { rig, all, next, publish } = made
+  const steps = { declared: 3, kept: 3, repaired: 0, notKept: 0 }
+  for (const host of all) host.outcomes.push({ kind: 'applied', steps, dirty: false, empty: true })
+  publish(all[0]!, next('a', staged([1, 4])))
+  rig.run(4 * minute)
+  expect(all.map(stateOf)).toContain('NOOP')
+  expect(all.map(stateOf)).not.toContain('APPLYING')
+})
+
+test('evidence by gossip is passed on once, and only of hosts in reach; a forged one blames its sender', () => {
+  const made = awake(4)
+  const { rig, all, next, publish } = made
+  publish(all[0]!, next('a', staged([1, 4])))
+  rig.run(10_000)
+  const hit = all.find(host => host.applied.length > 0)!
+  const others = all.filter(host => host !== hit)
+  const [pair] = [hit.reporter.board.row(hit.key)!.pair]
+  const gossip = (to: SimHost, ...statuses: StatusPair[]) =>
+    rig
+      .feed(to, {
+        ...{ kind: 'message', from: hit.peer, gossip: true },
+        bytes: encodeMessage({ t: 'statuses', statuses }),
+      })
+      .find(each => each.kind === 'verdict')?.verdict
+  expect(gossip(others[0]!, pair)).toBe('ignore')
+  const forged: StatusPair = [pair[0], Uint8Array.from(pair[1]).fill(7)]
+  expect(gossip(others[0]!, forged)).toBe('reject')
+  expect(gossip(others[0]!, ...Array<StatusPair>(9).fill(pair))).toBe('reject')
+})
+
+test('whatever is shuffled, repeated or told in parts: who knows the same decides the same', () => {
+  const made = awake(6)
+  const { rig, all, next, publish } = made
+  all[3]!.outcomes.push(failedRun)
+  publish(all[0]!, next('a', staged([2, 6])))
+  const said: StatusPair[] = []
+  for (let round = 0; round < 90; round++) {
+    rig.run(1_000)
+    for (const host of all) {
+      const pair = host.reporter.board.row(host.key)?.pair
+      if (pair !== undefined && !said.includes(pair)) said.push(pair)
+    }
+  }
+  const about = said.slice(-24)
+  const decisionOf = (order: readonly StatusPair[]) => {
+    const other = awake(6)
+    const [judge] = other.all as [SimHost]
+    other.rig.cut(judge)
+    for (const envelope of all[0]!.disk.entries) other.rig.feed(judge, { kind: 'submit', envelope })
+    other.rig.handed(judge, made.newest().id, made.packs.get(made.newest().sequence))
+    for (const pair of order)
+      other.rig.feed(judge, {
+        ...{ kind: 'message', from: other.all[1]!.peer, gossip: false },
+        bytes: encodeMessage({ t: 'statuses', statuses: [pair] }),
+      })
+    other.rig.run(20_000)
+    const { stages, decision } = judge.agent.progress()!
+    return { decision: decision.kind, states: stages.map(each => [each.healthy, each.failed, each.running]) }
+  }
+  const plain = decisionOf(about)
+  expect(plain).toMatchObject({ decision: 'hold' })
+  const places = about.map((_, at) => at)
+  fc.assert(
+    fc.property(
+      fc.shuffledSubarray(places, { minLength: places.length }),
+      fc.nat(places.length),
+      (order, again) => {
+        const told = [...order, ...order.slice(0, again)].map(at => about[at]!)
+        expect(decisionOf(told)).toEqual(plain)
+      },
+    ),
+    { numRuns: 12 },
+  )
+})
