@@ -26,8 +26,8 @@ function story(count = 3) {
   let issued = rig.nowMs
   const trial = (name: string, hosts: readonly SimHost[], ms: number, more: Partial<Trial> = {}): Trial => {
     const pack = packOf(name)
-    // A laptop has it; here, the first host does.
-    a.packs.set(hex(sha256(pack)), pack)
+    // A laptop has it; here, hosts do.
+    for (const each of all) each.packs.set(hex(sha256(pack)), pack)
     issued += 1_000
     return {
       ...{ fleet: first.id as string as FleetId, entry: release.id as EntryId, issued: timeOf(issued) },
@@ -229,6 +229,19 @@ describe('a trial', () => {
     expect(b.tried).toEqual([commitOf('x')])
     expect(b.applied).toEqual([2, 3])
     expect(said(a, b)?.flags).toEqual([])
+  })
+})
+
+describe('a host on trial', () => {
+  // One of the three goes first, and one second.
+  test.each([0, 1, 2])('is not waited for by a release in stages: host %i', at => {
+    const { rig, all, a, next, publish, trial } = story()
+    const host = all[at]!
+    rig.feed(a, give(trial('x', [host], 3_600_000)))
+    rig.run(10_000)
+    publish(a, next('s', { stages: [1, 2, 3] }))
+    rig.run(60_000)
+    expect(all.map(each => each.applied)).toEqual(all.map(each => (each === host ? [2] : [2, 3])))
   })
 })
 
