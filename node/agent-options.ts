@@ -5,6 +5,7 @@ import type { EntryLog } from './log.ts'
 import type { Orders } from './orders.ts'
 import type { Reporter } from './report.ts'
 import type { TurnsMaker } from './stages.ts'
+import type { TrialInForce } from './trial-about.ts'
 
 /**
  * What becomes of statuses. `spread`: kept, and passed on to all. In large simulations nobody passes any on, and only some
@@ -30,6 +31,8 @@ export interface AgentOptions {
   readonly statuses?: Statuses
   /** Id of the entry in force, from the host's journal. */
   readonly inForce: string | undefined
+  /** A trial in force, from the same; `inForce` is the entry before it then. */
+  readonly trial?: TrialInForce | undefined
   readonly paused?: { readonly untilMs: number; readonly reason: string } | undefined
   /** As `Failed` writes them. */
   readonly failed: readonly string[]

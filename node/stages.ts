@@ -306,11 +306,16 @@ export class Stages {
     }
   }
 
-  /** Hosts that left the roster without a word: nobody waits for them. */
+  /** Hosts that left the roster without a word, or run a trial before they came to a verdict: nobody waits for them. */
   #gone(): readonly string[] {
     const { turns, evidence } = this.#rollout!
-    const { log } = this.#ports
-    return turns!.hosts.filter(host => log.host(host) === undefined && evidence.get(host) === undefined)
+    const { log, board } = this.#ports
+    return turns!.hosts.filter(host => {
+      const state = evidence.get(host)?.state
+      if (log.host(host) === undefined) return state === undefined
+      const tries = board.row(host)?.status.flags?.includes('TRIAL') ?? false
+      return tries && state !== 'HEALTHY' && state !== 'FAILED'
+    })
   }
 
   /** Enrolled hosts besides this one that were heard in the last two heartbeats: connected, or with news on the board. */
