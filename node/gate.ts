@@ -32,6 +32,8 @@ export interface GateDecision {
   readonly opensUpTo: number
   /** What was handed in as `opened`, and what opened now; to be kept, and handed in again. */
   readonly opened: readonly Opening[]
+  /** Of each stage that has begun: the places that its panel was chosen from, absent ones among them; `end` is the next. */
+  readonly panels: readonly { readonly from: number; readonly end: number }[]
   /** When the answer may change though nothing new is heard. */
   readonly untilMs?: number
 }
@@ -75,7 +77,8 @@ export function gate(input: GateInput, nowMs: number): GateDecision {
     const isShut = next.kind === 'halt' && !isPromoted(input, begun[promoted - 1], standings)
     const { kind, reason, untilMs } =
       self === undefined || isShut ? next : turnOf(input, self, standings, next, nowMs)
-    const answer = { kind, reason, opensUpTo: standings.open, opened }
+    const panels = begun.map(({ from, panel }) => ({ from, end: panel.end }))
+    const answer = { kind, reason, opensUpTo: standings.open, opened, panels }
     return untilMs === undefined ? answer : { ...answer, untilMs }
   }
 }

@@ -67,6 +67,9 @@ const heardBeats = 2
 /** ms that news are gathered before the answer is worked out again: by the size of the fleet, since each host of it brings some. */
 const settleMs = { least: 200, perHost: 5, most: 10_000 } as const
 
+/** ms between writes of what is kept, but for a HALT: peers tell again what a crash takes with it. */
+const keepMs = 10_000
+
 interface Heard {
   readonly attempt: number
   readonly firstMs: number
@@ -106,6 +109,7 @@ export class Stages {
   #answer: Answer | undefined
   #keep: 'no' | 'soon' | 'durably' = 'no'
   #kept: Uint8Array | undefined
+  #keptMs = Number.NEGATIVE_INFINITY
 
   constructor(ports: StagesPorts) {
     this.#ports = ports
@@ -213,7 +217,10 @@ export class Stages {
     const { turns, evidence } = this.#rollout ?? {}
     const place = turns?.placeOf(this.#ports.self)
     if (turns === undefined || place === undefined || !this.#isInReach(this.#ports.self)) return false
-    if (state === 'FAILED' || !this.#isComplete()) return true
+    if (state === 'FAILED') return true
+    const { panels } = this.#answer?.decision ?? {}
+    const isAsked = panels?.some(({ from, end }) => place >= from && place < end) ?? true
+    if (isAsked && !this.#isComplete()) return true
     const stratum = turns.stratumOf(place).filter(each => each !== place)
     return stratum.length > 0 && !stratum.some(each => evidence?.get(turns.hosts[each]!)?.state === 'HEALTHY')
   }
@@ -299,11 +306,16 @@ export class Stages {
     }
   }
 
-  /** Hosts that left the roster without a word: nobody waits for them. */
+  /** Hosts that left the roster without a word, or run a trial before they came to a verdict: nobody waits for them. */
   #gone(): readonly string[] {
     const { turns, evidence } = this.#rollout!
-    const { log } = this.#ports
-    return turns!.hosts.filter(host => log.host(host) === undefined && evidence.get(host) === undefined)
+    const { log, board } = this.#ports
+    return turns!.hosts.filter(host => {
+      const state = evidence.get(host)?.state
+      if (log.host(host) === undefined) return state === undefined
+      const tries = board.row(host)?.status.flags?.includes('TRIAL') ?? false
+      return tries && state !== 'HEALTHY' && state !== 'FAILED'
+    })
   }
 
   /** Enrolled hosts besides this one that were heard in the last two heartbeats: connected, or with news on the board. */
@@ -320,12 +332,19 @@ export class Stages {
     return heard.size
   }
 
+  /** When `keep` is wanted next. */
+  wakeMs(): number | undefined {
+    return this.#keep === 'no' ? undefined : this.#keptMs + keepMs
+  }
+
   /** What is to be kept now. */
-  keep(aheadMs: number): StagesEffect[] {
+  keep(nowMs: number, aheadMs: number): StagesEffect[] {
     const rollout = this.#rollout
     if (rollout === undefined || this.#keep === 'no') return []
     const durable = this.#keep === 'durably'
+    if (!durable && nowMs < this.#keptMs + keepMs) return []
     this.#keep = 'no'
+    this.#keptMs = nowMs
     const proofs = rollout.evidence.all().flatMap(([host, { proof }]) => {
       const isOnBoard = this.#ports.board.row(host)?.pair === proof
       return proof === undefined || isOnBoard ? [] : [proof]

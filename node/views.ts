@@ -63,6 +63,7 @@ export function statusView(ports: ViewPorts, nowMs: number): StatusView {
     drift: { repairs, kept, contested },
     flags: own?.flags ?? [],
     paused: paused === undefined ? null : paused,
+    trial: trialView(agent),
     pausedPaths: ports.pauses(),
     changedFacts: ports.changedFacts(),
     deaf: ports.deaf(),
@@ -74,6 +75,11 @@ export function statusView(ports: ViewPorts, nowMs: number): StatusView {
     queues: ports.queues(),
     upgrade: ports.upgrade(),
   }
+}
+
+function trialView({ sideline }: Agent): StatusView['trial'] {
+  const trial = sideline.trials.standing
+  return trial === undefined ? null : { ...trial, untilMs: trial.untilMs ?? null, why: trial.why ?? null }
 }
 
 function heldView({ gate, reason, untilMs }: Hold, aheadMs: number): StatusView['held'] {

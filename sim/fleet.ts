@@ -38,14 +38,18 @@ const observersMax = 50
 /** Violations told of one checker: the first says the most. */
 const toldMax = 3
 
+/** As `fleet publish --now`: all hosts at once. */
 const terms: RolloutTerms = {
   soakSeconds: 15,
   windowSeconds: 0,
   deadlineSeconds: 300,
   expiresSeconds: 7 * 86_400,
-  riskBasisPoints: 500,
+  riskBasisPoints: 10_000,
   liarsBasisPoints: 0,
 }
+
+/** In stages: the default of DESIGN section 7. */
+const stagedRisk = 500
 
 export class SimFleet {
   readonly #terms: RolloutTerms
@@ -78,7 +82,7 @@ export class SimFleet {
   /** With a plan, its hosts and releases instead of made-up ones; the scenario is then one of drawRehearsal. */
   /** `stages`: as `ladderOf` takes them; default: one of all hosts. */
   constructor(scenario: Scenario, memory: Memory = noMemory, plan?: Plan, stages?: string) {
-    this.#terms = stages === undefined ? terms : { ...terms, stages }
+    this.#terms = stages === undefined ? terms : { ...terms, stages, riskBasisPoints: stagedRisk }
     this.scenario = scenario
     const { seed } = scenario
     this.world = new World(seed)
