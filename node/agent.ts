@@ -50,8 +50,6 @@ export class Agent {
   readonly #retries: Retries
   #paused: { untilMs: number; reason: string } | undefined
   #decision: Decision | undefined
-  /** What its log says that it said last. */
-  #said = ''
   #nowMs: number
   /** Who brought the newest entry: asked first for its pack. */
   #announcer: PeerId | undefined
@@ -484,11 +482,8 @@ export class Agent {
     const { status, pair } = this.#reporter.board.row(said.host) ?? {}
     if (status === undefined || pair === undefined) return
     const isNews = this.#stages.take(said.host, status, pair, nowMs)
-    const { state, entry: [sequence] = [], attempt, why } = status
-    if (`${sequence} ${attempt} ${state}` !== this.#said) {
-      this.#said = `${sequence} ${attempt} ${state}`
-      if (state !== undefined) effects.push(log('info', 'state', { state, sequence, ...(why && { why }) }))
-    }
+    const { state } = status
+    if (said.news !== undefined) effects.push(log('info', 'state', said.news))
     if (!isNews || state === undefined || state === 'WAIT' || state === 'APPLIED') return
     if (this.#stages.tells(state))
       effects.push({ kind: 'publish', bytes: this.#codec.encode({ t: 'statuses', statuses: [pair] }) })

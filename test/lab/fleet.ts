@@ -86,10 +86,14 @@ export class LabFleet {
   }
 
   async commit(message: string): Promise<void> {
-    const git = ['git', '-c', 'user.name=alice', '-c', 'user.email=alice@example.org']
-    const options = { cwd: this.#operator, env: this.#env }
-    await command([...git, 'add', '-A'], options)
-    await command([...git, 'commit', '-q', '--allow-empty', '-m', message], options)
+    await this.git('add', '-A')
+    await this.git('commit', '-q', '--allow-empty', '-m', message)
+  }
+
+  /** Stock git, in the operator's repository. */
+  git(...words: readonly string[]): Promise<Ran> {
+    const who = ['-c', 'user.name=alice', '-c', 'user.email=alice@example.org']
+    return command(['git', ...who, ...words], { cwd: this.#operator, env: this.#env })
   }
 
   /** Commits this declaration and publishes it to all hosts at once; its sequence. Files stay from one release to the next. */

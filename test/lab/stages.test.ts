@@ -1,8 +1,9 @@
 // A release goes through six hosts in stages of 1, 3 and 6: a good one, a bad one, one while a part is cut off, one that is
-// halted from a laptop, and one while a host is off. What ran where and when is read in the hosts' own journals.
+// halted from a laptop, and one while a host is off; and a branch is tried on one host. What ran where and when is read in the
+// hosts' own journals. That a release may cut off its canary is cut-off.test.ts's.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Outline } from '../../cli/outline.ts'
-import type { RolloutView } from '../../node/control.ts'
+import type { PeerView, RolloutView } from '../../node/control.ts'
 import { until } from './command.ts'
 import { LabFleet } from './fleet.ts'
 import type { Host } from './lab.ts'
@@ -14,7 +15,6 @@ const labels = {
   ...Object.fromEntries(['h4', 'h5', 'h6'].map(name => [name, ['rollout=last', 'role=db']])),
 }
 const stages = [['h1'], ['h2', 'h3'], ['h4', 'h5', 'h6']]
-const soakMs = 4_000
 const steps = 'MKDIR /etc/app\nCOPY files/a /etc/app/a\n'
 
 /** When a release began on a host and when it said that it is HEALTHY; undefined: it did not. */
@@ -38,14 +38,18 @@ async function begun(fleet: LabFleet, sequence: number, hosts = fleet.hosts): Pr
 }
 
 /** Nobody began before all of the stages before it were well. `except`: whom nobody could wait for. */
-async function inOrder(fleet: LabFleet, sequence: number, except: readonly string[] = []) {
+async function inOrder(
+  fleet: LabFleet,
+  { sequence, soakSeconds }: Outline,
+  except: readonly string[] = [],
+): Promise<void> {
   let wellMs = 0
   for (const names of stages) {
     const hosts = names.filter(each => !except.includes(each)).map(each => fleet.host(each))
     const stories = await Promise.all(hosts.map(host => story(fleet, host, sequence)))
     for (const each of stories) {
       expect(each.startedMs).toBeGreaterThanOrEqual(wellMs)
-      expect(each.healthyMs).toBeGreaterThanOrEqual(each.startedMs! + soakMs)
+      expect(each.healthyMs).toBeGreaterThanOrEqual(each.startedMs! + soakSeconds * 1000)
     }
     wellMs = Math.max(...stories.map(each => each.healthyMs!))
   }
@@ -72,9 +76,9 @@ const held = (fleet: LabFleet, name: string, reason: RegExp) =>
     return now?.held && reason.test(now.held.reason) ? now.held : undefined
   })
 
-async function begin(name: string): Promise<LabFleet> {
+async function begin(name: string, soak: string): Promise<LabFleet> {
   const fleet = await LabFleet.begin(name, 6, labels)
-  fleet.write('fleet.toml', `name = "lab"\n[rollout]\nstages = [1, 3, 6]\nsoak = "${soakMs / 1000}s"\n`)
+  fleet.write('fleet.toml', `name = "lab"\n[rollout]\nstages = [1, 3, 6]\nsoak = "${soak}"\n`)
   await fleet.release('first', steps, { 'files/a': 'first\n' })
   await fleet.healthy()
   return fleet
@@ -84,12 +88,16 @@ const say = (what: string, ms: number) => console.log(`${what}: ${(ms / 1000).to
 const aOf = (fleet: LabFleet, names: readonly string[]) =>
   Promise.all(names.map(name => fleet.host(name).sh('cat /etc/app/a')))
 
+/** When anything last changed there: a name in the directory, or the file. */
+const lookOf = (fleet: LabFleet, names: readonly string[]) =>
+  Promise.all(names.map(name => fleet.host(name).sh('stat -c "%Z %Y" /etc/app /etc/app/a')))
+
 // Two labs at once, since most of the second one's time is waiting for a host that is off.
 describe.concurrent('stages', () => {
   onLab('a release in stages', () => {
     let fleet: LabFleet
     beforeAll(async () => {
-      fleet = await begin('stages')
+      fleet = await begin('stages', '4s')
     })
     afterAll(() => (process.env['FLEET_LAB_KEEP'] ? undefined : fleet?.close()))
 
@@ -104,7 +112,7 @@ describe.concurrent('stages', () => {
       expect(good).toMatchObject({ stable: 3, seed: null, affected: 6 })
       expect(await waited(fleet, good)).toMatchObject({ outcome: 'converged', left: [] })
       say('from publishing to six healthy hosts', Date.now() - beganMs)
-      await inOrder(fleet, good.sequence)
+      await inOrder(fleet, good)
       expect(await aOf(fleet, stages.flat())).toEqual(Array(6).fill('good'))
     })
 
@@ -112,9 +120,7 @@ describe.concurrent('stages', () => {
       concurrent: false,
     }, async () => {
       const others = stages.flat().slice(1)
-      const lookOf = () =>
-        Promise.all(others.map(name => fleet.host(name).sh('stat -c "%Z %Y" /etc/app /etc/app/a')))
-      const before = await lookOf()
+      const before = await lookOf(fleet, others)
       const beganMs = Date.now()
       const check = 'COPY files/b /etc/app/b\nCHECK command "grep -q good /etc/app/a" within=1s\n'
       const bad = await fleet.staged('bad', steps + check, { 'files/a': 'bad\n', 'files/b': 'bad\n' })
@@ -125,7 +131,7 @@ describe.concurrent('stages', () => {
       expect((await fleet.status(fleet.host('h1')))!.why).toMatch(/^CHECK command "grep.*site.steps:4/)
       expect(await begun(fleet, bad.sequence)).toEqual(['h1'])
       // Not even for a moment: the directory would show that a name in it changed.
-      expect(await lookOf()).toEqual(before)
+      expect(await lookOf(fleet, others)).toEqual(before)
       const { decision, evidence } = await rollout(fleet.host('h6'))
       expect(decision).toMatchObject({ kind: 'hold', reason: expect.stringContaining('1 failed') })
       expect(evidence).toMatchObject([{ name: 'h1', state: 'FAILED' }])
@@ -147,7 +153,7 @@ describe.concurrent('stages', () => {
       await fleet.healthy()
       say('from the mended cable to six healthy hosts', Date.now() - healedMs)
       expect(await waited(fleet, mended)).toMatchObject({ outcome: 'converged', left: [] })
-      await inOrder(fleet, mended.sequence)
+      await inOrder(fleet, mended)
     })
 
     test('a laptop that joins for a moment halts it; resume lets it go on', {
@@ -168,14 +174,32 @@ describe.concurrent('stages', () => {
       expect(await begun(fleet, halted.sequence)).toEqual(['h1'])
       await fleet.run(['resume', '--yes'])
       expect(await waited(fleet, halted)).toMatchObject({ outcome: 'converged' })
-      await inOrder(fleet, halted.sequence)
+      await inOrder(fleet, halted)
+    })
+
+    test('a branch that is tried on one host is there and nowhere else, and ends', {
+      concurrent: false,
+    }, async () => {
+      const others = stages.flat().filter(each => each !== 'h5')
+      const before = await lookOf(fleet, others)
+      await fleet.git('checkout', '-q', '-b', 'try')
+      fleet.write('files/a', 'tried\n')
+      await fleet.commit('Try something')
+      await fleet.git('checkout', '-q', '-')
+      await fleet.run(['trial', '--on', 'h5', 'try', '--until', '1h', '--yes'])
+      expect(await aOf(fleet, ['h5'])).toEqual(['tried'])
+      const { hosts } = JSON.parse((await fleet.run(['peers', '--json'])).stdout) as { hosts: PeerView[] }
+      expect(hosts.filter(each => each.flags.includes('TRIAL')).map(each => each.name)).toEqual(['h5'])
+      await fleet.run(['trial', 'end', '--yes'])
+      await fleet.repaired(fleet.host('h5'), '/etc/app/a', 'halted\n')
+      expect(await lookOf(fleet, others)).toEqual(before)
     })
   })
 
   onLab('a host that is off during the whole rollout', () => {
     let fleet: LabFleet
     beforeAll(async () => {
-      fleet = await begin('off')
+      fleet = await begin('off', '2s')
     })
     afterAll(() => (process.env['FLEET_LAB_KEEP'] ? undefined : fleet?.close()))
 
@@ -189,7 +213,7 @@ describe.concurrent('stages', () => {
       await held(fleet, 'h4', /1 not heard of yet/)
       await fleet.healthy(there, 300_000)
       say('from publishing to five healthy hosts, the sixth being off', Date.now() - beganMs)
-      await inOrder(fleet, second.sequence, ['h3'])
+      await inOrder(fleet, second, ['h3'])
       const { decision, stages: [, middle] = [] } = await rollout(fleet.host('h1'))
       expect(decision.kind).toBe('go')
       expect(middle).toMatchObject({ healthy: 1, absent: 1 })
