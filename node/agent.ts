@@ -179,7 +179,7 @@ export class Agent {
   }
   /** The newest release on its way through the fleet, as this host sees it. */
   progress(): ReturnType<Stages['progress']> {
-    return this.#stages.progress(this.#pursuit.shut, this.#nowMs)
+    return this.#stages.progress(this.#pursuit.shut, this.#nowMs, this.#options.role === 'onlooker')
   }
   fetching(): readonly { pack: string; size: number; offset: number }[] {
     return [...this.#supply.progress(), ...this.sideline.progress()]

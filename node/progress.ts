@@ -3,6 +3,7 @@
 import type { StatusPair } from '../gossip/message.ts'
 import type { Claim } from './evidence.ts'
 import { completeMs, type GateDecision, type GateInput, gate, grantedOf, stagesOf } from './gate.ts'
+import { boundFrom } from './ladder.ts'
 import { isSettled, type Opening, type Standing, Standings } from './standing.ts'
 
 export interface StageProgress {
@@ -117,4 +118,25 @@ function restsOnMs(
     if (isSettled(standing)) atMs = Math.max(atMs, standing.ms)
   }
   return atMs
+}
+
+/**
+ * For one who has just come, and did not see stages open: what is open by the deeds of hosts, since nobody begins whose stage is
+ * shut. A silent host opens nothing: others stand in for it.
+ */
+export function openedByDeeds(input: GateInput, nowMs: number): readonly Opening[] {
+  const { turns, opened, claimOf, heardOf } = input
+  const begun = turns.hosts.slice(0, turns.counted).filter(host => claimOf(host) !== undefined)
+  const last = begun.at(-1)
+  const end = last === undefined ? 0 : turns.placeOf(last)! + 1
+  if (opened.some(each => each.upTo >= end)) return opened
+  const atMs = Math.min(nowMs, ...begun.map(host => heardOf(host)?.firstMs ?? nowMs))
+  const ladder = stagesOf(input)
+  return ladder.flatMap((upTo, at) => {
+    const before = ladder[at - 1] ?? 0
+    const size = upTo - before
+    const more = Math.min(size, begun.length - before)
+    const granted = turns.counted < boundFrom ? size : more
+    return more <= 0 ? [] : [{ stage: at + 1, granted, upTo: Math.max(before + granted, end), atMs }]
+  })
 }

@@ -55,7 +55,7 @@ async function inOrder(
   }
 }
 
-/** `fleet rollout` on a host: the laptop does not know who is in which stage. */
+/** `fleet rollout` on a host. */
 const rollout = async (host: Host) =>
   JSON.parse((await host.exec(['fleet', 'rollout', '--json'])).stdout) as RolloutView
 
@@ -217,6 +217,10 @@ describe.concurrent('stages', () => {
       const { decision, stages: [, middle] = [] } = await rollout(fleet.host('h1'))
       expect(decision.kind).toBe('go')
       expect(middle).toMatchObject({ healthy: 1, absent: 1 })
+      // A laptop that comes now has not waited itself, and goes by the hosts that have begun.
+      const seen = JSON.parse((await fleet.run(['rollout', '--json'])).stdout) as RolloutView
+      expect(seen.stages.map(each => each.granted)).toEqual([1, 2, 3])
+      expect(seen.decision.kind).toBe('go')
       expect(await waited(fleet, second)).toMatchObject({ outcome: 'converged', left: ['h3'] })
       await off.start()
       const onMs = Date.now()

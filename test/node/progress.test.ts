@@ -1,6 +1,6 @@
 // How far a release has come, as a host sees it that did not ask the gate while it went on.
-import { expect, test } from 'vitest'
-import { progressOf } from '../../node/progress.ts'
+import { describe, expect, test } from 'vitest'
+import { openedByDeeds, progressOf } from '../../node/progress.ts'
 import { absentMs, fleet, inputOf, minute } from './gate-rig.ts'
 
 /** At which minute each host of the order was heard of first, and with what it ended; undefined: it is silent. */
@@ -33,4 +33,49 @@ test('stages that nobody noted have been open since what they rest on was heard'
 test('whoever is silent is waited for until a time that does not move with the one who looks', () => {
   for (const nowMs of [13 * minute, 20 * minute])
     expect(look(nowMs).decision).toMatchObject({ kind: 'hold', untilMs: 12 * minute + absentMs })
+})
+
+describe('one who has heard everything just now', () => {
+  const nowMs = 70 * minute
+  const seen = (said: string) => {
+    const known = inputOf(fleet(6), { said, open: [] })
+    const terms = { ...known.terms, stages: [1, 3, 6] }
+    const input = { ...known, terms, heardOf: () => ({ firstMs: nowMs, verdictMs: nowMs }) }
+    const opened = openedByDeeds(input, nowMs)
+    const { decision } = progressOf({ ...input, opened }, [], () => undefined, nowMs)
+    return [opened.map(each => [each.stage, each.granted, each.upTo]), decision.kind] as const
+  }
+  test.each([
+    ['......', [], 'hold'],
+    ['d.....', [[1, 1, 1]], 'hold'],
+    // The fourth stands in for the third, or is of the last stage already: that does not follow.
+    [
+      'hh.d..',
+      [
+        [1, 1, 4],
+        [2, 2, 4],
+      ],
+      'hold',
+    ],
+    [
+      'hh.hhh',
+      [
+        [1, 1, 6],
+        [2, 2, 6],
+        [3, 3, 6],
+      ],
+      'go',
+    ],
+    [
+      'hhhd..',
+      [
+        [1, 1, 4],
+        [2, 2, 4],
+        [3, 3, 6],
+      ],
+      'go',
+    ],
+  ])('%s: open is what hosts have begun with', (said, opened, kind) => {
+    expect(seen(said)).toEqual([opened, kind])
+  })
 })
