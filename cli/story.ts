@@ -83,7 +83,7 @@ export function shares(counts: readonly number[], width: number): number[] {
 
 function stagesOf({ stages }: RolloutView, columns: number, nowMs: number, colour: boolean): string[] {
   const opened = ({ openedMs }: StageView) =>
-    openedMs === null ? 'shut' : `${duration(nowMs - openedMs)} ago`
+    openedMs === null ? 'shut' : nowMs - openedMs < 1_000 ? 'just now' : `${duration(nowMs - openedMs)} ago`
   const wide = (title: string, of: (stage: StageView) => string) =>
     Math.max(title.length, ...stages.map(each => of(each).length))
   const cells: readonly (readonly [title: string, of: (stage: StageView) => string])[] = [
