@@ -179,7 +179,7 @@ export class Agent {
   }
   /** The newest release on its way through the fleet, as this host sees it. */
   progress(): ReturnType<Stages['progress']> {
-    return this.#stages.progress(this.#pursuit.shut, this.#nowMs)
+    return this.#stages.progress(this.#pursuit.shut, this.#nowMs, this.#options.role === 'onlooker')
   }
   fetching(): readonly { pack: string; size: number; offset: number }[] {
     return [...this.#supply.progress(), ...this.sideline.progress()]
@@ -483,6 +483,7 @@ export class Agent {
     if (status === undefined || pair === undefined) return
     const isNews = this.#stages.take(said.host, status, pair, nowMs)
     const { state } = status
+    if (said.news !== undefined) effects.push(log('info', 'state', said.news))
     if (!isNews || state === undefined || state === 'WAIT' || state === 'APPLIED') return
     if (this.#stages.tells(state))
       effects.push({ kind: 'publish', bytes: this.#codec.encode({ t: 'statuses', statuses: [pair] }) })

@@ -96,6 +96,8 @@ export class Reporter {
   #dirty = false
   #changed = true
   #flags = ''
+  /** Release, attempt and state of the last status. */
+  #said = ''
   #spokeMs = Number.NEGATIVE_INFINITY
   #heartbeatMs = Number.NEGATIVE_INFINITY
 
@@ -303,12 +305,17 @@ export class Reporter {
     this.#changed = true
   }
 
-  /** A new status on the board when it is time for one; the caller passes it on after `reserve` is durable. */
+  /**
+   * A new status on the board when it is time for one; the caller passes it on after `reserve` is durable. `news`: for the log,
+   * when it says another state than the one before.
+   */
   speak(
     flags: readonly string[],
     nowMs: number,
     wallMs = nowMs,
-  ): { readonly host: string; readonly reserve?: number } | undefined {
+  ):
+    | { readonly host: string; readonly reserve?: number; readonly news?: Readonly<Record<string, unknown>> }
+    | undefined {
     if (this.#trial?.isOn !== true && this.#soak.isOver(nowMs)) {
       this.#state = 'HEALTHY'
       this.#soak.end()
@@ -346,7 +353,15 @@ export class Reporter {
     this.#changed = false
     this.#spokeMs = nowMs
     this.#heartbeatMs = nowMs + heartbeatMs(this.#ports.hosts()) * (0.75 + this.#ports.random() / 2)
-    return { host: this.#ports.host, ...(reserve !== undefined && { reserve }) }
+    const news = this.#news(entry?.[0])
+    return { host: this.#ports.host, ...(reserve !== undefined && { reserve }), ...(news && { news }) }
+  }
+
+  #news(sequence: number | undefined): Readonly<Record<string, unknown>> | undefined {
+    const said = `${sequence} ${this.#attempt} ${this.#state}`
+    if (said === this.#said || sequence === undefined || this.#state === undefined) return undefined
+    this.#said = said
+    return { state: this.#state, sequence, ...(this.#why && { why: this.#why }) }
   }
 
   wakeMs(): number | undefined {

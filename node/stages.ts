@@ -7,7 +7,7 @@ import { candidatesOf } from './course.ts'
 import { claimOf, Evidence, type EvidenceState } from './evidence.ts'
 import { type GateDecision, type GateInput, gate, hearingMin, wholeRisk } from './gate.ts'
 import type { EntryLog, ReleaseEntry } from './log.ts'
-import { type Progress, progressOf } from './progress.ts'
+import { openedByDeeds, type Progress, progressOf } from './progress.ts'
 import { readStages, writeStages } from './stages-record.ts'
 import type { Opening } from './standing.ts'
 import { type Board, heartbeatMs } from './status.ts'
@@ -356,10 +356,14 @@ export class Stages {
     return [{ kind: 'keep-stages', entry: rollout.target.id, record, durable }]
   }
 
-  /** How far the release has come, as this host sees it now; undefined while it does not know whom it concerns. */
-  progress(shut: string | undefined, nowMs: number): Progress | undefined {
+  /**
+   * How far the release has come, as this host sees it now; undefined while it does not know whom it concerns. `isNew`: it has just
+   * come to the fleet, and did not see stages open.
+   */
+  progress(shut: string | undefined, nowMs: number, isNew = false): Progress | undefined {
     if (this.#rollout?.turns === undefined) return undefined
-    const { self: _, ...input } = this.#input(shut, nowMs)
+    const { self: _, ...known } = this.#input(shut, nowMs)
+    const input = isNew ? { ...known, opened: openedByDeeds(known, nowMs) } : known
     const whyOf = (pair: StatusPair) => this.#ports.board.read(pair)?.status.why
     return progressOf(input, this.#rollout.evidence.all(), whyOf, nowMs)
   }

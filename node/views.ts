@@ -203,7 +203,7 @@ function flatView(
         ...{
           stage: 1,
           hosts,
-          granted: isStaged ? hosts - waiting : hosts,
+          granted: hosts,
           healthy,
           failed,
           running,
@@ -212,13 +212,14 @@ function flatView(
         ...{ absent: 0, timedOut: 0, openedMs: target.issuedMs },
       },
     ],
-    decision: isStaged
-      ? {
-          kind: 'hold',
-          reason: `it goes in ${target.release.stages.length} stages, and whom it concerns is not known here: ask on a host`,
-          untilMs: null,
-        }
-      : { kind: 'go', reason: `all ${hosts} hosts may start`, untilMs: null },
+    decision:
+      isStaged && healthy < hosts
+        ? {
+            kind: 'hold',
+            reason: `it goes in ${target.release.stages.length} stages, and who is in which is not known here: fleet rollout on a host knows`,
+            untilMs: null,
+          }
+        : { kind: 'go', reason: `all ${hosts} hosts may start`, untilMs: null },
     evidence: shown(evidence),
   }
 }
