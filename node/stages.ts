@@ -5,7 +5,7 @@ import { hex, unhex } from '../signing/bytes.ts'
 import type { Status } from '../signing/status.ts'
 import { candidatesOf } from './course.ts'
 import { claimOf, Evidence, type EvidenceState } from './evidence.ts'
-import { type GateDecision, type GateInput, gate, hearingMin } from './gate.ts'
+import { type GateDecision, type GateInput, gate, hearingMin, wholeRisk } from './gate.ts'
 import type { EntryLog, ReleaseEntry } from './log.ts'
 import { openedByDeeds, type Progress, progressOf } from './progress.ts'
 import { readStages, writeStages } from './stages-record.ts'
@@ -60,8 +60,6 @@ export interface Turn {
   readonly untilMs?: number
 }
 
-/** A risk of 100 %, in basis points. */
-const allOfThem = 10_000
 /** Heartbeats within which a host was heard lately: one may be lost. */
 const heardBeats = 2
 /** ms that news are gathered before the answer is worked out again: by the size of the fleet, since each host of it brings some. */
@@ -388,7 +386,7 @@ function hostsOf(log: EntryLog, target: ReleaseEntry, changes: Changes): Candida
   const named = candidatesOf(log.rosterOf(target), changes, origin)
   const keys = new Set(named.map(each => each.key))
   // Where all hosts may break nobody is kept from it: `fleet publish --now`.
-  const bold = target.release.risk >= allOfThem
+  const bold = target.release.risk >= wholeRisk
   const since = log
     .roster()
     .map(({ key, labels }) => ({ key: hex(key), labels, changes: undefined, origin: false, guest: true }))
