@@ -207,8 +207,12 @@ export class Machine {
 
   #cut(): void {
     this.#cutting = false
-    this.#cutOff = true
-    for (const each of this.#troubles) each.cutsOff?.()
+    // What was to do it may be over since the run began.
+    for (const { cutsOff } of this.#troubles) {
+      if (cutsOff === undefined) continue
+      this.#cutOff = true
+      cutsOff()
+    }
   }
 
   #back(): void {
