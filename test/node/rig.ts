@@ -60,6 +60,8 @@ export interface SimHost {
   check?: (entry: string) => string | undefined
   /** Sequences of the releases that it went back to; 0: to nothing. */
   readonly wentBack: number[]
+  /** What its next ways back come to; empty: applied. */
+  readonly backs: RunReport[]
 }
 
 /** Hosts of `entry`'s roster by what changes for them; each for itself, unless a test says otherwise. */
@@ -126,6 +128,7 @@ export class Rig {
       applied: [],
       tried: [],
       wentBack: [],
+      backs: [],
       up: true,
       full: false,
     } as unknown as SimHost
@@ -394,11 +397,13 @@ export class Rig {
         return
       case 'revert': {
         const { entry, to } = effect
-        const report: RunReport = { kind: 'applied', steps: kept, dirty: false }
+        const report = host.backs.shift() ?? { kind: 'applied', steps: kept, dirty: false }
         this.#later(runMs, () => {
-          host.wentBack.push(to?.sequence ?? 0)
-          if (to === undefined) delete disk.inForce
-          else disk.inForce = to.id
+          if (report.kind === 'applied') {
+            host.wentBack.push(to?.sequence ?? 0)
+            if (to === undefined) delete disk.inForce
+            else disk.inForce = to.id
+          }
           this.feed(host, { kind: 'reverted', entry: entry.id, to: to?.id, report })
         })
         return
