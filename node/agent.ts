@@ -185,6 +185,14 @@ export class Agent {
   progress(): ReturnType<Stages['progress']> {
     return this.#stages.progress(this.#pursuit.shut, this.#nowMs)
   }
+  /** Why the run of a release that is prepared must not go on to change anything; undefined: it may. */
+  shut(entry: string): string | undefined {
+    const { target } = this.#pursuit
+    if (target?.id !== entry) return 'another release has taken its place'
+    const decision = this.#decide(target, this.#nowMs, false)
+    if (decision.kind === 'hold') return decision.reason
+    return decision.kind === 'done' ? 'nobody asks for it any more' : undefined
+  }
   fetching(): readonly { pack: string; size: number; offset: number }[] {
     return [...this.#supply.progress(), ...this.sideline.progress()]
   }
@@ -245,6 +253,7 @@ export class Agent {
         return [log('info', 'unpaused', { ...(input.path !== undefined && { path: input.path }) })]
       case 'retry':
         this.#retries.clear()
+        this.#pursuit.retry()
         this.sideline.trials.retry()
         this.#reporter.lookedAfter()
         this.#aftermath.retry()
@@ -323,6 +332,7 @@ export class Agent {
     }
     const ended = log(report.kind === 'failed' ? 'error' : 'info', 'run ended', data)
     this.#retries.ran(report.kind, nowMs)
+    this.#pursuit.ran(input.entry, report.kind)
     let isNews = false
     if (report.kind === 'applied') {
       this.#aftermath.applied(input.entry, this.#inForce)
@@ -362,13 +372,16 @@ export class Agent {
     if (!this.sideline.trials.isOn) effects.push(...this.#aftermath.check(nowMs), ...this.#goBack())
     if (target !== undefined) this.#retries.aim(target.id, this.#attemptOf(target))
     const before = this.#decision?.kind === 'hold' ? this.#decision.gate : undefined
-    const decision = this.#decide(target, nowMs)
+    const decision = this.#decide(target, nowMs, this.#running !== undefined)
     this.#decision = decision
     if (decision.kind === 'go' && target !== undefined) {
       this.#running = { entry: target.id, attempt: this.#attemptOf(target) }
       this.#reporter.started(target.id, this.#running.attempt)
       const { sequence, id } = target
-      effects.push({ kind: 'apply', entry: target }, log('info', 'run started', { sequence, id }))
+      effects.push(
+        { kind: 'apply', entry: target, attempt: this.#running.attempt },
+        log('info', 'run started', { sequence, id }),
+      )
     } else if (decision.kind === 'hold' && decision.gate !== before) {
       const { gate, reason } = decision
       effects.push(log('debug', 'held', { gate, reason, sequence: target?.sequence }))
@@ -389,14 +402,14 @@ export class Agent {
     return back
   }
 
-  #decide(target: ReleaseEntry | undefined, nowMs: number): Decision {
+  #decide(target: ReleaseEntry | undefined, nowMs: number, isRunning: boolean): Decision {
     const turn = () => this.#pursuit.turn(nowMs)
     return decide(
       {
         target,
         inForce: this.#inForce,
         again: target !== undefined && this.#isAgain(target),
-        running: this.#running !== undefined || this.sideline.trials.running,
+        running: isRunning || this.sideline.trials.running,
         trial: this.sideline.holds(),
         ...this.#host(),
         refusal: target && this.#hold(target, nowMs),

@@ -54,6 +54,8 @@ export interface SimHost {
   /** Trials as they began, by commit, and `back`. */
   readonly tried: string[]
   up: boolean
+  /** How long its runs prepare before they change anything. */
+  prepareMs: number
   /** The disk takes no pack. */
   full: boolean
   /** Undefined: no CHECK is asked. Else what they say: undefined, that all pass. */
@@ -130,6 +132,7 @@ export class Rig {
       wentBack: [],
       backs: [],
       up: true,
+      prepareMs: 1,
       full: false,
     } as unknown as SimHost
     this.#boot(host, 0)
@@ -409,10 +412,14 @@ export class Rig {
         return
       }
       case 'apply': {
-        const report = host.outcomes.shift() ?? { kind: 'applied', steps: kept, dirty: false }
-        if (report.kind !== 'wait' && !report.empty)
-          this.#later(1, () => this.feed(host, { kind: 'acting', entry: effect.entry.id }))
-        this.#later(runMs, () => {
+        let report = host.outcomes.shift() ?? { kind: 'applied', steps: kept, dirty: false }
+        this.#later(host.prepareMs, () => {
+          if (report.kind === 'wait' || report.empty) return
+          const why = host.agent.shut(effect.entry.id)
+          if (why !== undefined) report = { ...waitRun, why }
+          else this.feed(host, { kind: 'acting', entry: effect.entry.id })
+        })
+        this.#later(host.prepareMs + runMs, () => {
           if (report.kind === 'applied') {
             host.applied.push(effect.entry.sequence)
             disk.inForce = effect.entry.id
