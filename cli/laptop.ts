@@ -110,7 +110,7 @@ export async function openLaptop(options: LaptopOptions): Promise<Laptop> {
   }
   const names = new Map(trust.roster.map(host => [peerIdOf(host.key) as string, host.name]))
   const nameOf = (each: PeerId) => names.get(each) ?? each
-  const reached = () => peer.agent.heard()
+  const reached = () => peer.agent.neighbours.heard()
   return {
     peer,
     reached,
@@ -118,7 +118,7 @@ export async function openLaptop(options: LaptopOptions): Promise<Laptop> {
       if (!(await until(ms, () => reached().length > 0))) return false
       // Whoever is connecting at this moment may know a newer head: half a second for those, not more.
       await until(500, () => reached().length >= Math.min(3, trust.roster.length))
-      const said = (each: PeerId) => peer.agent.headOf(each) ?? 0
+      const said = (each: PeerId) => peer.agent.neighbours.headOf(each) ?? 0
       const beyond = () => reached().filter(each => said(each) > (peer.entries.head()?.sequence ?? 0))
       if (await until(ms, () => beyond().length === 0)) return true
       const [first] = beyond()
@@ -137,7 +137,9 @@ export async function openLaptop(options: LaptopOptions): Promise<Laptop> {
     },
     async boardQuiet() {
       const ours = () => peer.reporter.board.root()
-      await until(boardMs, () => reached().some(each => equal(peer.agent.boardOf(each) ?? noBoard, ours())))
+      await until(boardMs, () =>
+        reached().some(each => equal(peer.agent.neighbours.boardOf(each) ?? noBoard, ours())),
+      )
     },
     async submit({ envelope, id }, installed) {
       peer.driver.feed({ kind: 'submit', envelope })
@@ -153,7 +155,7 @@ export async function openLaptop(options: LaptopOptions): Promise<Laptop> {
     async handOver(sequence, release, wanted, ms, show) {
       let shown = -1
       const count = () => {
-        const holders = peer.agent.holders(sequence)
+        const holders = peer.agent.neighbours.holders(sequence)
         const now = (release ? holders.pack : holders.entry).length
         if (now !== shown) show((shown = now))
         return now
@@ -171,7 +173,7 @@ export async function openLaptop(options: LaptopOptions): Promise<Laptop> {
       )
     },
     async learnOrders(ms) {
-      await until(ms, () => peer.agent.orderHolders().length > 0)
+      await until(ms, () => peer.agent.neighbours.orderHolders().length > 0)
     },
     async order(envelope, id) {
       peer.driver.feed({ kind: 'order', envelope })
@@ -182,8 +184,8 @@ export async function openLaptop(options: LaptopOptions): Promise<Laptop> {
       throw new CliError(`the order is refused: ${why}`, taken.kind === 'refused' ? { code: taken.code } : {})
     },
     async handOverOrders(wanted, ms) {
-      await until(ms, () => peer.agent.orderHolders().length >= wanted)
-      return peer.agent.orderHolders().length
+      await until(ms, () => peer.agent.neighbours.orderHolders().length >= wanted)
+      return peer.agent.neighbours.orderHolders().length
     },
     until,
     close: () => peer.stop(),

@@ -42,7 +42,7 @@ export class Aftermath {
   readonly #ports: AftermathPorts
   #before: string | null | undefined
   readonly #proved: Set<string>
-  /** The release from which the way back was tried here, in this life. */
+  /** The release, and which attempt at it, from which the way back was tried here, in this life. */
   #triedBack: string | undefined
   #kept = ''
 
@@ -52,9 +52,9 @@ export class Aftermath {
     this.#proved = new Set(record?.proved)
   }
 
-  /** A release came in force here. */
-  applied(before: string | undefined): void {
-    this.#before = before ?? null
+  /** A release came in force here. `before`: what was till then, which may be itself. */
+  applied(entry: string, before: string | undefined): void {
+    if (entry !== before) this.#before = before ?? null
     this.#triedBack = undefined
   }
 
@@ -88,12 +88,13 @@ export class Aftermath {
     ]
   }
 
-  /** The way back from what is in force, which has failed since: once in a life, since it may fail as well. */
-  back(entry: LogEntry): AftermathEffect[] {
+  /** The way back from what is in force, which has failed since: once an attempt and life, since it may fail as well. */
+  back(entry: LogEntry, attempt: number): AftermathEffect[] {
+    const tried = `${entry.id} ${attempt}`
     const to = typeof this.#before === 'string' ? this.#ports.log.byId(this.#before) : undefined
     const isKnown = this.#before === null || to !== undefined
-    if (!isKnown || this.#triedBack === entry.id) return []
-    this.#triedBack = entry.id
+    if (!isKnown || this.#triedBack === tried) return []
+    this.#triedBack = tried
     return [{ kind: 'revert', entry, to }]
   }
 

@@ -4,7 +4,7 @@ import type { PeerId } from '../gossip/carrier.ts'
 import type { FetchInput } from '../gossip/fetch.ts'
 import { type Codec, type Malformed, type Message, plainCodec } from '../gossip/message.ts'
 import { createSpread, type SpreadInput } from '../gossip/spread.ts'
-import { equal, hex } from '../signing/bytes.ts'
+import { hex } from '../signing/bytes.ts'
 import { Aftermath, readSaid } from './aftermath.ts'
 import type { AgentOptions } from './agent-options.ts'
 import { type Effect, type Input, log } from './effects.ts'
@@ -13,6 +13,7 @@ import { Hearing, keysOf } from './hearing.ts'
 import { holdingsOf } from './holdings.ts'
 import { Intake } from './intake.ts'
 import type { EntryLog, ReleaseEntry } from './log.ts'
+import { Neighbours } from './neighbours.ts'
 import type { Orders } from './orders.ts'
 import { Pursuit } from './pursuit.ts'
 import type { Reporter } from './report.ts'
@@ -21,8 +22,6 @@ import { type Decision, decide, hostShut } from './rollout.ts'
 import { Sideline } from './sideline.ts'
 import { Stages } from './stages.ts'
 import { Supply, type SupplyEffect } from './supply.ts'
-
-const noId = new Uint8Array(32)
 
 export class Agent {
   readonly #options: AgentOptions
@@ -40,7 +39,7 @@ export class Agent {
   readonly #pursuit: Pursuit
   readonly #codec: Codec
   readonly #failed: Failed
-  readonly #heard = new Set<PeerId>()
+  readonly neighbours: Neighbours
   /** Statuses are passed on. */
   readonly #spreads: boolean
   #inForce: string | undefined
@@ -75,6 +74,10 @@ export class Agent {
       nowMs,
       options.role !== 'host',
     )
+    this.neighbours = new Neighbours({
+      ...{ log: options.log, orders: options.orders, headsOf: peer => this.#spread.headsOf(peer) },
+      packHolders: sequence => this.#spread.holders(sequence),
+    })
     const { held, quarantined, random } = options
     const holders = (sequence: number) => this.#spread.holders(sequence)
     const others = () => this.sideline.needs()
@@ -83,7 +86,12 @@ export class Agent {
       {
         ...{ log: options.log, orders: options.orders, reporter: options.reporter, self: options.self },
         ...{ admissions: options.admissions, failed: this.#failed, inForce: options.trial, held },
-        ...{ random, quarantined, peers: () => [...this.#heard], send: (to, each) => this.#send(to, each) },
+        ...{
+          random,
+          quarantined,
+          peers: () => this.neighbours.heard(),
+          send: (to, each) => this.#send(to, each),
+        },
         tidy: () => this.#supplied(this.#supply.tidy(this.#inForce, this.#aftermath.needs())),
       },
       nowMs,
@@ -93,17 +101,13 @@ export class Agent {
       ...{ admissions: options.admissions, codec: this.#codec },
       send: (to, message) => this.#send(to, message),
       changed: (kind, atMs) => {
-        if (kind === 'orders') {
-          this.#stages.ordersChanged(atMs)
-          this.#retries.clear()
-        }
+        if (kind === 'orders') this.#stages.ordersChanged(atMs)
         return this.#tell({ kind }, atMs)
       },
       headsOf: peer => this.#spread.headsOf(peer),
       accepted: (entry, from) => {
         this.#announcer = from
-        if (entry.kind === 'release') this.#retries.clear()
-        else this.#stages.rosterChanged(this.#nowMs)
+        if (entry.kind === 'trust') this.#stages.rosterChanged(this.#nowMs)
       },
       ordered: (id, from) => this.sideline.trials.announced(id, from),
     })
@@ -112,7 +116,7 @@ export class Agent {
     this.#stages = new Stages({
       ...{ log, self, turns, board: reporter.board, record: options.stages },
       orders: entry => this.#orders.of(entry),
-      connected: () => keysOf(this.#heard),
+      connected: () => keysOf(this.neighbours.heard()),
       hearsFew: statuses === 'own' || options.role === 'onlooker',
     })
     this.#aftermath = new Aftermath({ log, reporter, boot, failed: this.#failed }, readSaid(options.said))
@@ -181,36 +185,16 @@ export class Agent {
   progress(): ReturnType<Stages['progress']> {
     return this.#stages.progress(this.#pursuit.shut, this.#nowMs, this.#options.role === 'onlooker')
   }
+  /** Why the run of a release that is prepared must not go on to change anything; undefined: it may. */
+  shut(entry: string): string | undefined {
+    const { target } = this.#pursuit
+    if (target?.id !== entry) return 'another release has taken its place'
+    const decision = this.#decide(target, this.#nowMs, false)
+    if (decision.kind === 'hold') return decision.reason
+    return decision.kind === 'done' ? 'nobody asks for it any more' : undefined
+  }
   fetching(): readonly { pack: string; size: number; offset: number }[] {
     return [...this.#supply.progress(), ...this.sideline.progress()]
-  }
-  /** Connected peers that have said what they hold. */
-  heard(): readonly PeerId[] {
-    return [...this.#heard]
-  }
-  /** Connected peers that hold the entry, and those that hold its pack too. */
-  holders(sequence: number): { readonly entry: readonly PeerId[]; readonly pack: readonly PeerId[] } {
-    // One whose head we do not know may be on another branch of a fork, which is higher.
-    const agrees = (peer: PeerId) => {
-      const [theirs, id] = this.#spread.headsOf(peer)?.head ?? [0, noId]
-      return theirs >= sequence && this.#log.idAt(theirs) === hex(id)
-    }
-    return {
-      entry: [...this.#heard].filter(agrees),
-      pack: this.#spread.holders(sequence).filter(agrees),
-    }
-  }
-  /** Connected peers that hold the very orders that are held here. */
-  orderHolders(): readonly PeerId[] {
-    const root = this.#orders.root()
-    return [...this.#heard].filter(peer => equal(this.#spread.headsOf(peer)?.orders ?? noId, root))
-  }
-  headOf(peer: PeerId): number | undefined {
-    return this.#spread.headsOf(peer)?.head[0]
-  }
-  /** The root of its board, as a peer last said. */
-  boardOf(peer: PeerId): Uint8Array | undefined {
-    return this.#spread.headsOf(peer)?.board
   }
 
   #take(input: Input, nowMs: number): Effect[] {
@@ -218,7 +202,7 @@ export class Agent {
       case 'up':
         return this.#tell(input, nowMs)
       case 'down':
-        this.#heard.delete(input.peer)
+        this.neighbours.left(input.peer)
         return [...this.#tell(input, nowMs), ...this.#fetched(input, nowMs)]
       case 'message': {
         const message = this.#codec.decode(input.bytes)
@@ -269,6 +253,7 @@ export class Agent {
         return [log('info', 'unpaused', { ...(input.path !== undefined && { path: input.path }) })]
       case 'retry':
         this.#retries.clear()
+        this.#pursuit.retry()
         this.sideline.trials.retry()
         this.#reporter.lookedAfter()
         this.#aftermath.retry()
@@ -311,7 +296,7 @@ export class Agent {
         this.sideline.plans.answered(message)
         return []
       case 'heads':
-        this.#heard.add(from)
+        this.neighbours.add(from)
         return [
           ...this.#tell({ kind: 'message', from, message }, nowMs),
           ...this.#fetched({ kind: 'holder' }, nowMs),
@@ -345,16 +330,21 @@ export class Agent {
       ...report.steps,
       ...(report.why && { why: report.why }),
     }
-    const effects: Effect[] = [log(report.kind === 'failed' ? 'error' : 'info', 'run ended', data)]
+    const ended = log(report.kind === 'failed' ? 'error' : 'info', 'run ended', data)
     this.#retries.ran(report.kind, nowMs)
+    this.#pursuit.ran(input.entry, report.kind)
+    let isNews = false
     if (report.kind === 'applied') {
-      this.#aftermath.applied(this.#inForce)
+      this.#aftermath.applied(input.entry, this.#inForce)
       this.#inForce = input.entry
       this.sideline.trials.left()
+      // The order that allowed this attempt may go, with its signer: an earlier one must not count again then.
+      isNews = this.#failed.forget(input.entry)
+    } else if (report.kind === 'failed') {
+      this.#failed.add(input.entry, attempt)
+      isNews = true
     }
-    if (report.kind !== 'failed') return effects
-    this.#failed.add(input.entry, attempt)
-    return [{ kind: 'remember', failed: this.#failed.lines() }, ...effects]
+    return isNews ? [{ kind: 'remember', failed: this.#failed.lines() }, ended] : [ended]
   }
 
   #reverted({ entry, to, report }: Extract<Input, { kind: 'reverted' }>): Effect[] {
@@ -380,14 +370,18 @@ export class Agent {
     const { target } = this.#pursuit
     // What a trial brings about says nothing of the release before it.
     if (!this.sideline.trials.isOn) effects.push(...this.#aftermath.check(nowMs), ...this.#goBack())
+    if (target !== undefined) this.#retries.aim(target.id, this.#attemptOf(target))
     const before = this.#decision?.kind === 'hold' ? this.#decision.gate : undefined
-    const decision = this.#decide(target, nowMs)
+    const decision = this.#decide(target, nowMs, this.#running !== undefined)
     this.#decision = decision
     if (decision.kind === 'go' && target !== undefined) {
       this.#running = { entry: target.id, attempt: this.#attemptOf(target) }
       this.#reporter.started(target.id, this.#running.attempt)
       const { sequence, id } = target
-      effects.push({ kind: 'apply', entry: target }, log('info', 'run started', { sequence, id }))
+      effects.push(
+        { kind: 'apply', entry: target, attempt: this.#running.attempt },
+        log('info', 'run started', { sequence, id }),
+      )
     } else if (decision.kind === 'hold' && decision.gate !== before) {
       const { gate, reason } = decision
       effects.push(log('debug', 'held', { gate, reason, sequence: target?.sequence }))
@@ -399,19 +393,23 @@ export class Agent {
   /** What is in force here has failed since. */
   #goBack(): readonly Effect[] {
     const entry = this.#inForce && this.#log.byId(this.#inForce)
-    if (this.#running || !entry || !this.#failed.has(entry.id, this.#attemptOf(entry))) return []
-    const back = this.#aftermath.back(entry)
-    if (back.length > 0) this.#running = { entry: entry.id, attempt: this.#attemptOf(entry) }
+    if (this.#running || !entry) return []
+    // Orders say what is allowed now, not which attempt is in force.
+    const attempt = this.#reporter.entry === entry.id ? this.#reporter.attempt : 1
+    if (!this.#failed.has(entry.id, attempt)) return []
+    const back = this.#aftermath.back(entry, attempt)
+    if (back.length > 0) this.#running = { entry: entry.id, attempt }
     return back
   }
 
-  #decide(target: ReleaseEntry | undefined, nowMs: number): Decision {
+  #decide(target: ReleaseEntry | undefined, nowMs: number, isRunning: boolean): Decision {
     const turn = () => this.#pursuit.turn(nowMs)
     return decide(
       {
         target,
         inForce: this.#inForce,
-        running: this.#running !== undefined || this.sideline.trials.running,
+        again: target !== undefined && this.#isAgain(target),
+        running: isRunning || this.sideline.trials.running,
         trial: this.sideline.holds(),
         ...this.#host(),
         refusal: target && this.#hold(target, nowMs),
@@ -429,10 +427,17 @@ export class Agent {
     )
   }
 
+  /** It has failed in force here, stayed, and another attempt is allowed, which may have begun and come to nothing. */
+  #isAgain(target: ReleaseEntry): boolean {
+    const { entry, state } = this.#reporter
+    const hasFailed = state === 'FAILED' || state === 'WAIT' || state === 'INCONCLUSIVE'
+    return entry === target.id && hasFailed && !this.#failed.has(target.id, this.#attemptOf(target))
+  }
+
   #host() {
     const { cloned, dirty } = this.#reporter
     const pausedUntilMs = this.#paused && this.#paused.untilMs - this.#aheadMs
-    return { cloned, dirty, pausedUntilMs, peersToHear: this.#peersToHear() }
+    return { cloned, dirty, pausedUntilMs, peersToHear: this.neighbours.toHear(this.#options.peersToHear) }
   }
 
   /** Why the log does not let a release start here now. */
@@ -445,15 +450,6 @@ export class Agent {
   /** The attempt that a run here would be. */
   #attemptOf({ id }: { readonly id: string }): number {
     return this.#orders.of(id).attemptOf(this.#options.self)
-  }
-
-  /** Peers to hear still, all of them where the fleet has fewer. One is heard when all that it holds is here too. */
-  #peersToHear(): number {
-    if (this.#options.peersToHear === 0) return 0
-    const wanted = Math.min(this.#options.peersToHear, this.#log.roster().length - 1)
-    const head = this.#log.head()?.sequence ?? 0
-    const heard = [...this.#heard].filter(peer => (this.headOf(peer) ?? 0) <= head)
-    return Math.max(0, wanted - heard.length)
   }
 
   #supplied(effects: readonly SupplyEffect[]): Effect[] {

@@ -13,10 +13,19 @@ import type { Surveyor } from './survey.ts'
 import type { ToldPlan } from './told-plan.ts'
 import type { TrialRun } from './trial.ts'
 
+/** What a run is told, and asks and tells meanwhile. */
+export interface RunTerms {
+  /** From 1; a signed `retry` allows more. */
+  readonly attempt: number
+  /** Asked once, when all is prepared and nothing is changed yet: why it must not go on, in words. Then it answers WAIT. */
+  readonly shut: () => string | undefined
+  /** Called once, when it is about to change something. */
+  readonly acting: () => void
+}
+
 /** What runs a release on this machine; os-host.ts makes one of the host engine. Never fails: failures are reports. */
 export interface Runner {
-  /** `acting` is called once, when it is about to change something. */
-  run(entry: LogEntry, acting?: () => void): Promise<RunReport>
+  run(entry: LogEntry, terms?: RunTerms): Promise<RunReport>
   /** Asks the CHECKs of what is in force once; answers with the first that fails, in words. Never fails itself. */
   check?(): Promise<string | undefined>
   /** Brings `to` in force again, or undefined: what was before the first release. */

@@ -42,8 +42,8 @@ const keepRowsMs = 10_000
 const queueMax = 10_000
 /** What one decision may add besides: a message of the largest size, each of its parts answered. */
 const effectsMax = 4 * limits.statusesPerMessage
-/** ms until a survey that failed is tried again. */
-const surveyAgainMs = 30_000
+/** ms until a survey that failed, or CHECKs that could not be asked, are tried again. */
+const againMs = 30_000
 /** Packs open at once: the one wanted, and those that were overtaken by it and are not over yet. */
 const quarantinesMax = 4
 
@@ -247,7 +247,7 @@ export class Driver {
         this.#ports.witness.wanted(effect.from, effect.want)
         return
       case 'apply':
-        void this.#apply(effect.entry)
+        void this.#apply(effect)
         return
       case 'try':
         void this.#try(effect.run)
@@ -418,10 +418,13 @@ export class Driver {
     }
   }
 
-  async #apply(entry: LogEntry): Promise<void> {
+  async #apply({ entry, attempt }: Extract<Effect, { kind: 'apply' }>): Promise<void> {
+    const { runner, agent } = this.#ports
     const none = { declared: 0, kept: 0, repaired: 0, notKept: 0 }
-    const report = this.#ports.runner
-      ? await this.#ports.runner.run(entry, () => this.feed({ kind: 'acting', entry: entry.id }))
+    const shut = () => agent.shut(entry.id)
+    const acting = () => this.feed({ kind: 'acting', entry: entry.id })
+    const report = runner
+      ? await runner.run(entry, { attempt, shut, acting })
       : ({ kind: 'wait', why: 'this peer runs nothing', steps: none, dirty: false } as const)
     this.feed({ kind: 'ran', entry: entry.id, report })
   }
@@ -440,9 +443,17 @@ export class Driver {
     this.feed({ kind: 'planned', id, plan })
   }
 
+  /** One that cannot be asked says nothing of the release: it is asked again until there is an answer. */
   async #check(entry: string): Promise<void> {
-    const why = await this.#ports.runner?.check?.()
-    this.feed({ kind: 'checked', entry, why })
+    try {
+      const why = await this.#ports.runner?.check?.()
+      this.feed({ kind: 'checked', entry, why })
+    } catch (error) {
+      this.#failed('check', error)
+      this.#ports.timers.after(againMs, () => {
+        if (!this.#stopped) void this.#check(entry)
+      })
+    }
   }
 
   async #revert({ entry, to }: Extract<Effect, { kind: 'revert' }>): Promise<void> {
@@ -469,7 +480,7 @@ export class Driver {
       if (surveyed !== undefined) this.feed(surveyed)
     } catch (error) {
       this.#failed('survey', error)
-      this.#ports.timers.after(surveyAgainMs, () => {
+      this.#ports.timers.after(againMs, () => {
         if (!this.#stopped) void this.#survey(effect)
       })
     }

@@ -97,7 +97,7 @@ export type Effect =
   /** Another host may be about to cut itself off. */
   | { readonly kind: 'wanted'; readonly from: PeerId; readonly want: WantKnock }
   /** Run the release's steps. Answered by `ran`. */
-  | { readonly kind: 'apply'; readonly entry: LogEntry }
+  | { readonly kind: 'apply'; readonly entry: LogEntry; readonly attempt: number }
   /** Run a trial's steps, or go back from them. Answered by `tried`. */
   | { readonly kind: 'try'; readonly run: TrialRun }
   | PlansEffect

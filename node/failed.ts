@@ -26,6 +26,11 @@ export class Failed {
     return (this.#attempts.get(entry) ?? 0) >= attempt
   }
 
+  /** It came in force here after all. True: it was known as failed. */
+  forget(entry: string): boolean {
+    return this.#attempts.delete(entry)
+  }
+
   clear(): void {
     this.#attempts.clear()
   }

@@ -117,7 +117,7 @@ function onTrial(launched: Launched, peer: Peer, host: RunningHost, log: Log): (
     )
   }
   rehearse()
-  const stop = proveLife(launched, () => ({ planned, heard: peer.agent.heard().length }), log)
+  const stop = proveLife(launched, () => ({ planned, heard: peer.agent.neighbours.heard().length }), log)
   return () => {
     clearTimeout(again)
     stop()

@@ -5,10 +5,10 @@ import { dirname, join } from 'node:path'
 import { replaceFile, syncPath } from './os.ts'
 
 export interface Attempts {
-  /** Runs of this entry that were begun and never ended. */
-  cut(entry: string): number
+  /** Runs of this entry at this attempt (default: the first) that were begun and never ended. */
+  cut(entry: string, attempt?: number): number
   /** Durable when it returns. */
-  begin(entry: string): void
+  begin(entry: string, attempt?: number): void
   /** Never fails: a run is reported, whatever its disk does. */
   end(): void
 }
@@ -38,13 +38,17 @@ export interface AttemptsFile {
 }
 
 export function attemptsIn({ read, replace, remove }: AttemptsFile): Attempts {
-  const cut = (entry: string) => {
+  const nameOf = (entry: string, attempt = 1) => (attempt === 1 ? entry : `${entry} ${attempt}`)
+  const cut = (entry: string, attempt?: number) => {
     const [, count = '0', of] = /^(\d{1,6}) (.*)\n$/.exec(read()) ?? []
-    return of === entry ? Number(count) : 0
+    return of === nameOf(entry, attempt) ? Number(count) : 0
   }
   return {
     cut,
-    begin: entry => replace(new TextEncoder().encode(`${cut(entry) + 1} ${entry}\n`)),
+    begin: (entry, attempt) => {
+      const line = `${cut(entry, attempt) + 1} ${nameOf(entry, attempt)}\n`
+      replace(new TextEncoder().encode(line))
+    },
     end: () => {
       try {
         remove()

@@ -1,7 +1,7 @@
 // What a host has besides a peer: the host engine on releases (os-declare.ts), audits by the clock, drift repair by
 // events, and the words in which all that is reported.
 import type { DriftEdit, DriftView, StatusView, WhyView } from './control.ts'
-import type { Runner } from './driver-ports.ts'
+import type { Runner, RunTerms } from './driver-ports.ts'
 import type { NotKept } from './host/apply.ts'
 import type { WatchEvent, Watcher } from './host/driver.ts'
 import { type Engine, openEngine, type RunOutcome } from './host/main.ts'
@@ -150,7 +150,7 @@ class Host implements RunningHost {
   }
 
   readonly runner: Runner = {
-    run: (entry, acting) => this.#run(entry, acting),
+    run: (entry, terms) => this.#run(entry, terms),
     check: () => this.#check(),
     revert: (from, to) =>
       to === undefined ? this.#clear(`before ${from.sequence} ${from.subject}`) : this.#run(to),
@@ -234,9 +234,9 @@ class Host implements RunningHost {
     this.#engine.close()
   }
 
-  #run(entry: LogEntry, acting?: () => void): Promise<RunReport> {
+  #run(entry: LogEntry, terms?: RunTerms): Promise<RunReport> {
     const { id, sequence, subject, release } = entry
-    return this.#runAs({ id, label: `${sequence} ${subject}`, commit: release?.commit ?? '' }, acting)
+    return this.#runAs({ id, label: `${sequence} ${subject}`, commit: release?.commit ?? '' }, terms)
   }
 
   #try(run: TrialRun): Promise<RunReport> {
@@ -264,10 +264,10 @@ class Host implements RunningHost {
   /** A run of a release or a trial; every failure is a report. */
   async #runAs(
     what: { readonly id: string; readonly label: string; readonly commit: string },
-    acting?: () => void,
+    terms?: RunTerms,
   ): Promise<RunReport> {
     const none = { declared: 0, kept: 0, repaired: 0, notKept: 0 }
-    if (this.#attempts.cut(what.id) >= cutMax) {
+    if (this.#attempts.cut(what.id, terms?.attempt) >= cutMax) {
       const why = `the agent ended ${cutMax} times in the middle of this run, which was taken back each time`
       return { kind: 'failed', steps: none, why, dirty: this.dirty }
     }
@@ -279,10 +279,10 @@ class Host implements RunningHost {
       if (declared.kind === 'bad')
         return { kind: 'failed', steps: none, why: words.problemsText(declared.problems), dirty: this.dirty }
       const about = { id: what.id, label: what.label, facts: frozen(facts, declared.facts) }
-      this.#attempts.begin(what.id)
+      this.#attempts.begin(what.id, terms?.attempt)
       const outcome = await this.#engine.run(declared.steps, about, this.#declarer.payloads, {
         ...(this.#ports.witness && { witness: this.#ports.witness }),
-        ...(acting && { acting }),
+        ...(terms && { shut: terms.shut, acting: terms.acting }),
       })
       this.#take(outcome.notKept)
       this.#compareFacts()

@@ -3,6 +3,7 @@
 import type { Aftermath } from './aftermath.ts'
 import type { EntryLog, ReleaseEntry } from './log.ts'
 import type { Orders } from './orders.ts'
+import type { RunReport } from './report.ts'
 import { haltText } from './rollout.ts'
 import type { Stages, StagesEffect, Turn } from './stages.ts'
 import type { Supply } from './supply.ts'
@@ -28,6 +29,8 @@ export interface Moment {
 
 /** ms that a host waits for Stable's pack before it compares without it. */
 const stableMs = 120_000
+/** Runs of Stable that come to nothing on a blank host, before it waits for its turn without it. */
+const stableTries = 3
 /** ms within which hosts start that go back to what they know to be good. */
 const rollbackMs = 30_000
 
@@ -39,6 +42,8 @@ export class Pursuit {
   #wallMs = 0
   /** When to compare without Stable, if its pack does not come. */
   #surveyMs: number | undefined
+  /** Runs of a release on a blank host that came to nothing, one after another. */
+  #vain: { readonly entry: string; readonly runs: number } | undefined
   /** When this host may go back to a content that it knows. */
   #rollback: { readonly entry: string; readonly atMs: number } | undefined
 
@@ -56,9 +61,25 @@ export class Pursuit {
     stages.aim(this.#newest, nowMs, wallMs - nowMs)
   }
 
-  /** What is to be run next: the newest release, on a blank host Stable before that. */
+  /** What is to be run next: the newest release, on a blank host Stable before that, if it can be had. */
   get target(): ReleaseEntry | undefined {
-    return this.#isBlank && this.#stable !== undefined ? this.#stable : this.#newest
+    const stable = this.#stable
+    if (!this.#isBlank || stable === undefined) return this.#newest
+    const isHalted = this.#ports.orders.of(stable.id).halts.length > 0
+    const isVain = this.#vain?.entry === stable.id && this.#vain.runs >= stableTries
+    return isHalted || isVain ? this.#newest : stable
+  }
+
+  /** What came of a run. */
+  ran(entry: string, kind: RunReport['kind']): void {
+    const runs = this.#vain?.entry === entry ? this.#vain.runs + 1 : 1
+    if (!this.#isBlank || this.#stable?.id !== entry) return
+    this.#vain = kind === 'wait' || kind === 'inconclusive' ? { entry, runs } : undefined
+  }
+
+  /** An operator asks for another try here. */
+  retry(): void {
+    this.#vain = undefined
   }
 
   /** The release whose pack is to be got. */

@@ -12,6 +12,7 @@ export class Retries {
   #pauseMs = pauseMs.first / 2
   #inconclusive = 0
   #atMs: number | undefined
+  #aim: { readonly entry: string; readonly attempt: number } | undefined
 
   /** `random` is in [0, 1). */
   constructor(random: () => number) {
@@ -26,6 +27,12 @@ export class Retries {
   /** Tried as often as it may be: nobody could say whether the run cuts this host off. */
   get exhausted(): boolean {
     return this.#inconclusive >= inconclusiveMax
+  }
+
+  /** What is run next: another release, or a higher attempt that an operator signed, is as if nothing had ever been tried. */
+  aim(entry: string, attempt: number): void {
+    if (entry !== this.#aim?.entry || attempt > this.#aim.attempt) this.clear()
+    this.#aim = { entry, attempt }
   }
 
   ran(kind: RunReport['kind'], nowMs: number): void {
@@ -44,7 +51,7 @@ export class Retries {
     this.#pauseMs = pauseMs.first / 2
   }
 
-  /** Another release, or an operator who asks: all is as if it had never been tried. */
+  /** An operator asks: all is as if it had never been tried. */
   clear(): void {
     this.soon()
     this.#inconclusive = 0

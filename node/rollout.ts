@@ -14,6 +14,8 @@ export interface Situation {
     | undefined
   /** Id of the entry whose content is in force here; undefined on a blank host. */
   readonly inForce: string | undefined
+  /** What is in force has failed since, could not be taken back, and may be tried again. */
+  readonly again: boolean
   /** A run is under way. */
   readonly running: boolean
   readonly pausedUntilMs: number | undefined
@@ -129,7 +131,7 @@ export function hostShut(at: HostSituation, nowMs: number): string | undefined {
 export function decide(at: Situation, nowMs: number): Decision {
   const target = at.target
   if (target === undefined) return { kind: 'hold', gate: 'release', reason: 'there is no release yet' }
-  if (target.id === at.inForce && !at.running) return { kind: 'done' }
+  if (target.id === at.inForce && !at.again && !at.running) return { kind: 'done' }
   for (const [gate, shut] of gates) {
     const reason = shut(at, nowMs)
     if (reason === undefined) continue

@@ -131,7 +131,7 @@ export function peersView(ports: FleetPorts, nowMs: number, aheadMs: number): Pe
         heardMs,
         silent: key !== host && (heardMs === null || nowMs - heardMs > silentMs),
         release: said?.entry?.[0] ?? null,
-        head: said?.head[0] ?? agent.headOf(each.peer as PeerId) ?? null,
+        head: said?.head[0] ?? agent.neighbours.headOf(each.peer as PeerId) ?? null,
         state: said === undefined ? 'SILENT' : (said.state ?? 'BLANK'),
         why: said?.why ?? null,
         ...{ kept, repaired, notKept, repairs, edits, contested },

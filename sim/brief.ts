@@ -1,6 +1,8 @@
 // A host of a large simulation, in brief: no engine and no steps, only what the agent sees of them. Runs take the time and have
 // the outcomes that they have on a whole machine (engine.ts), what is in force stands in one file on the disk, and whatever
 // somebody edits is put back. What a run does to a machine is shown by the hosts that have whole ones.
+
+import type { RunTerms } from '../node/driver-ports.ts'
 import { confirmWithinMs } from '../node/host/guard.ts'
 import type { Probing } from '../node/host/system.ts'
 import type { LogEntry } from '../node/log.ts'
@@ -91,15 +93,17 @@ export async function openBriefMachine(options: BriefOptions, ports: HostPorts):
     return spoiltPath
   }
 
-  const run = async (entry: LogEntry, acting?: () => void): Promise<RunReport> => {
-    if (attempts.cut(entry.id) >= cutMax)
+  const run = async (entry: LogEntry, terms?: RunTerms): Promise<RunReport> => {
+    if (attempts.cut(entry.id, terms?.attempt) >= cutMax)
       return failed(`the agent ended ${cutMax} times in the middle of this run`)
     const wrong = trial?.(entry)
     const [least, most] = options.runMs
-    acting?.()
+    const shut = terms?.shut()
+    if (shut !== undefined) return { kind: 'wait', steps: counts(0), why: shut, dirty: false }
+    terms?.acting()
     await wait(least + (most - least) * chance() + (wrong?.kind === 'hangs' ? wrong.ms : 0))
     try {
-      attempts.begin(entry.id)
+      attempts.begin(entry.id, terms?.attempt)
       // The next change of the disk is the last that this life does.
       if (wrong?.kind === 'kills' && wrong.at < changes) life.dieAt(0)
       if (wrong?.kind === 'fails' && wrong.at < acts) return failed('a step fails here', wrong.at)

@@ -1,5 +1,7 @@
 // A host of a simulation: the real engine, and the real way from a release to its steps, on a simulated machine. Runs take time
 // by the world's clock, and come to what a trial says where the release is to go wrong here. Draws no fault itself.
+
+import type { RunTerms } from '../node/driver-ports.ts'
 import type { Ears } from '../node/host/driver.ts'
 import { engineOn } from '../node/host/main.ts'
 import { targetOf } from '../node/host/plan.ts'
@@ -133,7 +135,7 @@ export async function openSimEngine(options: SimEngineOptions, ports: HostPorts)
   const settings = { root: '/', key, auditMs, log, random: chance, now, facts }
   const host = await hostOn(settings, ports, { engine, attempts: simAttempts(life, state), timers })
 
-  const run = async (entry: LogEntry, acting?: () => void): Promise<RunReport> => {
+  const run = async (entry: LogEntry, terms?: RunTerms): Promise<RunReport> => {
     const wrong = trial?.(entry)
     const [least, most] = options.runMs
     await wait(least + (most - least) * chance() + (wrong?.kind === 'hangs' ? wrong.ms : 0))
@@ -143,7 +145,7 @@ export async function openSimEngine(options: SimEngineOptions, ports: HostPorts)
       fake.failAt(wrong.at)
     }
     const before = disk.changes
-    const report = await host.runner.run(entry, acting).catch(error => {
+    const report = await host.runner.run(entry, terms).catch(error => {
       if (life.alive) throw error
       return undefined
     })

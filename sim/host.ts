@@ -3,6 +3,7 @@
 import type { Carrier, PeerId } from '../gossip/carrier.ts'
 import { limits } from '../gossip/limits.ts'
 import type { StatusPair } from '../gossip/message.ts'
+import type { RunTerms } from '../node/driver-ports.ts'
 import { StepError } from '../node/host/errors.ts'
 import type { LogEntry } from '../node/log.ts'
 import type { Log } from '../node/os-log.ts'
@@ -335,9 +336,9 @@ export class SimHost implements Watched {
     const { emit } = this.#world
     return {
       ...side.runner,
-      run: async (entry: LogEntry, acting?: () => void) => {
+      run: async (entry: LogEntry, terms?: RunTerms) => {
         emit({ kind: 'run', host: this, entry })
-        const report = await side.runner.run(entry, acting)
+        const report = await side.runner.run(entry, terms)
         if (!life.alive) return new Promise<never>(() => {})
         this.machine.ran(report.kind)
         emit({ kind: 'ran', host: this, entry, report })

@@ -78,11 +78,13 @@ export class Laptop {
 
   /** Waits until a few hosts are heard and this log is as high as theirs. False: nobody within `ms`. */
   async catchUp(ms: number): Promise<boolean> {
-    const heard = () => this.peer.agent.heard()
+    const heard = () => this.peer.agent.neighbours.heard()
     if (!(await this.#until(ms, () => heard().length > 0))) return false
     await this.#until(2_000, () => heard().length >= hostsWanted)
     const head = () => this.peer.entries.head()?.sequence ?? 0
-    await this.#until(ms, () => heard().every(each => (this.peer.agent.headOf(each) ?? 0) <= head()))
+    await this.#until(ms, () =>
+      heard().every(each => (this.peer.agent.neighbours.headOf(each) ?? 0) <= head()),
+    )
     return true
   }
 
@@ -101,7 +103,7 @@ export class Laptop {
   async stay(sequence: number, ms: number): Promise<void> {
     const release = this.peer.entries.entries().some(each => each.sequence === sequence && each.release)
     const holders = () => {
-      const { entry, pack } = this.peer.agent.holders(sequence)
+      const { entry, pack } = this.peer.agent.neighbours.holders(sequence)
       return (release ? pack : entry).length
     }
     await this.#until(ms, () => holders() >= hostsWanted)

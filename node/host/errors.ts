@@ -8,6 +8,7 @@ export const reasons = {
   ARCHIVE_UNSAFE: 'the archive holds what may not be unpacked: a way out, a device, a setuid file',
   ATTRIBUTES_LOST: 'the ACL or extended attributes of the present file cannot be carried over',
   BUSY: 'the path is in use, such as a mount point',
+  CALLED_OFF: 'while the run was prepared something closed that must be open for it',
   CHANGED_BACK: 'what was repaired is not as declared right after it',
   CHANGED_MEANWHILE: 'the path changed between plan and act',
   CHECK_FAILED: 'a CHECK did not come true in time',

@@ -3,7 +3,7 @@
 import type { Along } from './act.ts'
 import { type Applied, type Applying, apply, type NotKept, type Payloads } from './apply.ts'
 import type { Ears } from './driver.ts'
-import { dirtyReason, type Reason } from './errors.ts'
+import { dirtyReason, type Reason, StepError } from './errors.ts'
 import { foresee } from './foresee.ts'
 import { confirmWithinMs, isGuarded, type Witness } from './guard.ts'
 import {
@@ -55,6 +55,8 @@ export interface RunInput {
   readonly keepFailed: boolean
   /** Without one nothing is guarded. */
   readonly witness?: Witness
+  /** Asked before that: why nothing may be done any more, in words. The run answers `wait` then. */
+  readonly shut?: () => string | undefined
   /** Called once, when all is prepared and something is about to be done. */
   readonly acting?: () => void
 }
@@ -137,8 +139,12 @@ export async function runLegs(host: Hosting, input: RunInput): Promise<RunOutcom
   const before = state().held
   let acts = false
   const note: Applying['note'] = (entry, durable) => {
+    const begins = entry.kind === 'staged' && !acts && (state().open?.intents.length ?? 0) > 0
+    const shut = begins ? input.shut?.() : undefined
+    // As if it could not be prepared.
+    if (shut !== undefined) throw new StepError('CALLED_OFF', undefined, shut)
     host.context.note(entry, durable)
-    if (entry.kind !== 'staged' || acts || (state().open?.intents.length ?? 0) === 0) return
+    if (!begins) return
     acts = true
     input.acting?.()
   }

@@ -6,9 +6,8 @@ import { adoptOriginals } from './adopt.ts'
 import { type Applying, type NotKept, type Payloads, takeBack } from './apply.ts'
 import { type Ears, type WatchEvent, type Watcher, watch } from './driver.ts'
 import type { Reason } from './errors.ts'
-import type { Witness } from './guard.ts'
 import { type About, type OpenRun, type Pause, savedIn } from './journal.ts'
-import { type Hosting, markOneWay, planLeg, type RunOutcome, runLegs } from './legs.ts'
+import { type Hosting, markOneWay, planLeg, type RunInput, type RunOutcome, runLegs } from './legs.ts'
 import { openMachine } from './linux.ts'
 import { type DriftEntry, type DriftKind, openDrift } from './linux-drift.ts'
 import { openListener, queuedMax } from './linux-listen.ts'
@@ -74,7 +73,7 @@ export interface Engine {
     steps: readonly Step[],
     about: About,
     payloads: Payloads,
-    options?: { readonly keepFailed?: boolean; readonly witness?: Witness; readonly acting?: () => void },
+    options?: Partial<Pick<RunInput, 'keepFailed' | 'witness' | 'shut' | 'acting'>>,
   ): Promise<RunOutcome>
   /** Asks the CHECKs in force once; answers with those that fail. */
   check(): Promise<readonly NotKept[]>

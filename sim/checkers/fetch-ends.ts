@@ -39,7 +39,8 @@ export function fetchEnds(): Checker {
               : undefined
         if (wrong === undefined) continue
         const sequence = peer?.entries.release()?.sequence ?? 0
-        const holders = peer?.agent.holders(sequence).pack.filter(each => honest.has(each)).length ?? 0
+        const holders =
+          peer?.agent.neighbours.holders(sequence).pack.filter(each => honest.has(each)).length ?? 0
         if (holders > 0) return `fetches ${pack.slice(0, 8)} ${wrong}; ${holders} honest neighbours hold it`
       }
       return undefined

@@ -99,6 +99,13 @@ test('a release in the middle of whose run the agent died twice is FAILED, until
     kind: 'failed',
     why: expect.stringContaining('ended 2 times in the middle of this run'),
   })
+  // A signed retry is another attempt, which has a right of its own to fail.
+  const terms = { attempt: 2, shut: () => undefined, acting: () => {} }
+  attempts.begin('e1', 2)
+  expect([attempts.cut('e1', 2), attempts.cut('e1', 3)]).toEqual([1, 0])
+  expect(await host.runner.run(entry, terms)).toMatchObject({ kind: 'applied' })
+  attempts.begin('e1')
+  attempts.begin('e1')
   host.retry()
   expect(await host.runner.run(entry)).toMatchObject({ kind: 'applied' })
   await host.close()

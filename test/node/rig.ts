@@ -54,12 +54,16 @@ export interface SimHost {
   /** Trials as they began, by commit, and `back`. */
   readonly tried: string[]
   up: boolean
+  /** How long its runs prepare before they change anything. */
+  prepareMs: number
   /** The disk takes no pack. */
   full: boolean
   /** Undefined: no CHECK is asked. Else what they say: undefined, that all pass. */
   check?: (entry: string) => string | undefined
   /** Sequences of the releases that it went back to; 0: to nothing. */
   readonly wentBack: number[]
+  /** What its next ways back come to; empty: applied. */
+  readonly backs: RunReport[]
 }
 
 /** Hosts of `entry`'s roster by what changes for them; each for itself, unless a test says otherwise. */
@@ -126,7 +130,9 @@ export class Rig {
       applied: [],
       tried: [],
       wentBack: [],
+      backs: [],
       up: true,
+      prepareMs: 1,
       full: false,
     } as unknown as SimHost
     this.#boot(host, 0)
@@ -394,20 +400,26 @@ export class Rig {
         return
       case 'revert': {
         const { entry, to } = effect
-        const report: RunReport = { kind: 'applied', steps: kept, dirty: false }
+        const report = host.backs.shift() ?? { kind: 'applied', steps: kept, dirty: false }
         this.#later(runMs, () => {
-          host.wentBack.push(to?.sequence ?? 0)
-          if (to === undefined) delete disk.inForce
-          else disk.inForce = to.id
+          if (report.kind === 'applied') {
+            host.wentBack.push(to?.sequence ?? 0)
+            if (to === undefined) delete disk.inForce
+            else disk.inForce = to.id
+          }
           this.feed(host, { kind: 'reverted', entry: entry.id, to: to?.id, report })
         })
         return
       }
       case 'apply': {
-        const report = host.outcomes.shift() ?? { kind: 'applied', steps: kept, dirty: false }
-        if (report.kind !== 'wait' && !report.empty)
-          this.#later(1, () => this.feed(host, { kind: 'acting', entry: effect.entry.id }))
-        this.#later(runMs, () => {
+        let report = host.outcomes.shift() ?? { kind: 'applied', steps: kept, dirty: false }
+        this.#later(host.prepareMs, () => {
+          if (report.kind === 'wait' || report.empty) return
+          const why = host.agent.shut(effect.entry.id)
+          if (why !== undefined) report = { ...waitRun, why }
+          else this.feed(host, { kind: 'acting', entry: effect.entry.id })
+        })
+        this.#later(host.prepareMs + runMs, () => {
           if (report.kind === 'applied') {
             host.applied.push(effect.entry.sequence)
             disk.inForce = effect.entry.id

@@ -6,6 +6,7 @@ import type { OrderId } from '../../signing/order.ts'
 const ready: Situation = {
   target: { sequence: 4, id: 'four' },
   inForce: 'three',
+  again: false,
   running: false,
   pausedUntilMs: undefined,
   cloned: false,
@@ -29,6 +30,12 @@ describe('gates', () => {
   test('nothing in the way: go', () => expect(decide(ready, 0)).toEqual({ kind: 'go' }))
   test('in force already: done', () =>
     expect(decide({ ...ready, inForce: 'four' }, 0)).toEqual({ kind: 'done' }))
+
+  test('in force, failed since and asked for again: go, if no gate is shut', () => {
+    const at = { ...ready, inForce: 'four', again: true }
+    expect(decide(at, 0)).toEqual({ kind: 'go' })
+    expect(decide({ ...at, halts: [halt] }, 0)).toMatchObject({ kind: 'hold', gate: 'halted' })
+  })
 
   const shut: [Gate, Partial<Situation>, number?][] = [
     ['release', { target: undefined }],

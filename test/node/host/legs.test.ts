@@ -166,6 +166,34 @@ test('what a provider cannot prepare makes the run wait, and nothing is touched'
   engine.close()
 })
 
+test('a run that may not act any more once all is prepared waits, and nothing is touched', async () => {
+  const at = bed()
+  const before = all(at)
+  const engine = at.open()
+  const told: string[] = []
+  const acting = () => told.push('acting')
+  const steps = [copy('/etc/x', 'x'), pack('web'), copy('/etc/web/site', 'ours')]
+  const shut = () => {
+    told.push('asked')
+    return 'halted by anna'
+  }
+  const outcome = await engine.run(steps, about('1'), payloads, { shut, acting })
+  expect([outcome.kind, outcome.notKept.map(each => each.reason)]).toEqual([
+    'wait',
+    [{ code: 'CALLED_OFF', detail: 'halted by anna' }],
+  ])
+  expect(told).toEqual(['asked'])
+  expect(all(at)).toEqual(before)
+  expect(engine.inForce()).toBe(undefined)
+  // Asked once, before the first leg: what has begun goes on to its end.
+  const open = (): undefined => {
+    told.push('asked')
+  }
+  expect((await engine.run(steps, about('1'), payloads, { shut: open, acting })).kind).toBe('applied')
+  expect(told).toEqual(['asked', 'asked', 'acting'])
+  engine.close()
+})
+
 test('content of a later leg that is not here makes the run wait', async () => {
   const at = bed()
   const before = all(at)
