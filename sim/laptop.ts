@@ -107,6 +107,17 @@ export class Laptop {
     await this.#until(ms, () => holders() >= hostsWanted)
   }
 
+  /** Until what a host holds of orders is known here, but at most `ms`. */
+  async learnOrders(ms: number): Promise<void> {
+    await this.#until(ms, () => this.peer.agent.orderHolders().length > 0)
+  }
+
+  /** Hands an order over: until a few hosts hold all that is held here, but at most `ms`. */
+  async order(envelope: Uint8Array, ms: number): Promise<void> {
+    this.peer.driver.feed({ kind: 'order', envelope })
+    await this.#until(ms, () => this.peer.agent.orderHolders().length >= hostsWanted)
+  }
+
   async close(): Promise<void> {
     await this.peer.stop()
     this.#life.end()
