@@ -88,7 +88,8 @@ export function drawScenario(seed: number, options: DrawOptions = {}): Scenario 
   const orders = classes.includes('operator')
     ? drawOrders(world.chance('scenario', 'orders'), releases, faultsMs)
     : []
-  return { ...scenario, ...staged, faults: [...faults.map(atRelease), ...orders].sort(inOrder) }
+  const bad = classes.includes('apply') ? drawBad(world.chance('scenario', 'bad release'), scenario) : []
+  return { ...scenario, ...staged, faults: [...faults.map(atRelease), ...orders, ...bad].sort(inOrder) }
 
   /** What a release does to a host matters only if there is one: it begins just before the next, or before the last. */
   function atRelease(fault: Fault): Fault {
@@ -153,6 +154,18 @@ function kindsOf(of: FaultClass): FaultKind[] {
 function drawStages(chance: () => number): Pick<Scenario, 'stages' | 'soakSeconds' | 'healMs'> | undefined {
   if (chance() < 0.5) return undefined
   return { stages: 'auto', soakSeconds: 20 + Math.floor(40 * chance()), healMs: 120 * minute }
+}
+
+/** In a third of these worlds a release, and what follows it, breaks most hosts for good: its stages must stop it. */
+function drawBad(
+  chance: () => number,
+  { hosts, releases, faultsMs }: Pick<Scenario, 'hosts' | 'releases' | 'faultsMs'>,
+): readonly Fault[] {
+  if (chance() >= 1 / 3) return []
+  const { atMs } = releases[Math.floor(releases.length * chance())]!
+  const struck = shuffled(hosts, chance).slice(0, Math.ceil(hosts * (0.5 + chance() / 2)))
+  const from = { kind: 'breaksRole', atMs: Math.max(0, atMs - second), untilMs: faultsMs } as const
+  return [{ ...from, hosts: struck.sort((a, b) => a - b) }]
 }
 
 /** Within minutes of a release, while there is something to order. */

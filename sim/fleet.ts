@@ -264,9 +264,10 @@ export class SimFleet {
 
   /**
    * Hosts outside the core go on failing, or say that they do, and hold the others up: an operator who knows that opens the stages
-   * without them. What else holds is for the fleet itself to get over.
+   * without them. Whose key was taken for a cloned one is started again. What else holds is for the fleet itself to get over.
    */
   async #judge(): Promise<void> {
+    for (const host of this.hosts) if (host.core && host.peer?.reporter.cloned) host.restart('kill')
     const [wanted] = this.ledger.entries().slice(-1)
     const strangers = new Set(this.hosts.filter(each => !each.core || !each.honest).map(each => each.key))
     const failed = new Set<string>()
