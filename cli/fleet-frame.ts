@@ -151,7 +151,7 @@ export function verdict(
   const hosts = phases.reduce((sum, each) => sum + counts[each], 0)
   const open = hosts - counts.converged
   const isDone = kind === 'go' && open === 0
-  const waits = untilMs !== null && untilMs > nowMs ? `; looks again in ${duration(untilMs - nowMs)}` : ''
+  const waits = untilMs !== null && untilMs > nowMs ? `; waits ${duration(untilMs - nowMs)} at most` : ''
   const missing = kind === 'go' && open > 0 ? `; ${open} of ${hosts} not there yet` : ''
   const words = isDone ? `all ${hosts} hosts have it` : `${harmless(reason)}${missing}${waits}`
   const label = isDone ? 'DONE' : kind.toUpperCase()

@@ -57,6 +57,8 @@ export interface Laptop {
   order(envelope: Uint8Array, id: OrderId): Promise<void>
   /** Waits until `wanted` hosts hold the orders that are held here; answers how many do at the end. */
   handOverOrders(wanted: number, ms: number): Promise<number>
+  /** Waits for anything else; false: not within `ms`. */
+  until(ms: number, done: () => boolean): Promise<boolean>
   close(): Promise<void>
 }
 
@@ -68,11 +70,15 @@ export interface LaptopOptions {
   readonly io: Io
   /** Folder of its log and packs; default: .git/fleet of the repository. */
   readonly state?: string
+  /** Default: `operator`. */
+  readonly role?: 'operator' | 'onlooker'
+  /** Addresses of hosts that are to be reached before others. */
+  readonly near?: readonly string[]
 }
 
 /** Opens the laptop's log and joins. Fails when this clone does not know its fleet. */
 export async function openLaptop(options: LaptopOptions): Promise<Laptop> {
-  const { project, trust, signer, io, state = fleetFolder(project) } = options
+  const { project, trust, signer, io, state = fleetFolder(project), role = 'operator', near = [] } = options
   const { fleet, envelope } = readGenesis(project)
   const session = systemRandom.bytes(32)
   const failures: unknown[] = []
@@ -81,9 +87,9 @@ export async function openLaptop(options: LaptopOptions): Promise<Laptop> {
     fleet,
     checkpoint: { sequence: 1, id: fleet as string as never },
     key: session,
-    role: 'operator',
+    role,
     delegation: delegate(fleet, session, signer),
-    network: { listen: [], seeds: project.settings.seeds },
+    network: { listen: [], seeds: [...near, ...project.settings.seeds] },
     log: createLog(io.env['FLEET_LOG'] === 'debug' ? 'debug' : 'error', systemClock.now, line =>
       io.progress(line.trimEnd()),
     ),
@@ -179,6 +185,7 @@ export async function openLaptop(options: LaptopOptions): Promise<Laptop> {
       await until(ms, () => peer.agent.orderHolders().length >= wanted)
       return peer.agent.orderHolders().length
     },
+    until,
     close: () => peer.stop(),
   }
 }

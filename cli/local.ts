@@ -11,6 +11,7 @@ import type { Payload, Step } from '../node/host/steps/step.ts'
 import { inventoryHost } from '../node/inventory.ts'
 import { systemClock, systemRandom } from '../node/os.ts'
 import { machineFacts } from '../node/os-facts.ts'
+import type { ToldStep } from '../node/told-plan.ts'
 import { CliError, exits, type Io, type Options, textOption } from './command.ts'
 import { TreeDeclaration } from './declaration.ts'
 import { findProject, readTree, type Tree, trustOf } from './project.ts'
@@ -135,8 +136,11 @@ export async function lookLocal<T>(
   }
 }
 
-export const originOf = ({ origin: { file, line } }: Step): string =>
-  file === groundFile ? file : `${file}:${line}`
+export const originOf = ({
+  origin: { file, line },
+}: {
+  origin: Pick<Step['origin'], 'file' | 'line'>
+}): string => (file === groundFile ? file : `${file}:${line}`)
 
 /** `COPY /etc/x (site.steps:3): NO_PERMISSION: …`; the output of a command follows on lines of its own. */
 export function notKeptLine(step: Step, { code, detail }: Reason): string {
@@ -145,11 +149,11 @@ export function notKeptLine(step: Step, { code, detail }: Reason): string {
 
 /** A row of a table of changes: what, how well it can be taken back, which step, from where. */
 export function changeRow(
-  { kind, step, undoClass, tentative }: StepPlan,
+  { change, step, undo, tentative, ...origin }: ToldStep,
   colour: boolean,
 ): readonly string[] {
-  const red = (text: string) => (undoClass === 'one-way' ? paint(text, 'red', colour) : text)
-  return [tentative ? `${kind}*` : kind, red(undoClass), red(step.id), originOf(step)]
+  const red = (text: string) => (undo === 'one-way' ? paint(text, 'red', colour) : text)
+  return [tentative ? `${change}*` : change, red(undo), red(step), originOf({ origin })]
 }
 
 export const changeHeading = ['change', 'undo', 'step', 'from'] as const

@@ -27,7 +27,7 @@ export async function openOnlooker(options: Options, io: Io): Promise<Source> {
   const signer = await operatorOf(project, trust, options, io)
   const waitMs = (numberOption(options, 'reach', 1, 3_600) ?? 10) * 1000
   const state = mkdtempSync(join(tmpdir(), 'fleet-look-'))
-  const laptop = await openLaptop({ project, trust, signer, io, state })
+  const laptop = await openLaptop({ project, trust, signer, io, state, role: 'onlooker' })
   const close = async () => {
     await laptop.close()
     rmSync(state, { recursive: true, force: true })
@@ -50,6 +50,10 @@ export async function openOnlooker(options: Options, io: Io): Promise<Source> {
       root = now
       await new Promise(resolve => setTimeout(resolve, lookMs))
     }
+    // Whom the newest release concerns stands in its pack, which comes from a host.
+    const packMs = performance.now() + waitMs
+    while (entries.release() !== undefined && agent.progress() === undefined && performance.now() < packMs)
+      await new Promise(resolve => setTimeout(resolve, lookMs))
     const ports: FleetPorts = {
       ...{ agent, log: entries, reporter, orders, host: key },
       connected: () => carrier.peers(),

@@ -1,4 +1,4 @@
-// Giving orders, step by step, for halt, resume, promote, retry and fresh: join, learn the newest release and the orders about it,
+// Giving orders, step by step, for halt, resume, promote, retry, fresh and trial: join, learn the newest release and the orders about it,
 // show what will be done, ask, sign, hand over, leave.
 import { limits } from '../gossip/limits.ts'
 import type { ReleaseEntry } from '../node/log.ts'
@@ -8,7 +8,7 @@ import { hex } from '../signing/bytes.ts'
 import { encode } from '../signing/cbor.ts'
 import type { TrustVersion } from '../signing/chain.ts'
 import type { EntryId, FleetId } from '../signing/entry.ts'
-import type { Time } from '../signing/fields.ts'
+import { timeOf } from '../signing/fields.ts'
 import {
   type Order,
   type OrderId,
@@ -20,6 +20,7 @@ import {
   writeOrder,
 } from '../signing/order.ts'
 import { signSshsig } from '../signing/sshsig.ts'
+import type { Trust } from '../signing/trust.ts'
 import { CliError, exits, type Io, numberOption, type Options } from './command.ts'
 import { confirm, needAnswer, yesOption } from './confirm.ts'
 import { type Laptop, openLaptop } from './laptop.ts'
@@ -61,6 +62,10 @@ export interface Plan {
   /** What will be done, for people. */
   readonly lines: readonly string[]
   readonly question: string
+  /** ms since 1970: Issued must be later, since of some orders the one issued last counts. */
+  readonly afterMs?: number
+  /** What is waited for before the laptop leaves, when the orders are handed over. */
+  readonly leave?: (ids: readonly OrderId[]) => Promise<void>
 }
 
 /** What `--json` prints of these commands. Stable. */
@@ -78,7 +83,8 @@ export async function giveOrders(
   kind: OrderKind,
   options: Options,
   io: Io,
-  plan: (found: Found) => Plan,
+  plan: (found: Found, laptop: Laptop) => Plan | Promise<Plan>,
+  near: (trust: Trust) => readonly string[] = () => [],
 ): Promise<Given> {
   const command = `fleet ${kind}`
   needAnswer(options, io, command)
@@ -86,7 +92,7 @@ export async function giveOrders(
   const trust = trustOf(await readTree(project, { rev: 'HEAD' }))
   const signer = await operatorOf(project, trust, options, io, 'fleet')
   const waitMs = (numberOption(options, 'wait', 1, 3_600) ?? 10) * 1000
-  const laptop = await openLaptop({ project, trust, signer, io })
+  const laptop = await openLaptop({ project, trust, signer, io, near: near(trust) })
   try {
     if (!(await laptop.catchUp(waitMs)))
       throw new CliError(`no host was reached within ${duration(waitMs)}; nothing was ordered`, {
@@ -95,7 +101,7 @@ export async function giveOrders(
     await laptop.learnOrders(waitMs)
     const found = foundBy(laptop)
     refuseAlone(kind, found.trust.policy.threshold)
-    const { wishes, lines, question } = plan(found)
+    const { wishes, lines, question, afterMs = 0, leave } = await plan(found, laptop)
     await confirm(options, io, [releaseText(found.release), ...lines.map(line => `  ${line}`)], question)
     const ids: OrderId[] = []
     for (const wish of wishes) {
@@ -103,7 +109,7 @@ export async function giveOrders(
         ...wish,
         fleet: hex(laptop.peer.entries.fleet) as FleetId,
         entry: found.release.id as EntryId,
-        issued: new Date().toISOString().replace(/\.[0-9]+Z$/, 'Z') as Time,
+        issued: timeOf(Math.max(Date.now(), afterMs + 1000)),
       } as Order
       const payload = writeOrder(order)
       const bytes = sealOrder(payload, signSshsig(signer, 'fleet', payload))
@@ -111,6 +117,7 @@ export async function giveOrders(
       ids.push(orderIdOf(payload))
     }
     const held = await handOver(laptop, options, io, command, waitMs)
+    await leave?.(ids)
     const { sequence, id } = found.release
     return { order: kind, release: { sequence, id }, ids, held, reached: laptop.reached().length }
   } finally {

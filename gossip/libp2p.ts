@@ -167,7 +167,11 @@ class Libp2pCarrier implements Carrier {
     clearTimeout(this.#wake)
     clearInterval(this.#watch)
     await this.#segment?.stop()
+    // gossipsub 17 forgets the timer of its next heartbeat, which would keep a process for three seconds.
+    const beat = (node?.services.gossip as { status?: { heartbeatTimeout?: NodeJS.Timeout } } | undefined)
+      ?.status
     await node?.stop()
+    clearTimeout(beat?.heartbeatTimeout)
     this.#neighbours.clear()
   }
 

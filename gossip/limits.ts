@@ -111,6 +111,14 @@ export const limits = {
    */
   ordersPerKind: { halt: 32, resume: 16, promote: 16, fresh: 16, trial: 64, retry: 512 },
   orders: 1_024,
+  /**
+   * A plan that a host tells an operator: rows of each kind, characters of a cell, bytes of the whole, which is one message; and how
+   * many a host makes at once, each of which may bring a pack.
+   */
+  planRows: 5_000,
+  planCellChars: 2_000,
+  planBytes: 1.5 * MiB,
+  plansAtOnce: 4,
   /** Bytes of a status's body; hosts on a board (twice the largest fleet meant); statuses in one batch and its bytes. */
   statusBytes: 2 * KiB,
   hosts: 10_000,

@@ -49,11 +49,30 @@ export interface Part {
   readonly bytes: Uint8Array
 }
 
+/** What a commit would do on the host that says so (node/told-plan.ts). */
+export interface PlanMessage {
+  readonly t: 'plan'
+  /** Id of the order that asked. */
+  readonly order: Uint8Array
+  readonly kept: number
+  /** Rows of cells. */
+  readonly changes: readonly (readonly string[])[]
+  readonly acts: readonly (readonly string[])[]
+  readonly impossible: readonly (readonly string[])[]
+  /** Rows that were left out. */
+  readonly left: number
+  /** Why there is no plan; the rest is empty then. */
+  readonly why?: string
+}
+
 export type Message =
   | Hello
   | Heads
   | WantPack
   | Part
+  | PlanMessage
+  /** The envelope of an order trial of mode `plan`, which is answered and not kept. */
+  | { readonly t: 'want-plan'; readonly order: Uint8Array }
   | { readonly t: 'no-pack'; readonly pack: Uint8Array }
   /** Envelopes (formats sections 4 and 7) travel as the bytes that are kept: nothing is lost on the way. */
   | { readonly t: 'entry'; readonly entry: Uint8Array }
@@ -170,6 +189,10 @@ const status: Reader<StatusPair> = (value, field) =>
 const addresses: Reader<string[]> = (value, field) =>
   array(value, field, limits.addressesPerPeer, (each, f) => text(each, f, limits.addressChars))
 
+/** A later version may have more cells. */
+const row: Reader<string[]> = (value, field) =>
+  array(value, field, 16, (each, f) => text(each, f, limits.planCellChars))
+
 function message(from: CborMap): Message {
   const t = from['t']
   switch (t) {
@@ -243,6 +266,18 @@ function message(from: CborMap): Message {
         size: uint(from['size'], 'size'),
         bytes: blob(from['bytes'], 'bytes', limits.packPartBytes),
       }
+    case 'want-plan':
+      return { t, order: envelope(from['order'], 'order') }
+    case 'plan': {
+      const rows = (field: string) => array(from[field], field, limits.planRows, row)
+      const why = from['why']
+      return {
+        ...{ t, order: digest(from['order'], 'order'), kept: uint(from['kept'], 'kept') },
+        ...{ changes: rows('changes'), acts: rows('acts'), impossible: rows('impossible') },
+        left: uint(from['left'], 'left'),
+        ...(why !== undefined && { why: text(why, 'why', limits.planCellChars) }),
+      }
+    }
     case 'want-knock': {
       const nonce = blob(from['nonce'], 'nonce', limits.nonceBytes, true)
       return { t, nonce, ms: uint(from['ms'], 'ms', limits.knockForMs) }

@@ -42,6 +42,11 @@ export class Admissions {
     return 'member'
   }
 
+  /** Whether a connected peer is an operator's laptop, let in by its delegation. */
+  isLaptop(peer: PeerId, nowMs: number): boolean {
+    return nowMs < (this.#sessions.get(peer) ?? 0)
+  }
+
   /** The operators have changed: all laptops must show their delegations again. */
   forget(): void {
     this.#sessions.clear()

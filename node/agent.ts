@@ -1,11 +1,12 @@
 // The agent's core: ties log, spread, fetch, board and gates together. `handle(input, now) -> effects`, no clock, no
 // chance, no IO: the simulator runs this very code. driver.ts turns effects into deeds and deeds into inputs.
 import type { PeerId } from '../gossip/carrier.ts'
-import { type Codec, type Hello, type Malformed, type Message, plainCodec } from '../gossip/message.ts'
+import type { FetchInput } from '../gossip/fetch.ts'
+import { type Codec, type Malformed, type Message, plainCodec } from '../gossip/message.ts'
 import { createSpread, type SpreadInput } from '../gossip/spread.ts'
 import { equal, hex } from '../signing/bytes.ts'
-import type { Admissions } from './admission.ts'
 import { Aftermath, readSaid } from './aftermath.ts'
+import type { AgentOptions } from './agent-options.ts'
 import { type Effect, type Input, log } from './effects.ts'
 import { Failed } from './failed.ts'
 import { Hearing, keysOf } from './hearing.ts'
@@ -16,50 +17,10 @@ import type { Orders } from './orders.ts'
 import { Pursuit } from './pursuit.ts'
 import type { Reporter } from './report.ts'
 import { Retries } from './retries.ts'
-import { type Decision, decide } from './rollout.ts'
-import { Stages, type TurnsMaker } from './stages.ts'
+import { type Decision, decide, hostShut } from './rollout.ts'
+import { Sideline } from './sideline.ts'
+import { Stages } from './stages.ts'
 import { Supply, type SupplyEffect } from './supply.ts'
-
-/**
- * What becomes of statuses. `spread`: kept, and passed on to all. In large simulations nobody passes any on, and only some
- * are `kept`; of the others' boards each has its `own` line.
- */
-export type Statuses = 'spread' | 'kept' | 'own'
-
-export interface AgentOptions {
-  readonly log: EntryLog
-  readonly orders: Orders
-  readonly reporter: Reporter
-  /** This host's key in hex: orders name it so. */
-  readonly self: string
-  readonly random: () => number
-  /** `host` applies releases and reports; `operator` only takes part in the log, from a laptop. */
-  readonly role: 'host' | 'operator'
-  /** Default: `spread`. */
-  readonly statuses?: Statuses
-  /** Id of the entry in force, from the host's journal. */
-  readonly inForce: string | undefined
-  readonly paused?: { readonly untilMs: number; readonly reason: string } | undefined
-  /** As `Failed` writes them. */
-  readonly failed: readonly string[]
-  /** Release commits whose pack is installed. */
-  readonly held: ReadonlySet<string>
-  /** The floor is lost in both places: this many peers must be heard before anything is applied. */
-  readonly peersToHear: number
-  readonly admissions: Admissions
-  readonly hello: () => Hello
-  readonly peersToShare: () => readonly (readonly [string, readonly string[]])[]
-  /** Of the machine, new at each boot. */
-  readonly boot: Uint8Array
-  /** Records of an earlier life (stages-record.ts, aftermath.ts). */
-  readonly stages?: Uint8Array | undefined
-  readonly said?: Uint8Array | undefined
-  readonly turns?: TurnsMaker | undefined
-  /** Bytes of a pack that lie in quarantine from an earlier life. */
-  readonly quarantined: (pack: string) => number
-  /** Default: the plain one. */
-  readonly codec?: Codec | undefined
-}
 
 const noId = new Uint8Array(32)
 
@@ -71,6 +32,8 @@ export class Agent {
   readonly #spread
   readonly #supply: Supply
   readonly #intake: Intake
+  /** Trials and plans. */
+  readonly sideline: Sideline
   readonly #stages: Stages
   readonly #aftermath: Aftermath
   readonly #hearing: Hearing
@@ -110,11 +73,21 @@ export class Agent {
       }),
       options.random,
       nowMs,
-      options.role === 'operator',
+      options.role !== 'host',
     )
     const { held, quarantined, random } = options
     const holders = (sequence: number) => this.#spread.holders(sequence)
-    this.#supply = new Supply({ log: options.log, held, holders, random, quarantined })
+    const others = () => this.sideline.needs()
+    this.#supply = new Supply({ log: options.log, held, holders, random, quarantined, others })
+    this.sideline = new Sideline(
+      {
+        ...{ log: options.log, orders: options.orders, reporter: options.reporter, self: options.self },
+        ...{ admissions: options.admissions, failed: this.#failed, inForce: options.trial, held },
+        ...{ random, quarantined, peers: () => [...this.#heard], send: (to, each) => this.#send(to, each) },
+        tidy: () => this.#supplied(this.#supply.tidy(this.#inForce, this.#aftermath.needs())),
+      },
+      nowMs,
+    )
     this.#intake = new Intake({
       ...{ log: options.log, orders: options.orders, reporter: options.reporter },
       ...{ admissions: options.admissions, codec: this.#codec },
@@ -132,6 +105,7 @@ export class Agent {
         if (entry.kind === 'release') this.#retries.clear()
         else this.#stages.rosterChanged(this.#nowMs)
       },
+      ordered: (id, from) => this.sideline.trials.announced(id, from),
     })
     this.#nowMs = nowMs
     const { log, reporter, self, boot, statuses, turns } = options
@@ -139,7 +113,7 @@ export class Agent {
       ...{ log, self, turns, board: reporter.board, record: options.stages },
       orders: entry => this.#orders.of(entry),
       connected: () => keysOf(this.#heard),
-      hearsFew: statuses === 'own',
+      hearsFew: statuses === 'own' || options.role === 'onlooker',
     })
     this.#aftermath = new Aftermath({ log, reporter, boot, failed: this.#failed }, readSaid(options.said))
     this.#hearing = new Hearing({
@@ -158,12 +132,17 @@ export class Agent {
   /** `nowMs` by a clock that never jumps, by which all waiting goes; `wallMs` by the machine's, which says what has expired. */
   handle(input: Input, nowMs: number, wallMs = nowMs): Effect[] {
     this.#aheadMs = wallMs - nowMs
+    this.sideline.at(nowMs, wallMs)
     this.#nowMs = nowMs
     const effects = this.#take(input, nowMs)
-    if (this.#options.role === 'operator') return effects
+    if (this.#options.role === 'onlooker') {
+      this.#seek(effects, this.#log.release()?.id, nowMs)
+      this.#stages.hold(this.#pursuit.shut, nowMs)
+    }
+    if (this.#options.role !== 'host') return effects
     this.#pursue(effects, nowMs)
     this.#report(effects, nowMs)
-    effects.push(...this.#stages.keep(this.#aheadMs), ...this.#aftermath.keep(nowMs))
+    effects.push(...this.#stages.keep(nowMs, this.#aheadMs), ...this.#aftermath.keep(nowMs))
     return effects
   }
 
@@ -175,8 +154,12 @@ export class Agent {
       this.#spread.wakeMs(),
       this.#reporter.wakeMs() ?? never,
       this.#supply.wakeMs() ?? never,
+      this.sideline.wakeMs() ?? never,
       this.#pursuit.wakeMs() ?? never,
+      this.#stages.wakeMs() ?? never,
       held ?? never,
+      // Nothing else may wait for the end of a pause, save a trial.
+      this.#paused === undefined ? never : this.#paused.untilMs - this.#aheadMs,
     )
   }
 
@@ -196,10 +179,12 @@ export class Agent {
   }
   /** The newest release on its way through the fleet, as this host sees it. */
   progress(): ReturnType<Stages['progress']> {
-    return this.#stages.progress(this.#pursuit.shut, this.#nowMs)
+    return this.#stages.progress(this.#pursuit.shut, this.#nowMs, this.#options.role === 'onlooker')
   }
+  /** What it has opened of it. */
+  noted = (): Stages['noted'] => this.#stages.noted
   fetching(): readonly { pack: string; size: number; offset: number }[] {
-    return this.#supply.progress()
+    return [...this.#supply.progress(), ...this.sideline.progress()]
   }
   /** Connected peers that have said what they hold. */
   heard(): readonly PeerId[] {
@@ -236,7 +221,7 @@ export class Agent {
         return this.#tell(input, nowMs)
       case 'down':
         this.#heard.delete(input.peer)
-        return [...this.#tell(input, nowMs), ...this.#supplied(this.#supply.handle(input, nowMs))]
+        return [...this.#tell(input, nowMs), ...this.#fetched(input, nowMs)]
       case 'message': {
         const message = this.#codec.decode(input.bytes)
         if (!input.gossip) return this.#direct(input.from, message, nowMs)
@@ -248,7 +233,13 @@ export class Agent {
         return this.#intake.submit(input.envelope, nowMs)
       case 'order':
         return this.#intake.submitOrder(input.envelope, nowMs)
+      case 'branch-installed':
+      case 'tried':
+      case 'planned':
+      case 'ask-plan':
+        return this.sideline.take(input)
       case 'stuck':
+        if (this.sideline.stuck(input.pack, input.why)) return []
         this.#supply.stuck(input.pack, input.why, nowMs)
         this.#reporter.changed()
         return [log('error', 'pack could not be stored', { pack: input.pack, why: input.why })]
@@ -256,7 +247,6 @@ export class Agent {
         return this.#installed(input, nowMs)
       case 'ran':
         return this.#ran(input, nowMs)
-      // Nobody asks for it yet.
       case 'surveyed':
         this.#stages.surveyed(input.entry, input.changes, nowMs)
         return []
@@ -264,7 +254,7 @@ export class Agent {
         this.#reporter.acting(input.entry)
         return []
       case 'checked':
-        return this.#aftermath.checked(input.entry, input.why, this.#inForce)
+        return this.#aftermath.checked(input.entry, input.why, this.sideline.trials.isOn ? '' : this.#inForce)
       case 'reverted':
         return this.#reverted(input)
       case 'host':
@@ -276,9 +266,11 @@ export class Agent {
       case 'unpause':
         if (input.path === undefined) this.#paused = undefined
         this.#retries.soon()
+        this.sideline.trials.retry()
         return [log('info', 'unpaused', { ...(input.path !== undefined && { path: input.path }) })]
       case 'retry':
         this.#retries.clear()
+        this.sideline.trials.retry()
         this.#reporter.lookedAfter()
         this.#aftermath.retry()
         this.#failed.clear()
@@ -286,7 +278,7 @@ export class Agent {
       case 'tick':
         if (this.#paused !== undefined && nowMs + this.#aheadMs >= this.#paused.untilMs)
           this.#paused = undefined
-        return [...this.#tell(input, nowMs), ...this.#supplied(this.#supply.handle(input, nowMs))]
+        return [...this.#tell(input, nowMs), ...this.#fetched(input, nowMs)]
     }
   }
 
@@ -311,16 +303,19 @@ export class Agent {
       case 'want-pack':
         return [{ kind: 'serve', to: from, want: message }]
       case 'part':
-        return this.#supplied(
-          this.#supply.handle({ kind: 'part', from, part: message, pack: hex(message.pack) }, nowMs),
-        )
+        return this.#fetched({ kind: 'part', from, part: message, pack: hex(message.pack) }, nowMs)
       case 'no-pack':
-        return this.#supplied(this.#supply.handle({ kind: 'no-pack', from, pack: hex(message.pack) }, nowMs))
+        return this.#fetched({ kind: 'no-pack', from, pack: hex(message.pack) }, nowMs)
+      case 'want-plan':
+        return this.sideline.wanted(from, message.order)
+      case 'plan':
+        this.sideline.plans.answered(message)
+        return []
       case 'heads':
         this.#heard.add(from)
         return [
           ...this.#tell({ kind: 'message', from, message }, nowMs),
-          ...this.#supplied(this.#supply.handle({ kind: 'holder' }, nowMs)),
+          ...this.#fetched({ kind: 'holder' }, nowMs),
         ]
       default:
         return this.#tell({ kind: 'message', from, message }, nowMs)
@@ -356,6 +351,7 @@ export class Agent {
     if (report.kind === 'applied') {
       this.#aftermath.applied(this.#inForce)
       this.#inForce = input.entry
+      this.sideline.trials.left()
     }
     if (report.kind !== 'failed') return effects
     this.#failed.add(input.entry, attempt)
@@ -370,14 +366,21 @@ export class Agent {
     return [log(outcome === 'applied' ? 'info' : 'error', 'went back', { outcome, ...(why && { why }) })]
   }
 
-  /** Goes after the newest release: get its pack, then run it when every gate is open. A blank host takes Stable first. */
-  #pursue(effects: Effect[], nowMs: number): void {
-    this.#pursuit.set({ inForce: this.#inForce, nowMs, wallMs: nowMs + this.#aheadMs })
-    const { target, sought } = this.#pursuit
+  /** Gets what the newest release is judged by: its pack, Stable's, and whom it concerns. */
+  #seek(effects: Effect[], inForce: string | undefined, nowMs: number): void {
+    this.#pursuit.set({ inForce, nowMs, wallMs: nowMs + this.#aheadMs })
+    const { sought } = this.#pursuit
     const announcer = sought?.id === this.#log.release()?.id ? this.#announcer : undefined
     if (sought !== undefined) effects.push(...this.#supplied(this.#supply.seek(sought, announcer, nowMs)))
-    effects.push(...this.#pursuit.survey(nowMs), ...this.#aftermath.check(nowMs))
-    if (this.#running === undefined) this.#goBack(effects)
+    effects.push(...this.#pursuit.survey(nowMs))
+  }
+
+  /** Goes after the newest release, and runs it when every gate is open. A blank host takes Stable first. */
+  #pursue(effects: Effect[], nowMs: number): void {
+    this.#seek(effects, this.#inForce, nowMs)
+    const { target } = this.#pursuit
+    // What a trial brings about says nothing of the release before it.
+    if (!this.sideline.trials.isOn) effects.push(...this.#aftermath.check(nowMs), ...this.#goBack())
     const before = this.#decision?.kind === 'hold' ? this.#decision.gate : undefined
     const decision = this.#decide(target, nowMs)
     this.#decision = decision
@@ -390,15 +393,17 @@ export class Agent {
       const { gate, reason } = decision
       effects.push(log('debug', 'held', { gate, reason, sequence: target?.sequence }))
     }
+    const shut = hostShut(this.#host(), nowMs)
+    effects.push(...this.sideline.pursue(this.#inForce, this.#running !== undefined, shut))
   }
 
   /** What is in force here has failed since. */
-  #goBack(effects: Effect[]): void {
+  #goBack(): readonly Effect[] {
     const entry = this.#inForce && this.#log.byId(this.#inForce)
-    if (!entry || !this.#failed.has(entry.id, this.#attemptOf(entry))) return
+    if (this.#running || !entry || !this.#failed.has(entry.id, this.#attemptOf(entry))) return []
     const back = this.#aftermath.back(entry)
     if (back.length > 0) this.#running = { entry: entry.id, attempt: this.#attemptOf(entry) }
-    effects.push(...back)
+    return back
   }
 
   #decide(target: ReleaseEntry | undefined, nowMs: number): Decision {
@@ -407,13 +412,11 @@ export class Agent {
       {
         target,
         inForce: this.#inForce,
-        running: this.#running !== undefined,
-        pausedUntilMs: this.#paused && this.#paused.untilMs - this.#aheadMs,
-        cloned: this.#reporter.cloned,
-        dirty: this.#reporter.dirty,
+        running: this.#running !== undefined || this.sideline.trials.running,
+        trial: this.sideline.holds(),
+        ...this.#host(),
         refusal: target && this.#hold(target, nowMs),
         halts: target === undefined ? [] : this.#orders.of(target.id).halts,
-        peersToHear: this.#peersToHear(),
         failed: target !== undefined && this.#failed.has(target.id, this.#attemptOf(target)),
         held: target !== undefined && this.#supply.holds(target),
         trouble: this.#supply.trouble,
@@ -427,15 +430,17 @@ export class Agent {
     )
   }
 
+  #host() {
+    const { cloned, dirty } = this.#reporter
+    const pausedUntilMs = this.#paused && this.#paused.untilMs - this.#aheadMs
+    return { cloned, dirty, pausedUntilMs, peersToHear: this.#peersToHear() }
+  }
+
   /** Why the log does not let a release start here now. */
   #hold({ id }: ReleaseEntry, nowMs: number) {
     const { freshUntilMs } = this.#orders.of(id)
     const opened = this.#inForce === undefined || this.#stages.isOpen()
     return this.#log.hold(id, opened, nowMs + this.#aheadMs, freshUntilMs)
-  }
-
-  #expiresMs({ id, release }: ReleaseEntry): number {
-    return Math.max(release.expiresMs, this.#orders.of(id).freshUntilMs ?? 0)
   }
 
   /** The attempt that a run here would be. */
@@ -458,13 +463,17 @@ export class Agent {
     )
   }
 
+  #fetched(input: FetchInput, nowMs: number): Effect[] {
+    return [...this.#supplied(this.#supply.handle(input, nowMs)), ...this.sideline.fetched(input)]
+  }
+
   /** Says what has changed of this host, if it is time. */
   #report(effects: Effect[], nowMs: number): void {
-    const flags: string[] = []
+    const flags: string[] = this.sideline.report()
     const target = this.#log.release()
     if (this.#log.frozen()) flags.push('FORK')
     if (this.#paused !== undefined) flags.push('PAUSED')
-    if (target !== undefined && nowMs + this.#aheadMs >= this.#expiresMs(target)) flags.push('STALE')
+    if (target !== undefined && this.#orders.endsMs(target) <= nowMs + this.#aheadMs) flags.push('STALE')
     const hold = target && this.#hold(target, nowMs)
     if (hold?.code === 'LANGUAGE_TOO_NEW') flags.push('NEEDS_AGENT')
     const said = this.#reporter.speak(flags, nowMs, nowMs + this.#aheadMs)
@@ -475,6 +484,7 @@ export class Agent {
     if (status === undefined || pair === undefined) return
     const isNews = this.#stages.take(said.host, status, pair, nowMs)
     const { state } = status
+    if (said.news !== undefined) effects.push(log('info', 'state', said.news))
     if (!isNews || state === undefined || state === 'WAIT' || state === 'APPLIED') return
     if (this.#stages.tells(state))
       effects.push({ kind: 'publish', bytes: this.#codec.encode({ t: 'statuses', statuses: [pair] }) })

@@ -49,6 +49,15 @@ export interface StatusView {
   readonly drift: { readonly repairs: number; readonly kept: number; readonly contested: number }
   readonly flags: readonly string[]
   readonly paused: { readonly untilMs: number; readonly reason: string } | null
+  /** The trial that concerns this host; while it runs, `steps` are its steps and `release` is what it goes back to. */
+  readonly trial: {
+    readonly id: string
+    readonly commit: string
+    /** Null: it is over, and is taken back. */
+    readonly untilMs: number | null
+    readonly state: 'waiting' | 'running' | 'failed' | 'ending'
+    readonly why: string | null
+  } | null
   readonly pausedPaths: readonly {
     readonly path: string
     readonly untilMs: number

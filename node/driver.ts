@@ -1,51 +1,16 @@
 // The loop: inputs in, effects out through the ports, one function per effect, in order. The only place where the
 // agent's decisions meet the world; it decides nothing itself.
-import type { Carrier, Contact, PeerId } from '../gossip/carrier.ts'
+import type { Contact, PeerId } from '../gossip/carrier.ts'
 import { limits } from '../gossip/limits.ts'
-import { type Codec, type Message, plainCodec, type StatusPair, type WantPack } from '../gossip/message.ts'
+import { type Message, plainCodec, type StatusPair, type WantPack } from '../gossip/message.ts'
 import { hex, utf8 } from '../signing/bytes.ts'
 import { encode } from '../signing/cbor.ts'
 import { writeFloor } from '../signing/floor.ts'
-import type { Admissions } from './admission.ts'
-import type { Agent } from './agent.ts'
+import type { DriverPorts } from './driver-ports.ts'
 import type { Effect, Input } from './effects.ts'
 import type { LogEntry } from './log.ts'
-import type { Log } from './os-log.ts'
-import type { PeerWitness } from './os-witness.ts'
-import type { Clock, Durable, Installed, Quarantine, Repository, Store, Timers } from './ports.ts'
-import type { RunReport } from './report.ts'
-import type { Surveyor } from './survey.ts'
-
-/** What runs a release on this machine; os-host.ts makes one of the host engine. Never fails: failures are reports. */
-export interface Runner {
-  /** `acting` is called once, when it is about to change something. */
-  run(entry: LogEntry, acting?: () => void): Promise<RunReport>
-  /** Asks the CHECKs of what is in force once; answers with the first that fails, in words. Never fails itself. */
-  check?(): Promise<string | undefined>
-  /** Brings `to` in force again, or undefined: what was before the first release. */
-  revert?(from: LogEntry, to: LogEntry | undefined): Promise<RunReport>
-}
-
-export interface DriverPorts {
-  readonly agent: Agent
-  readonly admissions: Admissions
-  readonly carrier: Carrier
-  readonly store: Store
-  readonly durable: Durable
-  readonly repository: Repository
-  readonly runner: Runner | undefined
-  readonly survey: Surveyor
-  readonly witness: PeerWitness
-  readonly clock: Clock
-  readonly timers: Timers
-  readonly log: Log
-  /** The world failed where the agent cannot go on (its own disk): the process ends, and starts from its journal. */
-  readonly fatal: (error: unknown) => void
-  /** Default: the plain one. */
-  readonly codec?: Codec | undefined
-  /** Told of every decision before it is carried out: the simulator's checkers look on. */
-  readonly observe?: ((input: Input, effects: readonly Effect[]) => void) | undefined
-}
+import type { Installed, Quarantine } from './ports.ts'
+import type { TrialRun } from './trial.ts'
 
 /** Names of the durable files (docs/formats.md section 12). */
 export const files = {
@@ -270,6 +235,9 @@ export class Driver {
       case 'install':
         void this.#install(effect)
         return
+      case 'install-branch':
+        void this.#installBranch(effect)
+        return
       case 'prune':
         return repository.prune(new Set(effect.keep))
       case 'serve':
@@ -280,6 +248,12 @@ export class Driver {
         return
       case 'apply':
         void this.#apply(effect.entry)
+        return
+      case 'try':
+        void this.#try(effect.run)
+        return
+      case 'plan':
+        void this.#plan(effect.id, effect.commit)
         return
       case 'check':
         void this.#check(effect.entry)
@@ -393,6 +367,17 @@ export class Driver {
     this.feed({ kind: 'installed', entry: entry.id, pack, result })
   }
 
+  async #installBranch({ commit, pack }: Extract<Effect, { kind: 'install-branch' }>): Promise<void> {
+    try {
+      const source = await this.#quarantine(pack)
+      const result = await this.#ports.repository.install(source, { digest: pack, base: 'none', commit })
+      this.#quarantines.delete(pack)
+      this.feed({ kind: 'branch-installed', commit, pack, result })
+    } catch (error) {
+      this.#stuck(pack, error)
+    }
+  }
+
   /** The disk would not take a pack. What came so far goes, since it may be what fills the disk. */
   #stuck(pack: string, error: unknown): void {
     const { code, message } = error as { code?: string; message?: string }
@@ -439,6 +424,20 @@ export class Driver {
       ? await this.#ports.runner.run(entry, () => this.feed({ kind: 'acting', entry: entry.id }))
       : ({ kind: 'wait', why: 'this peer runs nothing', steps: none, dirty: false } as const)
     this.feed({ kind: 'ran', entry: entry.id, report })
+  }
+
+  async #try(run: TrialRun): Promise<void> {
+    const steps = { declared: 0, kept: 0, repaired: 0, notKept: 0 }
+    const report = (await this.#ports.runner?.try?.(run)) ?? {
+      ...{ kind: 'wait' as const, why: 'this host takes no trials', steps, dirty: false },
+    }
+    this.feed({ kind: 'tried', run, report })
+  }
+
+  async #plan(id: string, commit: string): Promise<void> {
+    const asked = this.#ports.runner?.plan?.(commit).catch(error => (error as Error).message)
+    const plan = (await asked) ?? 'this host plans nothing for others'
+    this.feed({ kind: 'planned', id, plan })
   }
 
   async #check(entry: string): Promise<void> {

@@ -4,12 +4,15 @@ import type { StatusPair, WantKnock, WantPack } from '../gossip/message.ts'
 import type { Point } from '../signing/chain.ts'
 import type { OrderId } from '../signing/order.ts'
 import type { AftermathEffect } from './aftermath.ts'
+import type { BranchEffect } from './branch-supply.ts'
 import type { LogLevel } from './config.ts'
 import type { LogEntry } from './log.ts'
+import type { PlansEffect, PlansInput } from './plans.ts'
 import type { Installed } from './ports.ts'
 import type { RunReport } from './report.ts'
 import type { StagesEffect } from './stages.ts'
 import type { SupplyEffect } from './supply.ts'
+import type { TrialRun } from './trial.ts'
 
 export type Input =
   | { readonly kind: 'up'; readonly peer: PeerId }
@@ -25,6 +28,15 @@ export type Input =
   /** A pack could not be stored or indexed: a full disk, no rights. */
   | { readonly kind: 'stuck'; readonly pack: string; readonly why: string }
   | { readonly kind: 'ran'; readonly entry: string; readonly report: RunReport }
+  /** The same for a pack that no entry names, and for the run of a trial. */
+  | {
+      readonly kind: 'branch-installed'
+      readonly commit: string
+      readonly pack: string
+      readonly result: Installed
+    }
+  | { readonly kind: 'tried'; readonly run: TrialRun; readonly report: RunReport }
+  | PlansInput
   /** The run of a release is about to change something: what came before was only preparing. */
   | { readonly kind: 'acting'; readonly entry: string }
   /** The CHECKs of what is in force were asked; `why`: the first that fails, in words. */
@@ -80,11 +92,15 @@ export type Effect =
   /** Keep a host's status for the next start; peers have it too. */
   | { readonly kind: 'board'; readonly host: string; readonly pair: StatusPair }
   | Exclude<SupplyEffect, { kind: 'send' }>
+  | Exclude<BranchEffect, { kind: 'send' }>
   | { readonly kind: 'serve'; readonly to: PeerId; readonly want: WantPack }
   /** Another host may be about to cut itself off. */
   | { readonly kind: 'wanted'; readonly from: PeerId; readonly want: WantKnock }
   /** Run the release's steps. Answered by `ran`. */
   | { readonly kind: 'apply'; readonly entry: LogEntry }
+  /** Run a trial's steps, or go back from them. Answered by `tried`. */
+  | { readonly kind: 'try'; readonly run: TrialRun }
+  | PlansEffect
   | StagesEffect
   | AftermathEffect
   /** Who may connect has changed. */

@@ -23,6 +23,8 @@ export interface IntakeOptions {
   readonly headsOf: (peer: PeerId) => Heads | undefined
   /** An entry was accepted; `from` is whom its pack is asked of first. */
   readonly accepted: (entry: LogEntry, from: PeerId | undefined) => void
+  /** The same of an order. */
+  readonly ordered: (id: string, from: PeerId | undefined) => void
 }
 
 export class Intake {
@@ -111,6 +113,7 @@ export class Intake {
       case 'new': {
         const { id, order, envelope } = taken.held
         this.#options.reporter.changed()
+        this.#options.ordered(id, from)
         return [
           { kind: 'keep-order', id, envelope },
           ...(taken.dropped.length > 0 ? [{ kind: 'drop-orders', ids: taken.dropped } as const] : []),

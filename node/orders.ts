@@ -23,7 +23,7 @@ import {
 } from '../signing/order.ts'
 import type { Namespace } from '../signing/sshsig.ts'
 import { nodeErrors } from './errors.ts'
-import type { EntryLog } from './log.ts'
+import type { EntryLog, ReleaseEntry } from './log.ts'
 
 /** An order that is held. */
 export interface HeldOrder {
@@ -82,6 +82,8 @@ type TrialOrder = Extract<Order, { order: 'trial' }>
 export interface Trial {
   readonly id: OrderId
   readonly order: TrialOrder
+  /** Principal. */
+  readonly signer: string
   /** Keys in hex of the hosts for which it is the newest trial. */
   readonly hosts: readonly string[]
   readonly untilMs: number
@@ -121,6 +123,8 @@ export class Orders {
   #held = new Map<OrderId, Held>()
   /** Made again when the set has changed: asked for at every decision. */
   #answers = new Map<string, OrdersOf>()
+  /** The newest trial of each host. */
+  #trials: ReadonlyMap<string, Held> | undefined
   #root: Uint8Array | undefined
   #trust: TrustVersion | undefined
   #head: string | undefined
@@ -128,6 +132,20 @@ export class Orders {
   constructor(options: { readonly log: EntryLog; readonly read?: ReadOrder | undefined }) {
     this.#log = options.log
     this.#read = options.read ?? readOrderEnvelope
+  }
+
+  /** Whether an order that is not to be kept is good now: one that asks for a plan. In words why not. */
+  check(envelope: Uint8Array): { readonly id: OrderId; readonly order: Order } | { readonly wrong: string } {
+    const read = this.#read(envelope)
+    if (isRefusal(read)) return { wrong: read.detail }
+    const { order, id } = read.opened
+    const trust = this.#log.trust()
+    if (trust === undefined) return { wrong: 'no trust has arrived here yet' }
+    const wrong =
+      order.fleet === hex(this.#log.fleet)
+        ? checkOrder(read.opened, read.cosigs, trust, order.fleet)
+        : wrongFleet(order)
+    return wrong === undefined ? { id, order } : { wrong: wrong.detail }
   }
 
   /** `kept`: from this host's own store, checked before. */
@@ -227,23 +245,41 @@ export class Orders {
     return answer
   }
 
+  /** Until when a release is valid, extended where an operator has said so. */
+  endsMs({ id, release }: ReleaseEntry): number {
+    return Math.max(release.expiresMs, this.of(id).freshUntilMs ?? 0)
+  }
+
   /**
    * The trials that go on, sorted by id. For each host only the trial counts that was issued last (of two of one time, that with
-   * the higher id), so an operator ends one by another for the same hosts whose `Until` is over.
+   * the higher id), so an operator ends one by another for the same hosts whose `Until` is over. One that only asks for a plan
+   * counts for none: it is answered to whoever asks (plans.ts).
    */
   trials(nowMs: number): readonly Trial[] {
+    const newest = this.#newestTrials()
+    return [...new Set(newest.values())]
+      .map(each => trialOf(each, newest))
+      .filter(each => nowMs < each.untilMs)
+      .sort((a, b) => compareText(a.id, b.id))
+  }
+
+  /** The trial that goes on at one host, by its key in hex. */
+  trialOn(host: string, nowMs: number): Trial | undefined {
+    if (this.#held.size === 0) return undefined
+    const newest = this.#newestTrials()
+    const found = newest.get(host)
+    const trial = found && trialOf(found, newest)
+    return trial !== undefined && nowMs < trial.untilMs ? trial : undefined
+  }
+
+  #newestTrials(): ReadonlyMap<string, Held> {
+    if (this.#trials !== undefined) return this.#trials
     const newest = new Map<string, Held>()
-    const trials = this.all().filter((each): each is Held => each.order.order === 'trial')
+    const trials = this.all().filter((each): each is Held => runs(each.order))
     trials.sort((a, b) => compareText(a.order.issued, b.order.issued) || compareText(a.id, b.id))
     for (const each of trials) for (const host of (each.order as TrialOrder).hosts) newest.set(host, each)
-    return trials
-      .map(each => {
-        const order = each.order as TrialOrder
-        const hosts = order.hosts.filter(host => newest.get(host) === each)
-        return { id: each.id, order, hosts, untilMs: timeMs(order.until) }
-      })
-      .filter(each => each.hosts.length > 0 && nowMs < each.untilMs)
-      .sort((a, b) => compareText(a.id, b.id))
+    this.#trials = newest
+    return newest
   }
 
   /** Whether an order takes nobody's place. */
@@ -258,12 +294,21 @@ export class Orders {
     this.#held = new Map(held)
     this.#root = undefined
     this.#answers = new Map()
+    this.#trials = undefined
   }
 
   #settledAt(trust: TrustVersion | undefined): void {
     this.#trust = trust
     this.#head = this.#log.head()?.id
   }
+}
+
+const runs = (order: Order) => order.order === 'trial' && order.mode === 'run'
+
+function trialOf(held: Held, newest: ReadonlyMap<string, Held>): Trial {
+  const order = held.order as TrialOrder
+  const hosts = order.hosts.filter(host => newest.get(host) === held)
+  return { id: held.id, order, signer: held.signer, hosts, untilMs: timeMs(order.until) }
 }
 
 function answerOf(about: readonly Held[]): OrdersOf {

@@ -1,15 +1,12 @@
 // What a host has besides a peer: the host engine on releases (os-declare.ts), audits by the clock, drift repair by
 // events, and the words in which all that is reported.
 import type { DriftEdit, DriftView, StatusView, WhyView } from './control.ts'
-import type { Runner } from './driver.ts'
+import type { Runner } from './driver-ports.ts'
 import type { NotKept } from './host/apply.ts'
 import type { WatchEvent, Watcher } from './host/driver.ts'
-import type { Reason } from './host/errors.ts'
 import { type Engine, openEngine, type RunOutcome } from './host/main.ts'
 import { changedFacts, type FactChange, type Facts, frozen } from './host/steps/facts.ts'
-import { formatProblem } from './host/steps/problem.ts'
-import type { Problem, Step } from './host/steps/step.ts'
-import { quote } from './host/steps/words.ts'
+import type { Step } from './host/steps/step.ts'
 import { auditInMs, subjectOf } from './host/watch.ts'
 import type { LogEntry } from './log.ts'
 import { systemTimers } from './os.ts'
@@ -22,6 +19,10 @@ import { openTerminals, type Terminals } from './os-terminals.ts'
 import type { HostPorts, HostSide } from './peer.ts'
 import type { Timers } from './ports.ts'
 import type { RunReport, StepCounts } from './report.ts'
+import * as words from './step-words.ts'
+import { type ToldPlan, tellPlan } from './told-plan.ts'
+import type { TrialRun } from './trial.ts'
+import { readTrialAbout, writeTrialAbout } from './trial-about.ts'
 
 export interface HostOptions {
   readonly root: string
@@ -130,24 +131,42 @@ class Host implements RunningHost {
     this.#attempts = attempts
     this.#timers = timers
     this.#terminals = terminals
+    this.#declarer = this.#declarerOf()
+  }
+
+  /** One for what is in force; another one leaves alone what that has rendered. */
+  #declarerOf(): Declarer {
+    const { root, key } = this.#options
     const inForce = () => {
-      const about = engine.inForce()?.about
-      const commit = about && ports.entries.byId(about.id)?.release?.commit
+      const about = this.#engine.inForce()?.about
+      const commit = about && this.#commitOf(about.id)
       return commit === undefined ? undefined : { commit, facts: about?.facts ?? this.#facts() }
     }
-    this.#declarer = new Declarer({ root: options.root, key: options.key, inForce }, ports)
+    return new Declarer({ root, key, inForce }, this.#ports)
+  }
+
+  #commitOf(about: string): string | undefined {
+    return readTrialAbout(about)?.commit ?? this.#ports.entries.byId(about)?.release?.commit
   }
 
   readonly runner: Runner = {
     run: (entry, acting) => this.#run(entry, acting),
     check: () => this.#check(),
-    revert: (from, to) => (to === undefined ? this.#clear(from) : this.#run(to)),
+    revert: (from, to) =>
+      to === undefined ? this.#clear(`before ${from.sequence} ${from.subject}`) : this.#run(to),
+    try: run => this.#try(run),
+    plan: commit => this.#plan(commit),
+  }
+
+  get trial(): HostSide['trial'] {
+    return readTrialAbout(this.#engine.inForce()?.about.id ?? '')
   }
 
   get inForce(): HostSide['inForce'] {
     const current = this.#engine.inForce()
-    if (current === undefined || current.about.id === '') return undefined
-    return { entry: current.about.id, declared: current.steps.length, notKept: this.#notKept.length }
+    const entry = this.trial === undefined ? current?.about.id : this.trial.before
+    if (current === undefined || entry === undefined || entry === '') return undefined
+    return { entry, declared: current.steps.length, notKept: this.#notKept.length }
   }
 
   get dirty(): boolean {
@@ -197,13 +216,13 @@ class Host implements RunningHost {
     const repaired = outcome.repaired.length
     this.#repairs += repaired
     // A look sees only some steps: those it did not look at keep their verdict.
-    const before = new Set(this.#notKept.map(wordsOf))
+    const before = new Set(this.#notKept.map(words.wordsOf))
     const others = ids === undefined ? [] : this.#notKept.filter(each => !ids.includes(each.step.id))
     this.#notKept = [...others, ...outcome.notKept]
-    const steps = outcome.repaired.slice(0, 5).map(stepText)
+    const steps = outcome.repaired.slice(0, 5).map(words.stepText)
     if (repaired > 0) log('info', 'drift repaired', { repaired, steps, ms: now() - atMs })
-    const news = outcome.notKept.filter(each => !before.has(wordsOf(each)))
-    for (const each of news.slice(0, 5)) log('warn', 'not kept', { step: wordsOf(each) })
+    const news = outcome.notKept.filter(each => !before.has(words.wordsOf(each)))
+    for (const each of news.slice(0, 5)) log('warn', 'not kept', { step: words.wordsOf(each) })
     this.#tellPeople(outcome.repaired)
     this.#tell()
   }
@@ -215,24 +234,52 @@ class Host implements RunningHost {
     this.#engine.close()
   }
 
-  /** A release run; every failure is a report. */
-  async #run(entry: LogEntry, acting?: () => void): Promise<RunReport> {
-    const none: StepCounts = { declared: 0, kept: 0, repaired: 0, notKept: 0 }
-    if (this.#attempts.cut(entry.id) >= cutMax) {
+  #run(entry: LogEntry, acting?: () => void): Promise<RunReport> {
+    const { id, sequence, subject, release } = entry
+    return this.#runAs({ id, label: `${sequence} ${subject}`, commit: release?.commit ?? '' }, acting)
+  }
+
+  #try(run: TrialRun): Promise<RunReport> {
+    if (run.kind === 'trial') {
+      const { id, commit } = run
+      return this.#runAs({ id: writeTrialAbout(run), label: `trial ${id.slice(0, 10)}`, commit })
+    }
+    return run.entry === undefined ? this.#clear('') : this.#run(run.entry)
+  }
+
+  /** Looks only. */
+  async #plan(commit: string): Promise<ToldPlan | string> {
+    const declared = await this.#declarerOf().declare(commit, this.#facts())
+    if (declared.kind === 'bad') return words.problemsText(declared.problems)
+    return tellPlan(await this.#engine.plan(declared.steps))
+  }
+
+  /** Of a trial only: what the log says of releases, it says itself. */
+  async #isNever({ id, commit }: { readonly id: string; readonly commit: string }) {
+    if (readTrialAbout(id) === undefined) return undefined
+    const { entries, repository } = this.#ports
+    return words.neverText(entries.terms(), (await repository.release(commit)).content)
+  }
+
+  /** A run of a release or a trial; every failure is a report. */
+  async #runAs(
+    what: { readonly id: string; readonly label: string; readonly commit: string },
+    acting?: () => void,
+  ): Promise<RunReport> {
+    const none = { declared: 0, kept: 0, repaired: 0, notKept: 0 }
+    if (this.#attempts.cut(what.id) >= cutMax) {
       const why = `the agent ended ${cutMax} times in the middle of this run, which was taken back each time`
       return { kind: 'failed', steps: none, why, dirty: this.dirty }
     }
     try {
+      const never = await this.#isNever(what)
+      if (never !== undefined) return { kind: 'failed', steps: none, why: never, dirty: this.dirty }
       const facts = this.#facts()
-      const declared = await this.#declarer.declare(entry.release?.commit ?? '', facts)
+      const declared = await this.#declarer.declare(what.commit, facts)
       if (declared.kind === 'bad')
-        return { kind: 'failed', steps: none, why: words(declared.problems), dirty: this.dirty }
-      const about = {
-        id: entry.id,
-        label: `${entry.sequence} ${entry.subject}`,
-        facts: frozen(facts, declared.facts),
-      }
-      this.#attempts.begin(entry.id)
+        return { kind: 'failed', steps: none, why: words.problemsText(declared.problems), dirty: this.dirty }
+      const about = { id: what.id, label: what.label, facts: frozen(facts, declared.facts) }
+      this.#attempts.begin(what.id)
       const outcome = await this.#engine.run(declared.steps, about, this.#declarer.payloads, {
         ...(this.#ports.witness && { witness: this.#ports.witness }),
         ...(acting && { acting }),
@@ -244,7 +291,7 @@ class Host implements RunningHost {
     } catch (error) {
       const { code, message } = error as { code?: string; message: string }
       this.#options.log('error', 'run broke off', { code, message })
-      return { kind: 'wait', steps: none, why: `${code ?? 'ERROR'}: ${message}`, dirty: this.dirty }
+      return words.brokenOff(error, this.dirty)
     } finally {
       this.#ports.witness?.over()
       this.#attempts.end()
@@ -252,38 +299,29 @@ class Host implements RunningHost {
   }
 
   #report(outcome: RunOutcome, declared: number): RunReport {
-    const steps = {
-      declared,
-      kept: outcome.kept.length,
-      repaired: outcome.repaired.length,
-      notKept: outcome.notKept.length,
-    }
-    const [first] = outcome.notKept
-    const why = first && `${stepText(first.step)} (${originText(first.step)}): ${reasonText(first.reason)}`
     for (const path of outcome.leftBehind) this.#options.log('info', 'left behind', { path })
-    const kind = outcome.kind === 'unchanged' ? 'applied' : outcome.kind
-    const empty = kind === 'applied' && outcome.plans.every(each => each.acts.length === 0)
-    return { kind, steps, dirty: outcome.dirty.length > 0, empty, ...(why !== undefined && { why }) }
+    return words.reportOf(outcome, declared)
   }
 
   /** The CHECKs of what is in force: the first that fails, in words. */
   async #check(): Promise<string | undefined> {
     const [first] = await this.#engine.check()
-    return first && `${stepText(first.step)} (${originText(first.step)}): ${reasonText(first.reason)}`
+    return (
+      first &&
+      `${words.stepText(first.step)} (${words.originText(first.step)}): ${words.reasonText(first.reason)}`
+    )
   }
 
   /** Back to what was before the first release. */
-  async #clear(from: LogEntry): Promise<RunReport> {
+  async #clear(label: string): Promise<RunReport> {
     try {
-      const about = { id: '', label: `before ${from.sequence} ${from.subject}` }
+      const about = { id: '', label }
       const outcome = await this.#engine.run([], about, this.#declarer.payloads)
       this.#take(outcome.notKept)
       this.#listen()
       return this.#report(outcome, 0)
     } catch (error) {
-      const { code, message } = error as { code?: string; message: string }
-      const none: StepCounts = { declared: 0, kept: 0, repaired: 0, notKept: 0 }
-      return { kind: 'wait', steps: none, why: `${code ?? 'ERROR'}: ${message}`, dirty: this.dirty }
+      return words.brokenOff(error, this.dirty)
     }
   }
 
@@ -299,9 +337,10 @@ class Host implements RunningHost {
 
   async apply(): Promise<StepCounts> {
     this.#compareFacts()
-    const entry = this.#ports.entries.byId(this.#engine.inForce()?.about.id ?? '')
-    if (this.#changedFacts.length > 0 && entry !== undefined) {
-      const { kind, why } = await this.#run(entry)
+    const { id = '', label = '' } = this.#engine.inForce()?.about ?? {}
+    const commit = this.#commitOf(id)
+    if (this.#changedFacts.length > 0 && commit !== undefined) {
+      const { kind, why } = await this.#runAs({ id, label, commit })
       this.#options.log('info', 'applied again, since facts have changed', { kind, why })
     }
     return this.audit()
@@ -360,9 +399,9 @@ class Host implements RunningHost {
 
   notKept(): StatusView['notKept'] {
     return this.#notKept.slice(0, 20).map(({ step, reason }) => ({
-      step: stepText(step),
-      origin: originText(step),
-      reason: reasonText(reason),
+      step: words.stepText(step),
+      origin: words.originText(step),
+      reason: words.reasonText(reason),
     }))
   }
 
@@ -385,8 +424,8 @@ class Host implements RunningHost {
     const { step, since, originals } = found
     return {
       path,
-      step: stepText(step),
-      origin: originText(step),
+      step: words.stepText(step),
+      origin: words.originText(step),
       made: step.origin.made ?? null,
       release: since.label,
       sinceMs: since.atMs,
@@ -425,7 +464,7 @@ class Host implements RunningHost {
       base64: base64(bytes),
       declared: base64(declared),
       source: own !== undefined && step?.verb === 'COPY' ? own.path : null,
-      origin: step === undefined ? 'a step of an earlier release' : originText(step),
+      origin: step === undefined ? 'a step of an earlier release' : words.originText(step),
       found: foundView(entry, step, this.#engine.where('/etc')),
       step: step === undefined ? null : stepView(step),
     }
@@ -459,21 +498,3 @@ class Host implements RunningHost {
 
 const base64 = (bytes: Uint8Array | undefined) =>
   bytes === undefined ? null : Buffer.from(bytes).toString('base64')
-
-/** `COPY files/x /etc/x`, as the language writes it, without options. */
-export function stepText({ verb, args }: Step): string {
-  return [verb, ...args.map(each => quote(each))].join(' ')
-}
-
-export const originText = ({ origin }: Step): string => `${origin.file}:${origin.line}`
-
-const wordsOf = ({ step, reason }: NotKept) => `${stepText(step)}: ${reasonText(reason)}`
-
-export const reasonText = ({ code, path, detail }: Reason): string =>
-  path === undefined ? `${code}: ${detail}` : `${code} ${path}: ${detail}`
-
-function words(problems: readonly Problem[]): string {
-  const [first, ...others] = problems
-  if (first === undefined) return 'the steps cannot be read'
-  return others.length === 0 ? formatProblem(first) : `${formatProblem(first)} (and ${others.length} more)`
-}

@@ -15,10 +15,12 @@ import { peerKey } from '../signing/keys.ts'
 import { readStatus, type Status, signStatus } from '../signing/status.ts'
 import { Admissions } from './admission.ts'
 import { readSaid } from './aftermath.ts'
-import { Agent, type Statuses } from './agent.ts'
+import { Agent } from './agent.ts'
+import type { Role, Statuses } from './agent-options.ts'
 import { decodeBook } from './book.ts'
 import { language, version } from './config.ts'
-import { Driver, type DriverPorts, files, keys, type Runner } from './driver.ts'
+import { Driver, files, keys } from './driver.ts'
+import type { DriverPorts, Runner } from './driver-ports.ts'
 import { EntryLog, type Reading } from './log.ts'
 import { Orders, type ReadOrder } from './orders.ts'
 import type { Log } from './os-log.ts'
@@ -28,6 +30,7 @@ import { Reporter } from './report.ts'
 import type { TurnsMaker } from './stages.ts'
 import { Board, Counter } from './status.ts'
 import { openSurvey, type SurveyMemo } from './survey.ts'
+import type { TrialInForce } from './trial-about.ts'
 
 /** What a peer stands on. */
 export interface PeerPorts {
@@ -66,7 +69,7 @@ export interface PeerOptions {
   readonly checkpoint: Point | undefined
   /** Ed25519 seed: the host's key, or a laptop's session key. */
   readonly key: Uint8Array
-  readonly role: 'host' | 'operator'
+  readonly role: Role
   /** Default: `spread`. */
   readonly statuses?: Statuses
   readonly delegation?: Uint8Array
@@ -89,6 +92,8 @@ export interface HostPorts {
 
 export interface HostSide {
   readonly runner: Runner
+  /** A trial whose steps are in force; `inForce` names the entry before it then, with what the trial's run came to. */
+  readonly trial?: TrialInForce | undefined
   /** Id of the entry in force, with what its run came to. */
   readonly inForce:
     | { readonly entry: string; readonly declared: number; readonly notKept: number }
@@ -213,6 +218,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
       role,
       statuses,
       inForce: side?.inForce?.entry,
+      trial: side?.trial,
       paused: side?.paused,
       failed,
       boot,

@@ -1,6 +1,7 @@
 // Core: what this host says of itself, and when. Keeps the state of the newest run (APPLYING … HEALTHY or FAILED) and
 // the soak; speaks at once when something changed, at most once a second, else as a heartbeat.
 import type { StatusPair } from '../gossip/message.ts'
+import { hex } from '../signing/bytes.ts'
 import type { Place, State, Status } from '../signing/status.ts'
 import { Soak } from './soak.ts'
 import { type Board, type Counter, heartbeatMs, type Taken } from './status.ts'
@@ -58,6 +59,15 @@ export interface ReporterPorts {
   readonly checks?: boolean
 }
 
+/** What a host says of a trial besides the release that it speaks of. */
+export interface TrialWord {
+  /** The order's id, 32 bytes. */
+  readonly id: Uint8Array
+  /** Its steps are in force, or come or go: what happens here says nothing of a release. */
+  readonly isOn: boolean
+  readonly words: string | undefined
+}
+
 /** ms between two statuses of one host, however much happens. */
 const quietMs = 1_000
 /** Characters of a reason: three bytes of UTF-8 each stay within the 512 bytes of the format. */
@@ -79,12 +89,15 @@ export class Reporter {
   #why: string | undefined
   #steps: StepCounts = { declared: 0, kept: 0, repaired: 0, notKept: 0 }
   #drift: readonly [repairs: number, kept: number, contested: number] = [0, 0, 0]
+  #trial: TrialWord | undefined
   /** The attempt under way, which says nothing before it changes something. */
   #run: { readonly entry: string; readonly attempt: number } | undefined
   readonly #soak: Soak
   #dirty = false
   #changed = true
   #flags = ''
+  /** Release, attempt and state of the last status. */
+  #said = ''
   #spokeMs = Number.NEGATIVE_INFINITY
   #heartbeatMs = Number.NEGATIVE_INFINITY
 
@@ -193,6 +206,24 @@ export class Reporter {
     this.#changed = true
   }
 
+  /** Told at every decision. */
+  onTrial(trial: TrialWord | undefined): void {
+    const [now, before] = [trial, this.#trial].map(
+      each => each && `${hex(each.id)} ${each.isOn} ${each.words}`,
+    )
+    if (now === before) return
+    this.#trial = trial
+    this.#changed = true
+  }
+
+  /** A trial runs now, or is taken back: the release is spoken of as before, and a soak that it cut short begins anew. */
+  tried({ kind, steps, dirty }: RunReport, nowMs: number): void {
+    this.#dirty = dirty
+    if (kind === 'applied') this.#steps = steps
+    if (kind !== 'wait') this.#soak.again(this.#steps.notKept === 0, nowMs)
+    this.#changed = true
+  }
+
   rosterChanged(): void {
     this.board.prune()
     this.#changed = true
@@ -274,13 +305,18 @@ export class Reporter {
     this.#changed = true
   }
 
-  /** A new status on the board when it is time for one; the caller passes it on after `reserve` is durable. */
+  /**
+   * A new status on the board when it is time for one; the caller passes it on after `reserve` is durable. `news`: for the log,
+   * when it says another state than the one before.
+   */
   speak(
     flags: readonly string[],
     nowMs: number,
     wallMs = nowMs,
-  ): { readonly host: string; readonly reserve?: number } | undefined {
-    if (this.#soak.isOver(nowMs)) {
+  ):
+    | { readonly host: string; readonly reserve?: number; readonly news?: Readonly<Record<string, unknown>> }
+    | undefined {
+    if (this.#trial?.isOn !== true && this.#soak.isOver(nowMs)) {
       this.#state = 'HEALTHY'
       this.#soak.end()
       this.#changed = true
@@ -300,13 +336,15 @@ export class Reporter {
     const { n, reserve } = this.#ports.counter.take()
     const entry = this.#entry === undefined ? undefined : this.#ports.idOf(this.#entry)
     const { declared, kept, repaired, notKept } = this.#steps
+    const why = [this.#why, this.#trial?.words].filter(each => each !== undefined).join('; ')
     const pair = this.#ports.make({
       n,
       at: Math.max(0, Math.round(wallMs)),
       ...this.#ports.facts(nowMs),
       ...(entry !== undefined &&
         this.#state !== undefined && { entry, attempt: this.#attempt, state: this.#state }),
-      ...(this.#why !== undefined && { why: this.#why.slice(0, whyMax) }),
+      ...(why !== '' && { why: why.slice(0, whyMax) }),
+      ...(this.#trial && { trial: this.#trial.id }),
       steps: [declared, kept, repaired, notKept],
       drift: this.#drift,
       flags: all,
@@ -315,14 +353,22 @@ export class Reporter {
     this.#changed = false
     this.#spokeMs = nowMs
     this.#heartbeatMs = nowMs + heartbeatMs(this.#ports.hosts()) * (0.75 + this.#ports.random() / 2)
-    return { host: this.#ports.host, ...(reserve !== undefined && { reserve }) }
+    const news = this.#news(entry?.[0])
+    return { host: this.#ports.host, ...(reserve !== undefined && { reserve }), ...(news && { news }) }
+  }
+
+  #news(sequence: number | undefined): Readonly<Record<string, unknown>> | undefined {
+    const said = `${sequence} ${this.#attempt} ${this.#state}`
+    if (said === this.#said || sequence === undefined || this.#state === undefined) return undefined
+    this.#said = said
+    return { state: this.#state, sequence, ...(this.#why && { why: this.#why }) }
   }
 
   wakeMs(): number | undefined {
     if (!this.#ports.rostered()) return undefined
     let atMs = this.#heartbeatMs
     if (this.#changed) atMs = Math.min(atMs, this.#spokeMs + quietMs)
-    atMs = Math.min(atMs, this.#soak.wakeMs() ?? atMs)
+    if (this.#trial?.isOn !== true) atMs = Math.min(atMs, this.#soak.wakeMs() ?? atMs)
     return Math.max(0, atMs)
   }
 }

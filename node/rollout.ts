@@ -27,6 +27,8 @@ export interface Situation {
   readonly peersToHear: number
   /** This host tried the target and failed; a new entry or a `retry` clears it. */
   readonly failed: boolean
+  /** Why a trial on this host goes first. */
+  readonly trial: string | undefined
   /** The target's pack is checked and installed. */
   readonly held: boolean
   /** Why this machine could not store the pack. */
@@ -49,6 +51,7 @@ export type Gate =
   | 'refused'
   | 'halted'
   | 'failed'
+  | 'trial'
   | 'inconclusive'
   | 'pack'
   | 'stage'
@@ -60,6 +63,10 @@ export type Decision =
   /** The target is in force. */
   | { readonly kind: 'done' }
   | { readonly kind: 'hold'; readonly gate: Gate; readonly reason: string; readonly untilMs?: number }
+
+type HostSituation = Pick<Situation, 'peersToHear' | 'cloned' | 'pausedUntilMs' | 'dirty'>
+
+const hostGates: readonly Gate[] = ['floor', 'cloned', 'paused', 'dirty']
 
 type Check = (at: Situation, nowMs: number) => string | undefined
 
@@ -86,6 +93,7 @@ const gates: readonly (readonly [Gate, Check])[] = [
     'failed',
     at => (at.failed ? 'it failed here before; a newer release or fleet retry clears that' : undefined),
   ],
+  ['trial', at => at.trial],
   [
     'inconclusive',
     at =>
@@ -106,6 +114,16 @@ const gates: readonly (readonly [Gate, Check])[] = [
     (at, nowMs) => (at.retryMs !== undefined && nowMs < at.retryMs ? 'it will be prepared again' : undefined),
   ],
 ]
+
+/** What is wrong with the host itself, so that nothing new may start on it, be it a release or not. */
+export function hostShut(at: HostSituation, nowMs: number): string | undefined {
+  for (const [gate, shut] of gates)
+    if (hostGates.includes(gate)) {
+      const reason = shut(at as Situation, nowMs)
+      if (reason !== undefined) return reason
+    }
+  return undefined
+}
 
 /** The first gate that is shut holds. Pure. */
 export function decide(at: Situation, nowMs: number): Decision {

@@ -24,6 +24,11 @@ export class Soak {
     this.#askedMs = this.#passedMs = Number.NEGATIVE_INFINITY
   }
 
+  /** What was kept meanwhile was not the release's: from the start. */
+  again(keeps: boolean, nowMs: number): void {
+    if (this.#run !== undefined) this.begin(this.#run.entry, this.#run.soakMs, keeps, nowMs)
+  }
+
   end(): void {
     this.#run = undefined
   }

@@ -5,9 +5,9 @@ import { hex, unhex } from '../signing/bytes.ts'
 import type { Status } from '../signing/status.ts'
 import { candidatesOf } from './course.ts'
 import { claimOf, Evidence, type EvidenceState } from './evidence.ts'
-import { type GateDecision, type GateInput, gate, hearingMin } from './gate.ts'
+import { type GateDecision, type GateInput, gate, hearingMin, wholeRisk } from './gate.ts'
 import type { EntryLog, ReleaseEntry } from './log.ts'
-import { type Progress, progressOf } from './progress.ts'
+import { openedByDeeds, type Progress, progressOf } from './progress.ts'
 import { readStages, writeStages } from './stages-record.ts'
 import type { Opening } from './standing.ts'
 import { type Board, heartbeatMs } from './status.ts'
@@ -60,12 +60,13 @@ export interface Turn {
   readonly untilMs?: number
 }
 
-/** A risk of 100 %, in basis points. */
-const allOfThem = 10_000
 /** Heartbeats within which a host was heard lately: one may be lost. */
 const heardBeats = 2
 /** ms that news are gathered before the answer is worked out again: by the size of the fleet, since each host of it brings some. */
 const settleMs = { least: 200, perHost: 5, most: 10_000 } as const
+
+/** ms between writes of what is kept, but for a HALT: peers tell again what a crash takes with it. */
+const keepMs = 10_000
 
 interface Heard {
   readonly attempt: number
@@ -106,6 +107,7 @@ export class Stages {
   #answer: Answer | undefined
   #keep: 'no' | 'soon' | 'durably' = 'no'
   #kept: Uint8Array | undefined
+  #keptMs = Number.NEGATIVE_INFINITY
 
   constructor(ports: StagesPorts) {
     this.#ports = ports
@@ -213,7 +215,10 @@ export class Stages {
     const { turns, evidence } = this.#rollout ?? {}
     const place = turns?.placeOf(this.#ports.self)
     if (turns === undefined || place === undefined || !this.#isInReach(this.#ports.self)) return false
-    if (state === 'FAILED' || !this.#isComplete()) return true
+    if (state === 'FAILED') return true
+    const { panels } = this.#answer?.decision ?? {}
+    const isAsked = panels?.some(({ from, end }) => place >= from && place < end) ?? true
+    if (isAsked && !this.#isComplete()) return true
     const stratum = turns.stratumOf(place).filter(each => each !== place)
     return stratum.length > 0 && !stratum.some(each => evidence?.get(turns.hosts[each]!)?.state === 'HEALTHY')
   }
@@ -299,11 +304,16 @@ export class Stages {
     }
   }
 
-  /** Hosts that left the roster without a word: nobody waits for them. */
+  /** Hosts that left the roster without a word, or run a trial before they came to a verdict: nobody waits for them. */
   #gone(): readonly string[] {
     const { turns, evidence } = this.#rollout!
-    const { log } = this.#ports
-    return turns!.hosts.filter(host => log.host(host) === undefined && evidence.get(host) === undefined)
+    const { log, board } = this.#ports
+    return turns!.hosts.filter(host => {
+      const state = evidence.get(host)?.state
+      if (log.host(host) === undefined) return state === undefined
+      const tries = board.row(host)?.status.flags?.includes('TRIAL') ?? false
+      return tries && state !== 'HEALTHY' && state !== 'FAILED'
+    })
   }
 
   /** Enrolled hosts besides this one that were heard in the last two heartbeats: connected, or with news on the board. */
@@ -320,12 +330,19 @@ export class Stages {
     return heard.size
   }
 
+  /** When `keep` is wanted next. */
+  wakeMs(): number | undefined {
+    return this.#keep === 'no' ? undefined : this.#keptMs + keepMs
+  }
+
   /** What is to be kept now. */
-  keep(aheadMs: number): StagesEffect[] {
+  keep(nowMs: number, aheadMs: number): StagesEffect[] {
     const rollout = this.#rollout
     if (rollout === undefined || this.#keep === 'no') return []
     const durable = this.#keep === 'durably'
+    if (!durable && nowMs < this.#keptMs + keepMs) return []
     this.#keep = 'no'
+    this.#keptMs = nowMs
     const proofs = rollout.evidence.all().flatMap(([host, { proof }]) => {
       const isOnBoard = this.#ports.board.row(host)?.pair === proof
       return proof === undefined || isOnBoard ? [] : [proof]
@@ -339,12 +356,22 @@ export class Stages {
     return [{ kind: 'keep-stages', entry: rollout.target.id, record, durable }]
   }
 
-  /** How far the release has come, as this host sees it now; undefined while it does not know whom it concerns. */
-  progress(shut: string | undefined, nowMs: number): Progress | undefined {
+  /**
+   * How far the release has come, as this host sees it now; undefined while it does not know whom it concerns. `isNew`: it has just
+   * come to the fleet, and did not see stages open.
+   */
+  progress(shut: string | undefined, nowMs: number, isNew = false): Progress | undefined {
     if (this.#rollout?.turns === undefined) return undefined
-    const { self: _, ...input } = this.#input(shut, nowMs)
+    const { self: _, ...known } = this.#input(shut, nowMs)
+    const input = isNew ? { ...known, opened: openedByDeeds(known, nowMs) } : known
     const whyOf = (pair: StatusPair) => this.#ports.board.read(pair)?.status.why
     return progressOf(input, this.#rollout.evidence.all(), whyOf, nowMs)
+  }
+
+  /** What this host itself has opened of the newest release, and why it halted it. */
+  get noted(): (Pick<Rollout, 'opened' | 'halted'> & { readonly entry: string }) | undefined {
+    const { target, opened, halted } = this.#rollout ?? {}
+    return target && { entry: target.id, opened: opened ?? [], halted }
   }
 
   /** The answer worked out last, about this host. */
@@ -365,7 +392,7 @@ function hostsOf(log: EntryLog, target: ReleaseEntry, changes: Changes): Candida
   const named = candidatesOf(log.rosterOf(target), changes, origin)
   const keys = new Set(named.map(each => each.key))
   // Where all hosts may break nobody is kept from it: `fleet publish --now`.
-  const bold = target.release.risk >= allOfThem
+  const bold = target.release.risk >= wholeRisk
   const since = log
     .roster()
     .map(({ key, labels }) => ({ key: hex(key), labels, changes: undefined, origin: false, guest: true }))

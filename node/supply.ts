@@ -23,6 +23,8 @@ export interface SupplyOptions {
   readonly random: () => number
   /** Bytes of a pack that lie in quarantine from an earlier life. */
   readonly quarantined: (pack: string) => number
+  /** Commits besides the log's that are needed here. */
+  readonly others?: () => readonly string[]
 }
 
 /** Releases whose commit is kept, for going back and for late hosts (DESIGN section 4). */
@@ -133,22 +135,11 @@ export class Supply {
     needed: readonly string[],
     nowMs: number,
   ): { readonly effects: readonly SupplyEffect[]; readonly condemned: boolean } {
-    const { log } = this.#options
     this.#installing = undefined
     if (result.kind === 'installed') {
       this.#fetch.handle({ kind: 'drop', pack }, nowMs)
       this.#held.add(result.release.commit)
-      const newest = log.releases(releasesHeld)
-      const others = [...needed, newest[0]?.release.stable].flatMap(id => (id && log.byId(id)?.release) || [])
-      const keep = [...newest.map(each => each.release), ...others].map(each => each.commit)
-      if (inForce !== undefined) {
-        const current = log.byId(inForce)?.release?.commit
-        // An entry of a branch that was left, or that was lost: which commit repairs need is not known.
-        if (current === undefined) return { effects: [], condemned: false }
-        keep.push(current)
-      }
-      for (const commit of this.#held) if (!keep.includes(commit)) this.#held.delete(commit)
-      return { effects: [{ kind: 'prune', keep }], condemned: false }
+      return { effects: this.tidy(inForce, needed), condemned: false }
     }
     // The bytes differ from what was signed: somebody on the way lied, or a disk did. Fetched again, from others.
     if (result.code === 'PACK_DIGEST')
@@ -157,6 +148,23 @@ export class Supply {
     if (result.code !== 'PACK_BASE') return { effects: [], condemned: true }
     this.#fullOnly.add(entry)
     return { effects: [], condemned: false }
+  }
+
+  /** Lets go of what nothing needs any more. */
+  tidy(inForce: string | undefined, needed: readonly string[]): readonly SupplyEffect[] {
+    const { log, others } = this.#options
+    const newest = log.releases(releasesHeld)
+    const more = [...needed, newest[0]?.release.stable].flatMap(id => (id && log.byId(id)?.release) || [])
+    const keep = [...newest.map(each => each.release), ...more].map(each => each.commit)
+    if (inForce !== undefined) {
+      const current = log.byId(inForce)?.release?.commit
+      // An entry of a branch that was left, or that was lost: which commit repairs need is not known.
+      if (current === undefined) return []
+      keep.push(current)
+    }
+    keep.push(...(others?.() ?? []))
+    for (const commit of this.#held) if (!keep.includes(commit)) this.#held.delete(commit)
+    return [{ kind: 'prune', keep }]
   }
 
   #completed(effects: readonly FetchEffect[]): SupplyEffect[] {

@@ -63,6 +63,7 @@ export function statusView(ports: ViewPorts, nowMs: number): StatusView {
     drift: { repairs, kept, contested },
     flags: own?.flags ?? [],
     paused: paused === undefined ? null : paused,
+    trial: trialView(agent),
     pausedPaths: ports.pauses(),
     changedFacts: ports.changedFacts(),
     deaf: ports.deaf(),
@@ -74,6 +75,11 @@ export function statusView(ports: ViewPorts, nowMs: number): StatusView {
     queues: ports.queues(),
     upgrade: ports.upgrade(),
   }
+}
+
+function trialView({ sideline }: Agent): StatusView['trial'] {
+  const trial = sideline.trials.standing
+  return trial === undefined ? null : { ...trial, untilMs: trial.untilMs ?? null, why: trial.why ?? null }
 }
 
 function heldView({ gate, reason, untilMs }: Hold, aheadMs: number): StatusView['held'] {
@@ -197,7 +203,7 @@ function flatView(
         ...{
           stage: 1,
           hosts,
-          granted: isStaged ? hosts - waiting : hosts,
+          granted: hosts,
           healthy,
           failed,
           running,
@@ -206,13 +212,14 @@ function flatView(
         ...{ absent: 0, timedOut: 0, openedMs: target.issuedMs },
       },
     ],
-    decision: isStaged
-      ? {
-          kind: 'hold',
-          reason: `it goes in ${target.release.stages.length} stages, and whom it concerns is not known here: ask on a host`,
-          untilMs: null,
-        }
-      : { kind: 'go', reason: `all ${hosts} hosts may start`, untilMs: null },
+    decision:
+      isStaged && healthy < hosts
+        ? {
+            kind: 'hold',
+            reason: `it goes in ${target.release.stages.length} stages, and who is in which is not known here: fleet rollout on a host knows`,
+            untilMs: null,
+          }
+        : { kind: 'go', reason: `all ${hosts} hosts may start`, untilMs: null },
     evidence: shown(evidence),
   }
 }

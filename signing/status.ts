@@ -47,6 +47,8 @@ export interface Status {
   readonly flags?: readonly string[]
   readonly refused?: readonly [sequence: number, id: Uint8Array, code: string]
   readonly agent?: string
+  /** 32 bytes: the order of the trial that is meant by the flags TRIAL and TRIAL_FAILED. */
+  readonly trial?: Uint8Array
 }
 
 /** A status as it travels. */
@@ -148,6 +150,7 @@ const checks: Record<string, Check> = {
     value => isList(value) && value.length === 3 && isPlace(value.slice(0, 2)) && isWord(value[2]),
   ),
   agent: maybe(isText(agentBytesMax)),
+  trial: maybe(value => isBytes(value, 32)),
 }
 
 /** The keys that this version knows, of a map that passed every check. */

@@ -64,6 +64,8 @@ export class Network implements RouterPort, Wires {
   /** Gossip by number, and numbers by digest. */
   readonly #messages = new Map<number, { readonly bytes: Uint8Array; readonly digest: string }>()
   readonly #ids = new Map<string, number>()
+  /** Most copies of a message are the very same bytes. */
+  readonly #idsByObject = new WeakMap<Uint8Array, number>()
   #count = 0
 
   constructor(world: World, { router = fleetRouter, ...links }: NetworkOptions = {}) {
@@ -216,6 +218,8 @@ export class Network implements RouterPort, Wires {
   }
 
   #idOf(bytes: Uint8Array): number {
+    const known = this.#idsByObject.get(bytes)
+    if (known !== undefined && this.#messages.has(known)) return known
     const digest = hex(sha256(bytes))
     let id = this.#ids.get(digest)
     if (id === undefined) {
@@ -223,6 +227,7 @@ export class Network implements RouterPort, Wires {
       this.#ids.set(digest, id)
       this.#messages.set(id, { bytes, digest })
     }
+    this.#idsByObject.set(bytes, id)
     return id
   }
 }

@@ -41,12 +41,13 @@ const observersMax = 50
 /** Violations told of one checker: the first says the most. */
 const toldMax = 3
 
+/** As `fleet publish --now`. */
 const terms: RolloutTerms = {
   soakSeconds: 15,
   windowSeconds: 0,
   deadlineSeconds: 300,
   expiresSeconds: 7 * 86_400,
-  riskBasisPoints: 500,
+  riskBasisPoints: 10_000,
   liarsBasisPoints: 0,
 }
 
@@ -81,8 +82,9 @@ export class SimFleet {
 
   /** With a plan, its hosts and releases instead of made-up ones; the scenario is then one of drawRehearsal. */
   constructor(scenario: Scenario, memory: Memory = noMemory, plan?: Plan) {
-    const { stages, soakSeconds = terms.soakSeconds } = scenario
-    this.#terms = { ...terms, stages, soakSeconds }
+    const { stages, soakSeconds } = scenario
+    const staged = { ...terms, stages, soakSeconds: soakSeconds ?? terms.soakSeconds, riskBasisPoints: 500 }
+    this.#terms = stages === undefined ? terms : staged
     this.#atOnce = stages === undefined && plan === undefined
     this.scenario = scenario
     const { seed } = scenario
@@ -148,8 +150,8 @@ export class SimFleet {
 
   /** Runs both phases. Answers what the healed core still waited for at the end; empty: it converged. */
   async run(progress: (share: number, line: string) => void): Promise<readonly string[]> {
-    const { faults, faultsMs, healMs, releases } = this.scenario
-    const { world } = this
+    const { world, scenario } = this
+    const { faults, faultsMs, healMs, releases } = scenario
     const absent = new Set(faults.filter(each => each.kind === 'absent').flatMap(each => each.hosts))
     for (const host of this.hosts)
       if (!absent.has(host.index)) host.start(Math.round(world.chance(host.name, 'start')() * 3_000))
@@ -193,12 +195,11 @@ export class SimFleet {
     near: number,
   ): Promise<Published | undefined> {
     const number = ++this.#number
-    const { chance } = { chance: this.world.chance(`release ${number}`, 'files') }
+    const chance = this.world.chance(`release ${number}`, 'files')
     const bytes = chance() < (wish.isLarge ? 1 : 0.3) ? 40_000 + chance() * 400_000 : 100 + chance() * 4_000
     const files = wish.files ?? roleFiles(number, chance, Math.round(bytes))
     const about = { subject: `release number ${number}`, terms: this.#terms, atOnce: this.#atOnce }
     const asked: Wish = { ...about, ...wish, files }
-    // Who ends a fork asks the side that stays.
     const addresses = () => (wish.drops === undefined ? this.#near(near) : [this.hosts[near]!.address])
     this.#publishing++
     try {
@@ -227,7 +228,6 @@ export class SimFleet {
     const { world, scenario } = this
     this.#healed = true
     for (const [fault, undo] of this.#open) {
-      // Faults of the network and of operators are over; hosts outside the core stay as they are.
       if (this.#isOfCore(fault)) undo()
       this.#open.delete(fault)
     }
@@ -268,7 +268,7 @@ export class SimFleet {
    */
   async #judge(): Promise<void> {
     for (const host of this.hosts) if (host.core && host.peer?.reporter.cloned) host.restart('kill')
-    const [wanted] = this.ledger.entries().slice(-1)
+    const wanted = this.ledger.entries().at(-1)
     const strangers = new Set(this.hosts.filter(each => !each.core || !each.honest).map(each => each.key))
     const failed = new Set<string>()
     for (const { core, peer } of this.hosts) {
@@ -329,11 +329,11 @@ export class SimFleet {
         await this.publish('bert', { subject: label }, near())
         return
       case 'expired':
-        await this.publish('bert', { subject: label, expired: true }, near())
+      case 'wrongContent': {
+        const wrong = kind === 'expired' ? { expired: true } : { untrue: true }
+        await this.publish('bert', { subject: label, ...wrong }, near())
         return
-      case 'wrongContent':
-        await this.publish('bert', { subject: label, untrue: true }, near())
-        return
+      }
       case 'fork':
         await Promise.all(
           people.map(person => this.publish(person, { subject: `${label}, ${person}` }, near())),
@@ -375,7 +375,7 @@ export class SimFleet {
     await this.operators
       .order('bert', wishes, this.#near(near), stayMs)
       .catch(error => this.#crashed(`bert's laptop`, error))
-    this.#publishing--
+      .finally(() => this.#publishing--)
   }
 
   #pending(): readonly string[] {

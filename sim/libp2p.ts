@@ -65,7 +65,7 @@ const terms: RolloutTerms = {
   windowSeconds: 0,
   deadlineSeconds: 300,
   expiresSeconds: 86_400,
-  riskBasisPoints: 500,
+  riskBasisPoints: 10_000,
   liarsBasisPoints: 0,
 }
 

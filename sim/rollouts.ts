@@ -1,7 +1,5 @@
 // What each host has noted of the stages of releases, as checkers see it: whom it takes a release to concern, what it has opened,
 // whether it was halted. Read from what its core wants kept; judged by standings.ts.
-import type { Effect } from '../node/effects.ts'
-import { readStages } from '../node/stages-record.ts'
 import type { Opening } from '../node/standing.ts'
 import type { Turns } from '../node/turns.ts'
 import { hex } from '../signing/bytes.ts'
@@ -9,12 +7,18 @@ import type { Scene, SimEvent, Watched } from './events.ts'
 import { heardIn } from './heard.ts'
 import { type Changes, lineOf, Standings } from './standings.ts'
 
-type Kept = Extract<Effect, { kind: 'keep-stages' }>
+interface New {
+  readonly entry: string
+  readonly before: readonly Opening[]
+  readonly opening: Opening
+}
 
 interface Noted {
   changes: Changes | undefined
   /** Each by its numbers, with when it was first seen. */
   readonly openings: Map<string, Opening>
+  /** As it was looked at last. */
+  seen: readonly Opening[] | undefined
   halted: { readonly atMs: number; readonly disks: number } | undefined
 }
 
@@ -41,24 +45,25 @@ export class Rollouts {
     if (input.kind === 'surveyed') this.#of(host, input.entry).changes = input.changes
   }
 
-  /** The openings of a record that were not seen before, each with those before it. */
-  noted(
-    host: Watched,
-    { entry, record }: Kept,
-  ): { readonly before: readonly Opening[]; readonly opening: Opening }[] {
+  /** The openings that were not seen before, each with those before it, and their release. */
+  noted(host: Watched): readonly New[] {
+    const record = host.peer?.agent.noted()
+    if (record === undefined) return []
+    const { entry, opened, halted } = record
     const noted = this.#of(host, entry)
-    const { opened = [], halted } = readStages(record) ?? {}
+    if (noted.halted === undefined && halted === undefined && noted.seen === opened) return []
+    noted.seen = opened
     // The record takes the place of any other release's.
     for (const [id, other] of this.#hosts.get(host.name) ?? []) if (id !== entry) other.halted = undefined
     const atMs = this.#nowMs
     if (halted !== undefined) noted.halted ??= { atMs, disks: host.disks }
-    const found: { before: readonly Opening[]; opening: Opening }[] = []
+    const found: New[] = []
     const before: Opening[] = []
     for (const { stage, granted, upTo } of opened) {
       const name = `${stage} ${granted} ${upTo}`
       const known = noted.openings.get(name)
       const opening = known ?? { stage, granted, upTo, atMs }
-      if (known === undefined) found.push({ before: [...before], opening })
+      if (known === undefined) found.push({ entry, before: [...before], opening })
       noted.openings.set(name, opening)
       before.push(opening)
     }
@@ -125,7 +130,7 @@ export class Rollouts {
     this.#hosts.set(name, entries)
     let noted = entries.get(entry)
     if (noted === undefined) {
-      noted = { changes: undefined, openings: new Map(), halted: undefined }
+      noted = { changes: undefined, openings: new Map(), seen: undefined, halted: undefined }
       entries.set(entry, noted)
     }
     return noted

@@ -13,6 +13,8 @@ import type { Word, Words } from './heard.ts'
 const panel = 128
 /** Below so many hosts any failure holds, and no bound is asked. */
 const small = 40
+/** A risk of 100 %: nobody waits for evidence. */
+const all = 10_000
 /** Heartbeats after which nobody waits for a silent host. */
 const heartbeats = 3
 
@@ -133,7 +135,7 @@ export class Standings {
     const { stage, granted, upTo } = opening
     const what = `stage ${stage}, ${granted} hosts, up to place ${upTo}`
     if (orders.halts.length > 0) return `${what} opened in spite of a halt`
-    if (stage <= orders.promoted) return undefined
+    if (stage <= orders.promoted || release.release.risk >= all) return undefined
     const open = Math.max(0, ...opened.map(each => each.upTo))
     const before = Math.max(0, ...opened.filter(each => each.stage === stage).map(each => each.granted))
     const places = Array.from({ length: Math.min(open, turns.counted) }, (_, place) => place)
@@ -168,7 +170,8 @@ export class Standings {
 
   /** Why the host at an open place was not to begin yet, by its stratum. */
   wrongToBegin(place: number): string | undefined {
-    const { turns } = this.#at
+    const { turns, release } = this.#at
+    if (release.release.risk >= all) return undefined
     const stratum = turns.stratumOf(place)
     if (stratum.some(each => this.#valid(turns.hosts[each]!).some(word => word.state === 'HEALTHY')))
       return undefined

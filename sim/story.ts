@@ -1,7 +1,6 @@
 // What a run is told as: samples of every host for the curve and the heat map, the way of each release, traffic. Looks on;
 // changes nothing.
 
-import { readStages } from '../node/stages-record.ts'
 import type { Traffic as NetworkTraffic } from './carrier.ts'
 import type { SimEvent } from './events.ts'
 import type { SimHost } from './host.ts'
@@ -64,16 +63,14 @@ export class Story {
   }
 
   /** When stages opened, on whichever host that was first. */
-  #opened({ effects }: Extract<SimEvent, { kind: 'decided' }>, nowMs: number): void {
-    for (const effect of effects) {
-      if (effect.kind !== 'keep-stages') continue
-      const { openedMs } = this.#wayOf(effect.entry)
-      for (const { stage } of readStages(effect.record)?.opened ?? [])
-        if (!openedMs.has(stage)) {
-          openedMs.set(stage, nowMs)
-          this.#look()
-        }
-    }
+  #opened({ host }: Extract<SimEvent, { kind: 'decided' }>, nowMs: number): void {
+    const { entry, opened = [] } = host.peer?.agent.noted() ?? {}
+    const stage = opened.at(-1)?.stage
+    if (entry === undefined || stage === undefined) return
+    const { openedMs } = this.#wayOf(entry)
+    if (openedMs.has(stage)) return
+    for (const each of opened) if (!openedMs.has(each.stage)) openedMs.set(each.stage, nowMs)
+    this.#look()
   }
 
   /** How far the newest release has come, as a host of the core sees it that is well informed. */

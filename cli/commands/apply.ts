@@ -2,6 +2,7 @@
 import type { RunOutcome } from '../../node/host/main.ts'
 import type { StepPlan } from '../../node/host/plan.ts'
 import type { StepCounts } from '../../node/report.ts'
+import { toldStep } from '../../node/told-plan.ts'
 import { ask } from '../client.ts'
 import { type Answer, CliError, type CommandSpec, exits, type Io, type Options } from '../command.ts'
 import {
@@ -112,7 +113,7 @@ function render(outcome: RunOutcome, io: Io): string {
     lines.push(
       table(
         changeHeading,
-        changes.map(each => changeRow(each, io.colour)),
+        changes.map(each => changeRow(toldStep(each), io.colour)),
         io.columns,
       ),
     )

@@ -67,6 +67,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => at(import('./fresh.ts')),
   },
   {
+    name: 'trial',
+    summary: 'let a few hosts run any branch until a time',
+    load: () => at(import('./trial.ts')),
+  },
+  {
     name: 'agent',
     summary: 'keep this host (runs until it is stopped)',
     load: () => at(import('./agent.ts')),

@@ -1,22 +1,15 @@
-// `fleet plan`: what `fleet apply` would do here, step by step. Looks only.
+// `fleet plan`: what `fleet apply` would do here, step by step; or, by `--on`, on a host, as the host says itself. Looks only.
 import { readFileSync } from 'node:fs'
 import type { Content } from '../../node/host/act.ts'
 import { describe } from '../../node/host/describe.ts'
 import type { Engine } from '../../node/host/main.ts'
-import { changes as changesAnything, ordered, type StepPlan } from '../../node/host/plan.ts'
-import { type CommandSpec, exits, type Io } from '../command.ts'
+import { ordered, type StepPlan } from '../../node/host/plan.ts'
+import { isChange, isImpossible, keptOf, tellPlan } from '../../node/told-plan.ts'
+import { CliError, type CommandSpec, exits, type Io, textOption } from '../command.ts'
 import { diffText } from '../diff.ts'
-import {
-  changeHeading,
-  changeRow,
-  changeView,
-  type Local,
-  localOptions,
-  lookLocal,
-  notKeptLine,
-  readLocal,
-} from '../local.ts'
-import { count, paint, table } from '../render.ts'
+import { changeView, type Local, localOptions, lookLocal, readLocal } from '../local.ts'
+import { keyOption, passphraseOption } from '../operator.ts'
+import { planText } from '../plan-text.ts'
 
 export const spec: CommandSpec = {
   args: [['[rev]', 'a commit, branch or tag (default: the files as they are now)']],
@@ -24,16 +17,35 @@ export const spec: CommandSpec = {
     ...localOptions,
     ['--acts', 'show what is done to each path'],
     ['--diff', 'show how contents would change'],
+    ['--on <host>', "ask this host of the fleet for its own plan, by the operator's key"],
+    ['--wait <seconds>', 'with --on: how long to look for the host', '10'],
+    keyOption,
+    passphraseOption,
   ],
   about:
-    'Compares what is declared with this machine, or the directory that --root names, and with what was applied before. Changes nothing and needs no agent. Exit 0: nothing to do; 4: something would change; 1: something cannot be done.',
+    'Compares what is declared with this machine, or the directory that --root names, and with what was applied before. Changes nothing and needs no agent. With --on, the agent of a host compares it with the real state of that host, and answers this machine, which must reach it directly; nothing is published, and nothing is kept there. Exit 0: nothing to do; 4: something would change; 1: something cannot be done.',
   examples: [
     'fleet plan --root /tmp/try',
     'fleet plan --diff --root /tmp/try',
     'fleet plan HEAD~1 --host web1 --acts',
+    'fleet plan --on web1',
   ],
   json: true,
   async run([rev], options, io) {
+    const acts = options['acts'] === true
+    const style = { acts, columns: io.columns, colour: io.colour }
+    const on = textOption(options, 'on')
+    if (on !== undefined) {
+      const local = ['root', 'host', 'state', 'diff', 'withoutXattrs'].find(
+        each => options[each] !== undefined,
+      )
+      if (local !== undefined)
+        throw new CliError(`--on and --${local} exclude each other`, { exit: exits.badInput })
+      // What speaks to the fleet is large, and most plans do without it.
+      const { askPlan } = await import('../remote-plan.ts')
+      const { commit, plan } = await askPlan(on, rev, options, io)
+      return { exit: exitOf(plan), json: { host: on, commit, ...plan }, text: () => planText(plan, style) }
+    }
     const local = await readLocal(rev, options, io)
     const wantsDiffs = options['diff'] === true
     const { plans, diffs } = await lookLocal(local, options, async engine => {
@@ -43,7 +55,7 @@ export const spec: CommandSpec = {
     const changes = plans.filter(isChange)
     const impossible = plans.filter(isImpossible)
     return {
-      exit: impossible.length > 0 ? exits.failed : changes.length > 0 ? exits.wouldChange : exits.ok,
+      exit: exitOf({ changes, impossible }),
       json: {
         host: local.host,
         root: local.root,
@@ -55,20 +67,13 @@ export const spec: CommandSpec = {
         ...(wantsDiffs && { diffs }),
         impossible: impossible.map(each => ({ ...changeView(each), reason: each.reason })),
       },
-      text: () => [...diffs, render(plans, changes, options['acts'] === true, io)].join('\n'),
+      text: () => [...diffs, planText(tellPlan(plans), style)].join('\n'),
     }
   },
 }
 
-/** Of what is only foreseen, what stands in its way now may be gone by then. */
-const isImpossible = ({ reason, tentative }: StepPlan) => reason !== undefined && !tentative
-const isChange = (plan: StepPlan) => changesAnything(plan) || (plan.tentative && plan.reason !== undefined)
-
-/** A step may have several plans; one that leaves is not kept, even if nothing comes of it. */
-function keptOf(plans: readonly StepPlan[]): number {
-  const isOther = (each: StepPlan) => isChange(each) || isImpossible(each) || each.kind === 'undo'
-  const others = new Set(plans.filter(isOther).map(each => each.step.id))
-  return new Set(plans.map(each => each.step.id)).size - others.size
+function exitOf({ changes, impossible }: Readonly<Record<'changes' | 'impossible', readonly unknown[]>>) {
+  return impossible.length > 0 ? exits.failed : changes.length > 0 ? exits.wouldChange : exits.ok
 }
 
 /** How the contents of files would change, in the order of the acts. */
@@ -93,43 +98,4 @@ function read(path: string): Uint8Array | undefined {
   } catch {
     return undefined // gone since the look, or not ours to read: the plan says what is to be said
   }
-}
-
-function render(plans: readonly StepPlan[], changes: readonly StepPlan[], acts: boolean, io: Io): string {
-  const impossible = plans.filter(isImpossible)
-  const kept = keptOf(plans)
-  const lines: string[] = []
-  if (acts)
-    lines.push(
-      ...ordered(plans).map(({ plan, planned }) => `${plan.undoClass.padEnd(12)}  ${describe(planned.act)}`),
-    )
-  else if (changes.length > 0)
-    lines.push(
-      table(
-        changeHeading,
-        changes.map(each => changeRow(each, io.colour)),
-        io.columns,
-      ),
-    )
-  for (const { step, reason } of impossible)
-    if (reason) lines.push(paint(`cannot: ${notKeptLine(step, reason)}`, 'red', io.colour))
-  const oneWay = changes.filter(each => each.undoClass === 'one-way')
-  if (oneWay.length > 0)
-    lines.push(
-      paint(
-        `${count(oneWay.length, 'step')} cannot be taken back: ${oneWay.map(each => each.step.id).join(', ')}`,
-        'red',
-        io.colour,
-      ),
-    )
-  if (changes.some(each => each.tentative))
-    lines.push('* foreseen: planned again when the steps before it are done')
-  const parts = [`${count(changes.length, 'step')} to change`, `${kept} kept`]
-  if (impossible.length > 0) parts.push(`${impossible.length} impossible`)
-  return [
-    ...lines,
-    changes.length + impossible.length === 0
-      ? `nothing to do: ${count(kept, 'step')} kept`
-      : parts.join(', '),
-  ].join('\n')
 }

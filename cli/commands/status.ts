@@ -45,6 +45,14 @@ function render(view: StatusView, nowMs: number, colour: boolean): string {
   if (view.flags.length > 0) lines.push(['flags', paint(view.flags.join(' '), 'yellow', colour)])
   if (paused !== null)
     lines.push(['paused', `for ${duration(paused.untilMs - nowMs)}: ${paused.reason}  (fleet unpause)`])
+  if (view.trial !== null) {
+    const { id, commit, state, untilMs, why } = view.trial
+    const until = untilMs === null ? '' : ` for ${duration(untilMs - nowMs)}`
+    lines.push([
+      'trial',
+      `${short(id)} of ${short(commit)} ${state}${until}${why === null ? '' : `: ${why}`}`,
+    ])
+  }
   for (const each of view.pausedPaths)
     lines.push(['paused', `${each.path} for ${duration(each.untilMs - nowMs)}: ${each.reason}`])
   for (const { name, from, to } of view.changedFacts)

@@ -24,8 +24,8 @@ export function haltObeyed(): Checker {
       for (const effect of effects) {
         if (effect.kind === 'keep-order') orders.set(effect.id, effect.envelope)
         if (effect.kind === 'drop-orders') for (const id of effect.ids) orders.delete(id)
-        if (effect.kind === 'keep-stages') rollouts.noted(host, effect)
       }
+      rollouts.noted(host)
       return host.honest && !host.cloned ? wrong(event, orders, scene) : undefined
     },
   }

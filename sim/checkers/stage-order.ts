@@ -21,16 +21,12 @@ export function stageOrder(): Checker {
     },
   }
 
-  function wrongOpening({ host, effects }: Decided, scene: Scene): string | undefined {
-    for (const effect of effects) {
-      if (effect.kind !== 'keep-stages') continue
-      for (const { before, opening } of rollouts.noted(host, effect)) {
-        const found = rollouts.standings(host, effect.entry, before, scene)
-        const wrong = found?.wrongWith(opening)
-        if (wrong !== undefined) return wrong
-        if (isAlone(host, opening, effect.entry, scene.nowMs()))
-          return `stage ${opening.stage} opened though it hears of too few others`
-      }
+  function wrongOpening({ host }: Decided, scene: Scene): string | undefined {
+    for (const { entry, before, opening } of rollouts.noted(host)) {
+      const wrong = rollouts.standings(host, entry, before, scene)?.wrongWith(opening)
+      if (wrong !== undefined) return wrong
+      if (isAlone(host, opening, entry, scene.nowMs()))
+        return `stage ${opening.stage} opened though it hears of too few others`
     }
     return undefined
   }
@@ -64,7 +60,8 @@ const isJudged = ({ honest, cloned, observes, peer }: Watched) =>
 
 /** It hears of fewer others than it takes to be sure that it is not cut off. */
 function isAlone({ peer, key }: Watched, { stage }: Opening, entry: string, nowMs: number): boolean {
-  if (peer === undefined || stage <= peer.orders.of(entry).promoted) return false
+  const risk = peer?.entries.byId(entry)?.release?.risk ?? 0
+  if (peer === undefined || risk >= 10_000 || stage <= peer.orders.of(entry).promoted) return false
   const { entries, agent, reporter } = peer
   const enrolled = entries.roster().length
   const sinceMs = epochMs + nowMs - 2 * heartbeatMs(enrolled)

@@ -22,8 +22,8 @@ describe('fleet peers', () => {
       "
       release 42  nginx: longer timeouts
       epoch 2 of 3, commit 3f2a91c0de, 12 min ago by alice@example.org
-      HOLD  stage 3 stays shut: 1 failed; below 40 hosts any failure holds; looks
-            again in 55 s
+      HOLD  stage 3 stays shut: 1 failed; below 40 hosts any failure holds; waits 55 s
+            at most
       6 hosts: 1 converged, 1 failed, 1 silent, 1 soaking, 1 waiting, 1 paused
 
       HOST        RELEASE  PHASE    KEPT/REPAIRED/NOT  DRIFT  HEARD  AGENT  NOTES
@@ -53,7 +53,7 @@ describe('fleet peers', () => {
       release 42  nginx: longer timeouts
       epoch 2 of 3, commit 3f2a91c0de, 12 min ago by alice@exampl…
       HOLD  stage 3 stays shut: 1 failed; below 40 hosts any
-            failure holds; looks again in 55 s
+            failure holds; waits 55 s at most
       6 hosts: 1 converged, 1 failed, 1 silent, 1 soaking,
         1 waiting, 1 paused
 
@@ -74,7 +74,7 @@ describe('fleet peers', () => {
       "
       release 42  nginx: longer timeouts
       epoch 2 of 3, commit 3f2a91c0de, 12 min ago by alice@example.org
-      HOLD  stage 3 stays shut: 1 failed; below 40 hosts any failure holds; looks again in 55 s
+      HOLD  stage 3 stays shut: 1 failed; below 40 hosts any failure holds; waits 55 s at most
       6 hosts: 1 converged, 1 failed, 1 silent, 1 soaking, 1 waiting, 1 paused
 
       HOST        RELEASE  PHASE    KEPT/REPAIRED/NOT  DRIFT  HEARD  AGENT  NOTES
@@ -102,7 +102,7 @@ describe('fleet peers', () => {
       epoch 4 of 5, commit 3f2a91c0de, 12 min ago by alice@example.org
       HOLD  holds at stage 4: 90 healthy, 1 failed, 14 still run or soak (until
             12:40:10 at the latest), 2 not heard of yet (until 12:33:05 at the
-            latest); looks again in 2 min
+            latest); waits 2 min at most
       500 hosts: 125 converged, 1 failed, 1 not kept, 9 silent, 20 applying,
         50 soaking, 294 waiting
 
@@ -130,7 +130,7 @@ describe('fleet peers', () => {
       epoch 4 of 5, commit 3f2a91c0de, 12 min ago by alice@example.org
       HOLD  holds at stage 4: 90 healthy, 1 failed, 14 still run or soak (until
             12:40:10 at the latest), 2 not heard of yet (until 12:33:05 at the
-            latest); looks again in 2 min
+            latest); waits 2 min at most
       500 hosts: 125 converged, 1 failed, 1 not kept, 9 silent, 20 applying,
         50 soaking, 294 waiting
 
@@ -160,7 +160,7 @@ describe('fleet peers', () => {
       "
       release 42  nginx: longer timeouts
       epoch 2 of 3, commit 3f2a91c0de, 12 min ago by alice@example.org
-      HOLD  stage 3 stays shut: 1 failed; below 40 hosts any failure holds; looks again in 55 s
+      HOLD  stage 3 stays shut: 1 failed; below 40 hosts any failure holds; waits 55 s at most
       6 hosts: 1 converged, 1 failed, 1 silent, 1 soaking, 1 waiting, 1 paused
       shown: 3 of 6 hosts (role=web), by name
 
@@ -280,8 +280,8 @@ describe('fleet rollout', () => {
       2      2      5 min ago   ××××××××▒▒▒▒▒▒▒▒  1 failed, 1 running
       3      3      shut        ················
 
-      HOLD  stage 3 stays shut: 1 failed; below 40 hosts any failure holds; looks
-            again in 55 s
+      HOLD  stage 3 stays shut: 1 failed; below 40 hosts any failure holds; waits 55 s
+            at most
 
       for      1 host: web1
       against  web2 (attempt 2) FAILED: site.steps:12 CHECK curl -fsS
@@ -308,7 +308,7 @@ describe('fleet rollout', () => {
 
       HOLD  holds at stage 4: 90 healthy, 1 failed, 14 still run or soak (until
             12:40:10 at the latest), 2 not heard of yet (until 12:33:05 at the
-            latest); looks again in 2 min
+            latest); waits 2 min at most
 
       for      75 hosts: host1.rack1.example.org, host2.rack2.example.org,
                host3.rack3.example.org, host4.rack4.example.org and 71 more

@@ -1,4 +1,6 @@
 // What every carrier does, in real time over TCP and over memory, and in the virtual time of the simulator.
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { memory } from '@libp2p/memory'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { Admission, Carrier, Contact, Handlers, PeerId, Verdict } from '../../gossip/carrier.ts'
@@ -437,4 +439,25 @@ test('a port in use is a failure with a name', async () => {
   await expect(libp2pCarrier({ ...options, seeds: ['no port'] })).rejects.toMatchObject({
     code: 'ADDRESS_INVALID',
   })
+})
+
+test('a laptop whose carrier has stopped waits for no timer of it', async () => {
+  const module = new URL('../../gossip/libp2p.ts', import.meta.url).href
+  const script = `
+    const plain = setTimeout
+    const long = []
+    globalThis.setTimeout = (call, ms, ...more) => {
+      const timer = plain(call, ms, ...more)
+      if (ms >= 1000) long.push(timer)
+      return timer
+    }
+    const { libp2pCarrier } = await import(${JSON.stringify(module)})
+    const carrier = await libp2pCarrier({ fleet: 'ab'.repeat(32), key: new Uint8Array(32).fill(1), listen: [] })
+    const [admit, hello] = [() => 'denied', () => new Uint8Array()]
+    await carrier.start({ admit, hello, up() {}, down() {}, message() {}, gossip() {}, bookChanged() {} })
+    while (!long.some(each => each._idleTimeout > 2_000)) await new Promise(resolve => plain(resolve, 10))
+    await carrier.stop()
+    console.log(long.filter(each => each.hasRef() && !each._destroyed).length)`
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script])
+  expect(stdout).toBe('0\n')
 })

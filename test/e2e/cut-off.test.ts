@@ -1,6 +1,6 @@
 // The cut-off guard over the real network: hosts on loopback, one of which has a transport that makes no new connection while
 // a file is there. A release that lays that file is taken back and FAILED; one that does not is confirmed by the peers.
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { tcp } from '@libp2p/tcp'
 import { afterEach, expect, test } from 'vitest'
@@ -112,7 +112,8 @@ async function publish(host: Peer, steps: string): Promise<void> {
     ...{ subject: 'a release', words: '', source: undefined, never: [], allow: [] },
     terms: {
       ...{ soakSeconds: 1, windowSeconds: 0, deadlineSeconds: 300, expiresSeconds: 3_600 },
-      ...{ riskBasisPoints: 500, liarsBasisPoints: 0 },
+      // All at once: the others run nothing, and would be waited for.
+      ...{ riskBasisPoints: 10_000, liarsBasisPoints: 0 },
     },
   }
   const made = prepareRelease(common, wish)
@@ -148,14 +149,13 @@ test('a run that its peers confirm is applied, one that cuts the host off is tak
   await until('both peers', () => host.carrier.peers().length === 2 || undefined)
 })
 
-test('a host without peers waits, since nobody could tell; nothing is changed', async () => {
+test('a host that no peer reaches anew waits, since nobody could tell; nothing is changed', async () => {
   const host = await begin(2)
-  await peers[1]!.stop()
-  peers.length = 1
-  await publish(host, `COPY x /etc/x\nRUN "touch ${cut}" guarded undo="rm -f ${cut}"\n`)
+  writeFileSync(cut, '')
+  await publish(host, `COPY x /etc/x\nRUN "true" guarded undo="true"\n`)
   await state(host, 'WAIT')
   expect(host.reporter.why).toMatch(/NO_WITNESS/)
-  expect([read('etc/x'), isCut()]).toEqual([undefined, false])
+  expect(read('etc/x')).toBeUndefined()
 })
 
 test('where the roster names no other host the guard is off, and says so', async () => {

@@ -105,6 +105,18 @@ test('a yes signs the stages that were shown', async () => {
   await fleet.converged(3, ...names)
 })
 
+test('a laptop works out for itself how the stages fare', async () => {
+  await until('all to be well with release 3', async () => {
+    const peers = await fleet.peers('h1')
+    return peers?.every(each => each.release === 3 && each.state === 'HEALTHY') ? true : undefined
+  })
+  const { stdout } = await fleet.run(['rollout', '--json'])
+  expect(JSON.parse(stdout)).toMatchObject({
+    ...{ sequence: 3, decision: { kind: 'go' } },
+    stages: [1, 2, 3].map(stage => ({ stage, hosts: 1, granted: 1, healthy: 1, failed: 0 })),
+  })
+})
+
 test('what all hosts are well with is Stable; the next one counts only those that it changes', async () => {
   await until('all to be well with release 3', async () => {
     const peers = await fleet.peers('h1')

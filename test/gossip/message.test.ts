@@ -39,6 +39,20 @@ const samples: Record<string, Message> = {
   'want-pack': { t: 'want-pack', pack: filled(32, 5), offset: 65536, length: 65536 },
   part: { t: 'part', pack: filled(32, 5), offset: 65536, size: 70000, bytes: filled(16, 6) },
   'no-pack': { t: 'no-pack', pack: filled(32, 5) },
+  'want-plan': { t: 'want-plan', order: filled(9, 4) },
+  plan: {
+    t: 'plan',
+    order: filled(32, 6),
+    kept: 3,
+    changes: [['COPY /etc/x', 'changed', 'exact', 'site.steps', '2', '']],
+    acts: [['exact', 'write /etc/x']],
+    impossible: [['RUN a', 'new', 'one-way', 'site.steps', '3', '', 'TOOL_ABSENT', 'found no a']],
+    left: 0,
+  },
+  'plan-refused': {
+    ...{ t: 'plan', order: filled(32, 6), kept: 0, changes: [], acts: [], impossible: [], left: 0 },
+    why: 'its pack did not arrive in time',
+  },
   'want-knock': { t: 'want-knock', nonce: filled(16, 9), ms: 120_000 },
   knock: { t: 'knock', nonce: filled(16, 9) },
 }

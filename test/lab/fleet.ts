@@ -2,6 +2,8 @@
 // of what is right; the tests do.
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import type { Outline } from '../../cli/outline.ts'
+import type { Published } from '../../cli/publish.ts'
 import { type Ask, decodeReply, type StatusView } from '../../node/control.ts'
 import { askControl } from '../../node/os-socket.ts'
 import { command, type Ran, until } from './command.ts'
@@ -14,6 +16,8 @@ export type LogLine = {
   /** Wall time. */
   readonly time: string
 } & Readonly<Record<string, unknown>>
+
+type Files = Readonly<Record<string, string>>
 
 export class LabFleet {
   readonly lab: Lab
@@ -31,8 +35,12 @@ export class LabFleet {
     this.#env = { ...process.env, HOME: home, XDG_CONFIG_HOME: join(home, '.config'), NO_COLOR: '1' }
   }
 
-  /** A new lab of so many hosts, enrolled, agents running, without a release. */
-  static async begin(name: string, count: number): Promise<LabFleet> {
+  /** A new lab of so many hosts, enrolled, agents running, without a release. `labels` of a host, by its name. */
+  static async begin(
+    name: string,
+    count: number,
+    labels: Readonly<Record<string, readonly string[]>> = {},
+  ): Promise<LabFleet> {
     const lab = await Lab.open(name, { fresh: true })
     try {
       const fleet = new LabFleet(lab, await lab.up(count))
@@ -44,8 +52,10 @@ export class LabFleet {
           return (JSON.parse(joined.stdout) as { line: string }).line
         }),
       )
-      for (const [at, line] of lines.entries())
-        await fleet.run(['enroll', line, `addr=${fleet.hosts[at]!.address}:4747`])
+      for (const [at, line] of lines.entries()) {
+        const { name, address } = fleet.hosts[at]!
+        await fleet.run(['enroll', line, `addr=${address}:4747`, ...(labels[name] ?? [])])
+      }
       await fleet.commit('Enroll hosts')
       await Promise.all(fleet.hosts.map(host => host.sh('systemctl enable -q --now fleet')))
       for (const host of fleet.hosts) await fleet.answers(host)
@@ -61,8 +71,11 @@ export class LabFleet {
   }
 
   /** `fleet …`, as typed by the operator, whose laptop hangs on the hosts' network. */
-  run(words: readonly string[], { cwd = this.#operator } = {}): Promise<Ran> {
-    return this.lab.inWire([join(project, 'bin/fleet'), ...words], { cwd, env: this.#env })
+  run(
+    words: readonly string[],
+    { cwd = this.#operator, exits = [0] }: { cwd?: string; exits?: readonly number[] } = {},
+  ): Promise<Ran> {
+    return this.lab.inWire([join(project, 'bin/fleet'), ...words], { cwd, exits, env: this.#env })
   }
 
   write(path: string, content: string | Uint8Array, mode = 0o644): void {
@@ -73,26 +86,35 @@ export class LabFleet {
   }
 
   async commit(message: string): Promise<void> {
-    const git = ['git', '-c', 'user.name=alice', '-c', 'user.email=alice@example.org']
-    const options = { cwd: this.#operator, env: this.#env }
-    await command([...git, 'add', '-A'], options)
-    await command([...git, 'commit', '-q', '--allow-empty', '-m', message], options)
+    await this.git('add', '-A')
+    await this.git('commit', '-q', '--allow-empty', '-m', message)
   }
 
-  /** Commits this declaration and publishes it; the release's sequence. Files stay from one release to the next. */
-  async release(
-    subject: string,
-    steps: string,
-    files: Readonly<Record<string, string>> = {},
-  ): Promise<number> {
+  /** Stock git, in the operator's repository. */
+  git(...words: readonly string[]): Promise<Ran> {
+    const who = ['-c', 'user.name=alice', '-c', 'user.email=alice@example.org']
+    return command(['git', ...who, ...words], { cwd: this.#operator, env: this.#env })
+  }
+
+  /** Commits this declaration and publishes it to all hosts at once; its sequence. Files stay from one release to the next. */
+  async release(subject: string, steps: string, files: Files = {}): Promise<number> {
+    return (await this.#release(['--now', '--force'], subject, steps, files)).sequence
+  }
+
+  /** The same, in the stages that fleet.toml says. */
+  staged(subject: string, steps: string, files: Files = {}): Promise<Outline> {
+    return this.#release([], subject, steps, files)
+  }
+
+  async #release(how: readonly string[], subject: string, steps: string, files: Files): Promise<Outline> {
     this.write('site.steps', steps)
     for (const [path, content] of Object.entries(files)) this.write(path, content)
     await this.commit(subject)
-    const ran = await this.run(['publish', '-m', subject, '--now', '--peers', '1', '--json', '--force'])
-    const { release } = JSON.parse(ran.stdout) as { release: { sequence: number } | null }
+    const ran = await this.run(['publish', '-m', subject, '--peers', '1', '--json', ...how])
+    const { release } = JSON.parse(ran.stdout) as Published
     if (release === null) throw new Error(`${subject}: nothing was published`)
     this.#published = release.sequence
-    return release.sequence
+    return release
   }
 
   /** What the agent of a host answers; undefined when none runs. */
@@ -110,8 +132,17 @@ export class LabFleet {
     return until(`the agent of ${host.name} to answer`, () => this.status(host))
   }
 
+  /** Waits until these hosts have soaked the newest release, too. */
+  healthy(hosts: readonly Host[] = this.hosts, ms = 90_000): Promise<void> {
+    return this.converged(hosts, ms, ['HEALTHY', 'NOOP'])
+  }
+
   /** Waits until the newest release is in force on these hosts, every step kept. */
-  async converged(hosts: readonly Host[] = this.hosts, ms = 90_000): Promise<void> {
+  async converged(
+    hosts: readonly Host[] = this.hosts,
+    ms = 90_000,
+    states = ['APPLIED', 'HEALTHY', 'NOOP'],
+  ): Promise<void> {
     for (const host of hosts) {
       let last: StatusView | undefined
       let failed = 0
@@ -123,7 +154,7 @@ export class LabFleet {
           // For a while it may still be the release before that failed.
           failed = status?.state === 'FAILED' ? failed + 1 : 0
           if (failed > 100) throw new Error(host.name)
-          return settled && ['APPLIED', 'HEALTHY', 'NOOP'].includes(status.state) ? true : undefined
+          return settled && states.includes(status.state) ? true : undefined
         },
         ms,
         50,

@@ -123,6 +123,24 @@ export class Lab {
     return command(['nsenter', `--net=${this.wire}`, ...argv], options)
   }
 
+  /** Cuts these hosts off from all others; among themselves they still meet. As when a switch far away fails: cables stay up. */
+  async cutOff(hosts: readonly Host[]): Promise<void> {
+    await this.inWire([
+      ...['sh', '-ec'],
+      `ip link add br1 type bridge stp_state 0 forward_delay 0 mcast_snooping 0
+       ip link set br1 addrgenmode none up
+       ${hosts.map(({ name }) => `ip link set ${name} master br1`).join('\n')}`,
+    ])
+  }
+
+  /** Undoes `cutOff`. */
+  async heal(): Promise<void> {
+    const all = this.hosts().map(
+      ({ name }) => `! ip link show ${name} >/dev/null 2>&1 || ip link set ${name} master br0`,
+    )
+    await this.inWire(['sh', '-ec', `${all.join('\n')}\nip link del br1`])
+  }
+
   /** Ends and removes everything. Safe to repeat, and after a crash. */
   async down(): Promise<void> {
     await this.group.end()

@@ -192,6 +192,20 @@ describe('a part that is cut off', () => {
     expect(ask(10, { said: 'hhh.', open: 3, nowMs: absentMs, more }).opensUpTo).toBe(4)
     expect(ask(10, { said: 'hhhhhhhhhh', open: 5, more }).kind).toBe('go')
   })
+
+  test('does not hold what all hosts may take at once', () => {
+    const alone = { roster: { enrolled: 2, heard: 0 } }
+    expect(
+      ask(2, { open: 0, more: { ...alone, terms: { stages: [2], risk: 10_000, liars: 0 } } }),
+    ).toMatchObject({
+      opensUpTo: 2,
+    })
+    expect(
+      ask(2, { open: 0, more: { ...alone, terms: { stages: [2], risk: 500, liars: 0 } } }),
+    ).toMatchObject({
+      opensUpTo: 0,
+    })
+  })
 })
 
 describe('HALT', () => {

@@ -11,6 +11,7 @@ import { Orders } from '../../node/orders.ts'
 import type { Installed } from '../../node/ports.ts'
 import { Reporter, type RunReport } from '../../node/report.ts'
 import { Board, Counter } from '../../node/status.ts'
+import { readTrialAbout, writeTrialAbout } from '../../node/trial-about.ts'
 import { hex, unhex } from '../../signing/bytes.ts'
 import type { Point } from '../../signing/chain.ts'
 import { publicKeyOf, sha256 } from '../../signing/crypto.ts'
@@ -38,6 +39,7 @@ export interface SimHost {
     floor?: Point
     counter: number
     failed: string[]
+    /** As a journal has it: an entry's id, or that of a trial. */
     inForce?: string
     held: Set<string>
     stages?: Uint8Array
@@ -49,6 +51,8 @@ export interface SimHost {
   /** What the next runs come to; empty: applied. */
   readonly outcomes: RunReport[]
   readonly applied: number[]
+  /** Trials as they began, by commit, and `back`. */
+  readonly tried: string[]
   up: boolean
   /** The disk takes no pack. */
   full: boolean
@@ -120,6 +124,7 @@ export class Rig {
       logged: [],
       outcomes: [],
       applied: [],
+      tried: [],
       wentBack: [],
       up: true,
       full: false,
@@ -181,9 +186,10 @@ export class Rig {
       random: this.random,
       checks: host.check !== undefined,
     })
+    const trial = readTrialAbout(disk.inForce ?? '')
     const soakMs = (id: string) => host.log.byId(id)?.release?.soakMs ?? 0
-    if (disk.inForce !== undefined)
-      host.reporter.inForce(disk.inForce, kept, false, soakMs(disk.inForce), this.nowMs)
+    const entry = trial === undefined ? disk.inForce : trial.before
+    if (entry !== undefined) host.reporter.inForce(entry, kept, false, soakMs(entry), this.nowMs)
     const said = readSaid(disk.said)
     if (said !== undefined) host.reporter.resume(said.said, true, soakMs(said.said.entry), this.nowMs)
     host.agent = new Agent(
@@ -197,7 +203,8 @@ export class Rig {
         stages: disk.stages,
         said: disk.said,
         role: 'host',
-        inForce: disk.inForce,
+        inForce: trial === undefined ? disk.inForce : trial.before,
+        trial,
         failed: disk.failed,
         held: disk.held,
         peersToHear,
@@ -409,6 +416,39 @@ export class Rig {
         })
         return
       }
+      case 'install-branch': {
+        const { pack, commit } = effect
+        if (host.full) {
+          const why = 'ENOSPC: no space left on device'
+          this.#later(1, () => this.feed(host, { kind: 'stuck', pack, why }))
+          return
+        }
+        const result = this.#installBytes(host, { commit, content: '' }, pack, host.quarantine.get(pack)!)
+        host.quarantine.delete(pack)
+        this.#later(1, () => this.feed(host, { kind: 'branch-installed', commit, pack, result }))
+        return
+      }
+      case 'prune':
+        for (const commit of disk.held) if (!effect.keep.includes(commit)) disk.held.delete(commit)
+        return
+      case 'try': {
+        const { run } = effect
+        const report = host.outcomes.shift() ?? { kind: 'applied', steps: kept, dirty: false }
+        this.#later(runMs, () => {
+          if (report.kind === 'applied') {
+            host.tried.push(run.kind === 'trial' ? run.commit : 'back')
+            disk.inForce = run.kind === 'trial' ? writeTrialAbout(run) : (run.entry?.id as string)
+          }
+          this.feed(host, { kind: 'tried', run, report })
+        })
+        return
+      }
+      case 'plan': {
+        const { id, commit } = effect
+        const plan = { kept: 1, changes: [], acts: [['exact', commit] as const], impossible: [], left: 0 }
+        this.#later(runMs, () => this.feed(host, { kind: 'planned', id, plan }))
+        return
+      }
       case 'log':
         host.logged.push({ level: effect.level, event: effect.event, data: { ...effect.data } })
         return
@@ -418,7 +458,17 @@ export class Rig {
   }
 
   /** A pack is good when its digest is the one asked for and it does not begin with `bad`. */
-  #install(host: SimHost, entry: LogEntry, pack: string, bytes: Uint8Array): Installed {
+  #install(host: SimHost, { release }: LogEntry, pack: string, bytes: Uint8Array): Installed {
+    const about = { commit: release?.commit ?? '', content: release?.content ?? '' }
+    return this.#installBytes(host, about, pack, bytes)
+  }
+
+  #installBytes(
+    host: SimHost,
+    about: { readonly commit: string; readonly content: string },
+    pack: string,
+    bytes: Uint8Array,
+  ): Installed {
     const refused = (code: 'PACK_DIGEST' | 'PACK_FORM'): Installed => ({
       kind: 'refused',
       code,
@@ -426,12 +476,8 @@ export class Rig {
     })
     if (hex(sha256(bytes)) !== pack) return refused('PACK_DIGEST')
     if (new TextDecoder().decode(bytes.subarray(0, 3)) === 'bad') return refused('PACK_FORM')
-    const commit = entry.release?.commit ?? ''
-    host.disk.held.add(commit)
+    host.disk.held.add(about.commit)
     host.packs.set(pack, bytes)
-    return {
-      kind: 'installed',
-      release: { commit, content: entry.release?.content ?? '', listing: new Map() },
-    }
+    return { kind: 'installed', release: { ...about, listing: new Map() } }
   }
 }

@@ -14,6 +14,7 @@ const ready: Situation = {
   halts: [],
   peersToHear: 0,
   failed: false,
+  trial: undefined,
   held: true,
   trouble: undefined,
   stage: undefined,

@@ -42,6 +42,13 @@ describe('a staged release', () => {
     const release = publish(all[0]!, next('a', staged([1, 3, 6])))
     expect(growth(made, release.sequence, 3 * minute)).toEqual([1, 3, 6])
     expect(all.map(stateOf)).toEqual(Array(6).fill('HEALTHY'))
+    for (const { logged } of all) {
+      const said = logged.flatMap(({ event, data }) =>
+        event === 'state' && data['sequence'] === release.sequence ? [data['state']] : [],
+      )
+      // Whoever has just spoken is past APPLYING when it speaks again.
+      expect(said.filter(each => each !== 'APPLYING')).toEqual(['APPLIED', 'HEALTHY'])
+    }
     const { stages, decision } = all[5]!.agent.progress()!
     expect(stages.map(each => [each.hosts, each.granted, each.healthy])).toEqual([
       [1, 1, 1],

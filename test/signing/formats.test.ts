@@ -125,6 +125,11 @@ const status = signStatus(
   seedOf(100),
 )
 
+const onTrial = signStatus(
+  { ...status.status, n: 8, flags: ['TRIAL'], trial: new Uint8Array(32).fill(9) },
+  seedOf(100),
+)
+
 interface Format {
   readonly made: Uint8Array
   readonly read: (bytes: Uint8Array) => unknown
@@ -166,6 +171,7 @@ const formats: Record<string, Format> = {
     read: bytes => openDelegation(bytes, { fleet, operators, now: 0 }),
   },
   'status.cbor': { made: encode(statusItem(status)), read: readKeptStatus },
+  'status.trial.cbor': { made: encode(statusItem(onTrial)), read: readKeptStatus },
   join: {
     made: utf8(
       writeJoin({

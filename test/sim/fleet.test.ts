@@ -11,9 +11,13 @@ const story = async (seed: number, hosts: number) => {
   return { traceHash, events, ending }
 }
 
-test.each([1, 2, 3])('seed %i tells the same story twice in one process', async seed => {
-  expect(await story(seed, 7)).toEqual(await story(seed, 7))
-})
+test.each([1, 2, 3])(
+  'seed %i tells the same story twice in one process',
+  { timeout: 120_000 },
+  async seed => {
+    expect(await story(seed, 7)).toEqual(await story(seed, 7))
+  },
+)
 
 test('and in another process', async () => {
   const base = new URL('../../sim/', import.meta.url)

@@ -14,11 +14,15 @@ function expectKept({ ending, violations, pending, seed }: Report): void {
   expect({ seed, ending, violations, pending }).toEqual({ seed, ending: 'ok', violations: [], pending: [] })
 }
 
-test.each(readdirSync(folder).sort())('the scenario %s breaks no promise any more', async name => {
-  const read = readScenario(readFileSync(new URL(name, folder), 'utf8'), name)
-  if ('problems' in read) throw new Error(JSON.stringify(read.problems))
-  expectKept(await simulate(read.scenario))
-})
+test.each(readdirSync(folder).sort())(
+  'the scenario %s breaks no promise any more',
+  { timeout: 120_000 },
+  async name => {
+    const read = readScenario(readFileSync(new URL(name, folder), 'utf8'), name)
+    if ('problems' in read) throw new Error(JSON.stringify(read.problems))
+    expectKept(await simulate(read.scenario))
+  },
+)
 
 test.each(seeds)('seed %i breaks no promise', { timeout: 120_000 }, async seed => {
   expectKept(await simulate(drawScenario(seed)))
