@@ -42,6 +42,8 @@ export type Person = (typeof people)[number]
 /** ms that a laptop is let in for, and that it looks for hosts before its operator gives up. */
 const sessionMs = 3_600_000
 const searchMs = 90_000
+/** ms that it waits for what hosts say of the release before. */
+const boardMs = 10_000
 /** ms that it waits for the orders that hosts hold. */
 const ordersMs = 10_000
 
@@ -144,6 +146,7 @@ export class Operators {
       const signed = wish.untrue ? hex(sha256(utf8(content))) : content
       const release = { ...made.release, content: signed }
       const world = this.#world.world
+      if (!wish.atOnce) await laptop.boardQuiet(boardMs)
       const charted = wish.atOnce
         ? undefined
         : await this.#contents.courseOf(laptop.peer, { files, made, terms }, world.nowMs)
@@ -153,6 +156,7 @@ export class Operators {
         ...{ commit, content: signed },
         ...(wish.untrue && { untrue: true as const }),
         ...(breaks && { breaks }),
+        ...(!wish.atOnce && (terms.stages ?? 'auto') === 'auto' && { auto: true as const }),
       }
       this.#sign(entry, 'release', subject, more, !wish.expired && !wish.untrue)
       laptop.submit(entry, { pack: made.digest, release: made.release })
@@ -267,7 +271,7 @@ export class Operators {
     { sequence, id, envelope }: MadeEntry,
     kind: 'trust' | 'release',
     subject: string,
-    more: Partial<Pick<Signed, 'commit' | 'content' | 'untrue' | 'breaks'>>,
+    more: Partial<Pick<Signed, 'commit' | 'content' | 'untrue' | 'auto' | 'breaks'>>,
     sound: boolean,
   ): void {
     const atMs = this.#world.world.nowMs

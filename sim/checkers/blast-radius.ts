@@ -5,6 +5,9 @@ import { hex } from '../../signing/bytes.ts'
 import type { Checker } from '../events.ts'
 import { Rollouts } from '../rollouts.ts'
 
+/** Below so many hosts the stages that fleet makes itself double. */
+const doubledBelow = 40
+
 export function blastRadius(): Checker {
   /** Release -> hosts that say that it failed on them. */
   const broken = new Map<string, Set<string>>()
@@ -12,6 +15,7 @@ export function blastRadius(): Checker {
   return {
     of: ['decided', 'ended', 'spoke'],
     event(event, scene) {
+      const { ledger } = scene
       rollouts.event(event, scene)
       if (event.kind !== 'spoke' || event.status.state !== 'FAILED' || event.status.entry === undefined)
         return undefined
@@ -22,8 +26,11 @@ export function blastRadius(): Checker {
       if (!host.honest || release === undefined || promoted > 0 || (status.attempt ?? 1) > 1) return undefined
       const failed = broken.get(id) ?? new Set()
       broken.set(id, failed.add(host.key))
-      const { stages, risk } = release
-      const hosts = stages.at(-1) ?? 0
+      const { risk } = release
+      const hosts = release.stages.at(-1) ?? 0
+      if (risk >= 10_000) return undefined
+      const isAuto = ledger.byId(id)?.auto === true
+      const stages = isAuto && hosts < doubledBelow ? doubled(hosts) : release.stages
       const turns = rollouts.line(host, id)
       const places = [...failed].flatMap(each => turns?.placeOf(each) ?? []).sort((a, b) => a - b)
       const allowed = Math.ceil((risk * hosts) / 10_000)
@@ -38,4 +45,11 @@ export function blastRadius(): Checker {
         : `release ${status.entry?.[0]} has failed on ${failed.size} of ${hosts} hosts; by stages ${stages.join(' ')} no more than ${most} were to break`
     },
   }
+}
+
+/** 1 2 4 8 … hosts. */
+function doubled(hosts: number): readonly number[] {
+  const stages: number[] = []
+  for (let upTo = 1; upTo < hosts; upTo *= 2) stages.push(upTo)
+  return [...stages, hosts]
 }

@@ -272,12 +272,12 @@ export const mutants: readonly Mutant[] = [
     seed: 158,
   },
   {
-    name: 'all stages open at once',
+    name: 'the second stage is the last',
     checker: 'blast-radius',
-    file: 'node/gate.ts',
-    find: 'if (!isOver && stage <= (input.promoted ?? 0)) return grantOf(size)',
-    replace: 'if (!isOver) return grantOf(size)',
-    why: 'no stage waits for what became of the one before',
+    file: 'node/ladder.ts',
+    find: '? Math.min(size, before)',
+    replace: '? size',
+    why: 'a ladder of one host and all is signed',
     seed: 1,
   },
   {
