@@ -149,11 +149,18 @@ export class Operators {
       if (!wish.atOnce) await laptop.boardQuiet(boardMs)
       const charted = wish.atOnce
         ? undefined
-        : await this.#contents.courseOf(laptop.peer, { files, made, terms }, world.nowMs)
-      const entry = makeReleaseEntry(common, asked, { ...made, release }, delta, charted?.course)
+        : await this.#contents.courseOf(laptop.peer, { files, made, terms: asked.terms }, world.nowMs)
+      const wished = charted && { terms: charted.terms }
+      const entry = makeReleaseEntry(
+        common,
+        { ...asked, ...wished },
+        { ...made, release },
+        delta,
+        charted?.course,
+      )
       this.#contents.remember(entry.id, { files, made })
       const more = {
-        ...{ commit, content: signed },
+        ...{ commit, content: signed, risk: terms.riskBasisPoints },
         ...(wish.untrue && { untrue: true as const }),
         ...(breaks && { breaks }),
         ...(!wish.atOnce && (terms.stages ?? 'auto') === 'auto' && { auto: true as const }),
@@ -271,7 +278,7 @@ export class Operators {
     { sequence, id, envelope }: MadeEntry,
     kind: 'trust' | 'release',
     subject: string,
-    more: Partial<Pick<Signed, 'commit' | 'content' | 'untrue' | 'auto' | 'breaks'>>,
+    more: Partial<Pick<Signed, 'commit' | 'content' | 'untrue' | 'risk' | 'auto' | 'breaks'>>,
     sound: boolean,
   ): void {
     const atMs = this.#world.world.nowMs

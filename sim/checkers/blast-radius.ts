@@ -26,10 +26,12 @@ export function blastRadius(): Checker {
       if (!host.honest || release === undefined || promoted > 0 || (status.attempt ?? 1) > 1) return undefined
       const failed = broken.get(id) ?? new Set()
       broken.set(id, failed.add(host.key))
-      const { risk } = release
+      const signed = ledger.byId(id)
+      // As the operator meant it, whatever was signed.
+      const risk = signed?.risk ?? release.risk
       const hosts = release.stages.at(-1) ?? 0
       if (risk >= 10_000) return undefined
-      const isAuto = ledger.byId(id)?.auto === true
+      const isAuto = signed?.auto === true
       const stages = isAuto && hosts < doubledBelow ? doubled(hosts) : release.stages
       const turns = rollouts.line(host, id)
       const places = [...failed].flatMap(each => turns?.placeOf(each) ?? []).sort((a, b) => a - b)
