@@ -193,6 +193,8 @@ export class Agent {
     if (decision.kind === 'hold') return decision.reason
     return decision.kind === 'done' ? 'nobody asks for it any more' : undefined
   }
+  /** What it has opened of it. */
+  noted = (): Stages['noted'] => this.#stages.noted
   fetching(): readonly { pack: string; size: number; offset: number }[] {
     return [...this.#supply.progress(), ...this.sideline.progress()]
   }
@@ -229,7 +231,6 @@ export class Agent {
         return this.#installed(input, nowMs)
       case 'ran':
         return this.#ran(input, nowMs)
-      // Nobody asks for it yet.
       case 'surveyed':
         this.#stages.surveyed(input.entry, input.changes, nowMs)
         return []

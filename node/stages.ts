@@ -368,6 +368,12 @@ export class Stages {
     return progressOf(input, this.#rollout.evidence.all(), whyOf, nowMs)
   }
 
+  /** What this host itself has opened of the newest release, and why it halted it. */
+  get noted(): (Pick<Rollout, 'opened' | 'halted'> & { readonly entry: string }) | undefined {
+    const { target, opened, halted } = this.#rollout ?? {}
+    return target && { entry: target.id, opened: opened ?? [], halted }
+  }
+
   /** The answer worked out last, about this host. */
   get decision(): GateDecision | undefined {
     return this.#answer?.decision

@@ -157,7 +157,8 @@ export class Machine {
     const paths = ['/etc/app/app.conf', '/etc/app/large', '/etc/motd']
     const path = paths[Math.floor(this.#chance() * paths.length)]!
     const bytes = this.#chance() < 0.3 ? undefined : new TextEncoder().encode('edited by hand\n')
-    if (this.#engine?.edit(path, bytes)) this.#edited = true
+    // Where nothing is in force, nothing is managed: such an edit is the machine's own new state.
+    if (this.#engine?.inForce !== undefined && this.#engine.edit(path, bytes)) this.#edited = true
   }
 
   /** The disk is new. */

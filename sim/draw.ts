@@ -83,7 +83,13 @@ export function drawScenario(seed: number, options: DrawOptions = {}): Scenario 
   })).sort((a, b) => a.atMs - b.atMs)
   const scenario = { format: 1, seed, hosts, faultsMs, healMs: 30 * minute, releases, core } as const
   const inOrder = (a: Fault, b: Fault) => a.atMs - b.atMs || (a.kind < b.kind ? -1 : 1)
-  return { ...scenario, faults: faults.map(atRelease).sort(inOrder) }
+  const staged = drawStages(world.chance('scenario', 'stages'))
+  if (staged === undefined) return { ...scenario, faults: faults.map(atRelease).sort(inOrder) }
+  const orders = classes.includes('operator')
+    ? drawOrders(world.chance('scenario', 'orders'), releases, faultsMs)
+    : []
+  const bad = classes.includes('apply') ? drawBad(world.chance('scenario', 'bad release'), scenario) : []
+  return { ...scenario, ...staged, faults: [...faults.map(atRelease), ...orders, ...bad].sort(inOrder) }
 
   /** What a release does to a host matters only if there is one: it begins just before the next, or before the last. */
   function atRelease(fault: Fault): Fault {
@@ -135,8 +141,44 @@ export function drawScenario(seed: number, options: DrawOptions = {}): Scenario 
   }
 }
 
+/** Orders are drawn with the stages that they are about, by dice of their own: what else a seed draws does not depend on them. */
+const orderKinds: readonly FaultKind[] = ['halt', 'resume', 'promote', 'retry']
+
 function kindsOf(of: FaultClass): FaultKind[] {
-  return (Object.keys(faultKinds) as FaultKind[]).filter(kind => faultKinds[kind].class === of)
+  return (Object.keys(faultKinds) as FaultKind[]).filter(
+    kind => faultKinds[kind].class === of && !orderKinds.includes(kind),
+  )
+}
+
+/** Half of all worlds have releases in stages; a fleet of N takes about log2 N soaks, and must be able to be done. */
+function drawStages(chance: () => number): Pick<Scenario, 'stages' | 'soakSeconds' | 'healMs'> | undefined {
+  if (chance() < 0.5) return undefined
+  return { stages: 'auto', soakSeconds: 20 + Math.floor(40 * chance()), healMs: 120 * minute }
+}
+
+/** In a third of these worlds a release, and what follows it, breaks most hosts for good: its stages must stop it. */
+function drawBad(
+  chance: () => number,
+  { hosts, releases, faultsMs }: Pick<Scenario, 'hosts' | 'releases' | 'faultsMs'>,
+): readonly Fault[] {
+  if (chance() >= 1 / 3) return []
+  const { atMs } = releases[Math.floor(releases.length * chance())]!
+  const struck = shuffled(hosts, chance).slice(0, Math.ceil(hosts * (0.5 + chance() / 2)))
+  const from = { kind: 'breaksRole', atMs: Math.max(0, atMs - second), untilMs: faultsMs } as const
+  return [{ ...from, hosts: struck.sort((a, b) => a - b) }]
+}
+
+/** Within minutes of a release, while there is something to order. */
+function drawOrders(
+  chance: () => number,
+  releases: Scenario['releases'],
+  faultsMs: number,
+): readonly Fault[] {
+  return Array.from({ length: Math.floor(4 * chance()) }, () => {
+    const { atMs } = releases[Math.floor(releases.length * chance())]!
+    const kind = orderKinds[Math.floor(orderKinds.length * chance())]!
+    return { kind, atMs: Math.min(faultsMs, Math.round(atMs + 3 * minute * chance())), hosts: [] }
+  })
 }
 
 function amountOf(kind: FaultKind, between: (least: number, most: number) => number): number | undefined {

@@ -123,6 +123,10 @@ export const faultKinds = {
   fork: { class: 'operator', lasts: false, text: 'two releases signed with one sequence' },
   rollback: { class: 'operator', lasts: false, text: 'back to the release before' },
   roster: { class: 'operator', lasts: false, text: 'a host is withdrawn' },
+  halt: { class: 'operator', lasts: false, text: 'the newest release is halted' },
+  resume: { class: 'operator', lasts: false, text: 'its halts are cleared' },
+  promote: { class: 'operator', lasts: false, text: 'its stages are opened by an order' },
+  retry: { class: 'operator', lasts: false, text: 'hosts that failed are let try again' },
 } as const satisfies Record<string, FaultKindSpec>
 
 export type FaultKind = keyof typeof faultKinds
@@ -154,4 +158,8 @@ export interface Scenario {
   /** Hosts that are healed for good at the end of the first phase; the others stay as they are. */
   readonly core: readonly number[]
   readonly faults: readonly Fault[]
+  /** Stages of releases, as `rollout.stages` of fleet.toml; absent: one stage of all hosts. */
+  readonly stages?: string
+  /** Seconds that hosts soak a release in stages. */
+  readonly soakSeconds?: number
 }

@@ -17,6 +17,7 @@ import { Ledger } from './ledger.ts'
 import { Marks } from './marks.ts'
 import { type Memory, noMemory } from './memory.ts'
 import { Operators, type Person, type Published, people, seedOf, type Wish } from './operators.ts'
+import { halt, openAll, promote, resume, retry, type Wishes } from './orders.ts'
 import type { Plan } from './plan.ts'
 import { Rehearsal } from './rehearsal.ts'
 import type { Violation } from './report.ts'
@@ -28,6 +29,8 @@ import { World } from './world.ts'
 /** ms that a laptop stays at most, and between two tries of an operator who found nobody. */
 const stayMs = 60_000
 const tryAgainMs = 30_000
+/** ms between two looks of an operator at a healed fleet that has not come to rest. */
+const operatorLooksMs = 6 * 60_000
 /** Roles, by index: what a release breaks for one of them must not look broken to the others. */
 const roles = ['web', 'db', 'cache'] as const
 /** Entries that an operator publishes to end all forks. */
@@ -38,7 +41,7 @@ const observersMax = 50
 /** Violations told of one checker: the first says the most. */
 const toldMax = 3
 
-/** As `fleet publish --now`: all hosts at once. */
+/** As `fleet publish --now`. */
 const terms: RolloutTerms = {
   soakSeconds: 15,
   windowSeconds: 0,
@@ -48,11 +51,9 @@ const terms: RolloutTerms = {
   liarsBasisPoints: 0,
 }
 
-/** In stages: the default of DESIGN section 7. */
-const stagedRisk = 500
-
 export class SimFleet {
   readonly #terms: RolloutTerms
+  readonly #atOnce: boolean
   readonly world: World
   readonly network: Network
   readonly ledger = new Ledger()
@@ -80,9 +81,11 @@ export class SimFleet {
   #publishing = 0
 
   /** With a plan, its hosts and releases instead of made-up ones; the scenario is then one of drawRehearsal. */
-  /** `stages`: as `ladderOf` takes them; default: one of all hosts. */
-  constructor(scenario: Scenario, memory: Memory = noMemory, plan?: Plan, stages?: string) {
-    this.#terms = stages === undefined ? terms : { ...terms, stages, riskBasisPoints: stagedRisk }
+  constructor(scenario: Scenario, memory: Memory = noMemory, plan?: Plan) {
+    const { stages, soakSeconds } = scenario
+    const staged = { ...terms, stages, soakSeconds: soakSeconds ?? terms.soakSeconds, riskBasisPoints: 500 }
+    this.#terms = stages === undefined ? terms : staged
+    this.#atOnce = stages === undefined && plan === undefined
     this.scenario = scenario
     const { seed } = scenario
     this.world = new World(seed)
@@ -147,8 +150,8 @@ export class SimFleet {
 
   /** Runs both phases. Answers what the healed core still waited for at the end; empty: it converged. */
   async run(progress: (share: number, line: string) => void): Promise<readonly string[]> {
-    const { faults, faultsMs, healMs, releases } = this.scenario
-    const { world } = this
+    const { world, scenario } = this
+    const { faults, faultsMs, healMs, releases } = scenario
     const absent = new Set(faults.filter(each => each.kind === 'absent').flatMap(each => each.hosts))
     for (const host of this.hosts)
       if (!absent.has(host.index)) host.start(Math.round(world.chance(host.name, 'start')() * 3_000))
@@ -166,9 +169,14 @@ export class SimFleet {
     const endMs = world.nowMs + healMs
     await this.#heal(endMs)
     let pending: readonly string[] = this.#pending()
+    let lookMs = world.nowMs + operatorLooksMs
     while (pending.length > 0 && world.nowMs < endMs && this.violations.length === 0) {
       await world.run(world.nowMs + 2_000)
       pending = this.#pending()
+      if (pending.length > 0 && world.nowMs >= lookMs) {
+        lookMs = world.nowMs + operatorLooksMs
+        void this.#judge()
+      }
       progress(1 - (0.2 * (endMs - world.nowMs)) / healMs, 'healed core')
     }
     if (this.violations.length === 0)
@@ -187,11 +195,11 @@ export class SimFleet {
     near: number,
   ): Promise<Published | undefined> {
     const number = ++this.#number
-    const { chance } = { chance: this.world.chance(`release ${number}`, 'files') }
+    const chance = this.world.chance(`release ${number}`, 'files')
     const bytes = chance() < (wish.isLarge ? 1 : 0.3) ? 40_000 + chance() * 400_000 : 100 + chance() * 4_000
     const files = wish.files ?? roleFiles(number, chance, Math.round(bytes))
-    const asked: Wish = { subject: `release number ${number}`, terms: this.#terms, ...wish, files }
-    // Who ends a fork asks the side that stays.
+    const about = { subject: `release number ${number}`, terms: this.#terms, atOnce: this.#atOnce }
+    const asked: Wish = { ...about, ...wish, files }
     const addresses = () => (wish.drops === undefined ? this.#near(near) : [this.hosts[near]!.address])
     this.#publishing++
     try {
@@ -220,7 +228,6 @@ export class SimFleet {
     const { world, scenario } = this
     this.#healed = true
     for (const [fault, undo] of this.#open) {
-      // Faults of the network and of operators are over; hosts outside the core stay as they are.
       if (this.#isOfCore(fault)) undo()
       this.#open.delete(fault)
     }
@@ -253,6 +260,23 @@ export class SimFleet {
         await world.run(world.nowMs + 2_000)
       if (!frozen()) return
     }
+  }
+
+  /**
+   * Hosts outside the core go on failing, or say that they do, and hold the others up: an operator who knows that opens the stages
+   * without them. Whose key was taken for a cloned one is started again. What else holds is for the fleet itself to get over.
+   */
+  async #judge(): Promise<void> {
+    for (const host of this.hosts) if (host.core && host.peer?.reporter.cloned) host.restart('kill')
+    const wanted = this.ledger.entries().at(-1)
+    const strangers = new Set(this.hosts.filter(each => !each.core || !each.honest).map(each => each.key))
+    const failed = new Set<string>()
+    for (const { core, peer } of this.hosts) {
+      if (!core || peer?.entries.release()?.id !== wanted?.id) continue
+      for (const { host, claim } of peer?.agent.progress()?.evidence ?? [])
+        if (claim.state !== 'HEALTHY' && claim.state !== 'NOOP' && strangers.has(host)) failed.add(host)
+    }
+    if (failed.size > 0) await this.#order(openAll([...failed]), this.scenario.core[0]!)
   }
 
   /**
@@ -305,11 +329,11 @@ export class SimFleet {
         await this.publish('bert', { subject: label }, near())
         return
       case 'expired':
-        await this.publish('bert', { subject: label, expired: true }, near())
+      case 'wrongContent': {
+        const wrong = kind === 'expired' ? { expired: true } : { untrue: true }
+        await this.publish('bert', { subject: label, ...wrong }, near())
         return
-      case 'wrongContent':
-        await this.publish('bert', { subject: label, untrue: true }, near())
-        return
+      }
       case 'fork':
         await Promise.all(
           people.map(person => this.publish(person, { subject: `${label}, ${person}` }, near())),
@@ -335,9 +359,23 @@ export class SimFleet {
           .catch(error => this.#crashed(`anna's laptop`, error))
         return
       }
+      case 'halt':
+      case 'resume':
+      case 'promote':
+      case 'retry':
+        await this.#order({ halt, resume, retry, promote: promote(chance) }[kind], near())
+        return
       default:
         return
     }
+  }
+
+  async #order(wishes: Wishes, near: number): Promise<void> {
+    this.#publishing++
+    await this.operators
+      .order('bert', wishes, this.#near(near), stayMs)
+      .catch(error => this.#crashed(`bert's laptop`, error))
+      .finally(() => this.#publishing--)
   }
 
   #pending(): readonly string[] {

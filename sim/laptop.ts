@@ -4,6 +4,7 @@ import type { PeerId } from '../gossip/carrier.ts'
 import type { Peer } from '../node/peer.ts'
 import type { Release } from '../node/ports.ts'
 import type { MadeEntry } from '../node/release.ts'
+import { equal } from '../signing/bytes.ts'
 import { publicKeyOf } from '../signing/crypto.ts'
 import type { FleetId } from '../signing/entry.ts'
 import { peerIdOf } from '../signing/keys.ts'
@@ -107,6 +108,26 @@ export class Laptop {
       return (release ? pack : entry).length
     }
     await this.#until(ms, () => holders() >= hostsWanted)
+  }
+
+  /** Until its board is that of a host that is heard, but at most `ms`. */
+  async boardQuiet(ms: number): Promise<void> {
+    const { agent, reporter } = this.peer
+    await this.#until(ms, () => {
+      const ours = reporter.board.root()
+      return agent.heard().some(each => equal(agent.boardOf(each) ?? new Uint8Array(), ours))
+    })
+  }
+
+  /** Until what a host holds of orders is known here, but at most `ms`. */
+  async learnOrders(ms: number): Promise<void> {
+    await this.#until(ms, () => this.peer.agent.orderHolders().length > 0)
+  }
+
+  /** Hands an order over: until a few hosts hold all that is held here, but at most `ms`. */
+  async order(envelope: Uint8Array, ms: number): Promise<void> {
+    this.peer.driver.feed({ kind: 'order', envelope })
+    await this.#until(ms, () => this.peer.agent.orderHolders().length >= hostsWanted)
   }
 
   async close(): Promise<void> {

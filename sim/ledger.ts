@@ -17,6 +17,10 @@ export interface Signed {
   readonly untrue?: true
   /** Meant to be started by hosts: not expired from the beginning, with a pack that can be taken. */
   readonly sound: boolean
+  /** Basis points of the hosts that it may break, as the operator wished. */
+  readonly risk?: number
+  /** Its stages were left to fleet. */
+  readonly auto?: true
   /** Hosts on which it does not work, by index, and how. */
   readonly breaks?: ReadonlyMap<number, Breakage>
 }

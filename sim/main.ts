@@ -15,8 +15,6 @@ export interface SimulateOptions {
   readonly realCrypto?: boolean
   /** An operator's own fleet; the scenario is then one of drawRehearsal for it. */
   readonly plan?: Plan
-  /** Stages of releases, as `rollout.stages` in fleet.toml; default: one stage of all hosts. */
-  readonly stages?: string
   readonly onProgress?: (share: number, line: string) => void
 }
 
@@ -27,7 +25,7 @@ export async function simulate(scenario: Scenario, options: SimulateOptions = {}
   const cpu = process.cpuUsage()
   try {
     const { plan } = options
-    const fleet = new SimFleet(scenario, memo && memory(), plan, options.stages)
+    const fleet = new SimFleet(scenario, memo && memory(), plan)
     const pending = await fleet.run(options.onProgress ?? (() => {}))
     const { world, story, marks, network } = fleet
     const { user, system } = process.cpuUsage(cpu)

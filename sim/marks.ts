@@ -1,4 +1,8 @@
 // What a campaign must have seen sometimes, or it has tested nothing: named moments, and how each is told from what happens.
+import { readOrderEnvelope } from '../node/orders.ts'
+import { readStages, type StagesRecord } from '../node/stages-record.ts'
+import { isRefusal } from '../signing/errors.ts'
+import type { OrderKind } from '../signing/order.ts'
 import type { SimEvent } from './events.ts'
 
 type Kind = SimEvent['kind']
@@ -26,6 +30,24 @@ const held = (gate: string): Tell =>
     const decision = host.peer?.agent.decision
     return decision?.kind === 'hold' && decision.gate === gate
   })
+
+/** A host notes how far it has opened a release. */
+const noted = (fits: (record: StagesRecord) => boolean): Tell =>
+  on('decided', event =>
+    event.effects.some(each => {
+      const record = each.kind === 'keep-stages' ? readStages(each.record) : undefined
+      return record !== undefined && fits(record)
+    }),
+  )
+
+/** A host takes in an order of that kind. */
+const ordered = (kind: OrderKind): Tell =>
+  on('decided', event =>
+    event.effects.some(each => {
+      const read = each.kind === 'keep-order' ? readOrderEnvelope(each.envelope) : undefined
+      return read !== undefined && !isRefusal(read) && read.opened.order.order === kind
+    }),
+  )
 
 const tells = {
   'a release came into force': ran('applied'),
@@ -80,6 +102,22 @@ const tells = {
   'the agent died of itself and came back': on('ended', event => event.how === 'exit'),
   'power was cut': on('ended', event => event.how === 'power'),
   'a withdrawn host was turned away': effect('recheck'),
+  'a stage opened': noted(({ opened }) => opened.some(each => each.stage > 1)),
+  'others stood in for absent hosts': noted(({ opened }) =>
+    opened.some(
+      (each, at) => each.granted === opened[at - 1]?.granted && each.stage === opened[at - 1]?.stage,
+    ),
+  ),
+  'a release was halted by signed failures': noted(({ halted }) => halted !== undefined),
+  'a stage held a host': held('stage'),
+  'a release was halted by an order': held('halted'),
+  'a halt was cleared': ordered('resume'),
+  'stages were promoted': ordered('promote'),
+  'a failed host was let try again': ordered('retry'),
+  'a release went on in the order of an unfinished one': on('decided', event =>
+    event.effects.some(each => each.kind === 'keep' && each.entry.release?.seed !== undefined),
+  ),
+  'a host had nothing to do': on('spoke', event => event.status.state === 'NOOP'),
 } as const satisfies Record<string, Tell>
 
 /** By kind of event: there are hundreds of thousands of them. */

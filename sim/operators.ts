@@ -1,11 +1,9 @@
 // The operators of a simulated fleet: two people with keys, who make trust and releases as `fleet publish` does
 // (node/release.ts), on laptops that join as peers, hand over, and leave. What they sign stands in the ledger.
 
-import { ladderOf } from '../node/ladder.ts'
 import type { SourceFile } from '../node/publish.ts'
 import type { RolloutTerms, Words } from '../node/release.ts'
 import {
-  type Course,
   type Delta,
   type MadeEntry,
   makeReleaseEntry,
@@ -14,18 +12,29 @@ import {
   taggerOf,
 } from '../node/release.ts'
 import { hex, utf8 } from '../signing/bytes.ts'
+import { encode } from '../signing/cbor.ts'
 import { publicKeyOf, sha256 } from '../signing/crypto.ts'
 import { sealDelegation, writeDelegation } from '../signing/delegation.ts'
-import { encodeEnvelope, entryIdOf, type FleetId, sealEntry, writePayload } from '../signing/entry.ts'
+import {
+  type EntryId,
+  encodeEnvelope,
+  entryIdOf,
+  type FleetId,
+  sealEntry,
+  writePayload,
+} from '../signing/entry.ts'
 import { timeOf } from '../signing/fields.ts'
 import { type Operator, writeOperators } from '../signing/operators.ts'
+import { type Order, orderMap, sealOrder, writeOrder } from '../signing/order.ts'
 import { writePolicy } from '../signing/policy.ts'
 import { type Host, writeRoster } from '../signing/roster.ts'
 import { type Signer, seedSigner, signSshsig } from '../signing/sshsig.ts'
 import { readTrust, type Trust, type TrustFiles, trustDigests, trustTree } from '../signing/trust.ts'
 import { epochMs } from './clock.ts'
+import { Contents } from './course.ts'
 import { Laptop, type LaptopWorld } from './laptop.ts'
 import type { Ledger, Signed } from './ledger.ts'
+import type { Wishes } from './orders.ts'
 
 export const people = ['anna', 'bert'] as const
 export type Person = (typeof people)[number]
@@ -33,6 +42,10 @@ export type Person = (typeof people)[number]
 /** ms that a laptop is let in for, and that it looks for hosts before its operator gives up. */
 const sessionMs = 3_600_000
 const searchMs = 90_000
+/** ms that it waits for what hosts say of the release before. */
+const boardMs = 10_000
+/** ms that it waits for the orders that hosts hold. */
+const ordersMs = 10_000
 
 /** A key of the simulated world: what it signs follows from the seed of the run. */
 export const seedOf = (seed: number, name: string): Uint8Array => sha256(utf8(`simulated/${seed}/${name}`))
@@ -48,6 +61,8 @@ export interface Wish {
   readonly files: ReadonlyMap<string, SourceFile>
   readonly subject: string
   readonly terms: RolloutTerms
+  /** One stage of all hosts, compared with nothing; else stages as `fleet publish` makes them. */
+  readonly atOnce?: boolean
   /** Expired before anybody hears of it. */
   readonly expired?: boolean
   /** Id of a sibling that ends. */
@@ -77,6 +92,7 @@ export class Operators {
   readonly #operators: readonly Operator[]
   readonly #world: LaptopWorld
   readonly #ledger: Ledger
+  readonly #contents = new Contents()
   #laptops = 0
 
   constructor(seed: number, roster: readonly Host[], world: LaptopWorld, ledger: Ledger) {
@@ -129,12 +145,25 @@ export class Operators {
       }
       const signed = wish.untrue ? hex(sha256(utf8(content))) : content
       const release = { ...made.release, content: signed }
-      const course = courseOf(terms, entries.roster().length)
-      const entry = makeReleaseEntry(common, asked, { ...made, release }, delta, course)
+      const world = this.#world.world
+      if (!wish.atOnce) await laptop.boardQuiet(boardMs)
+      const charted = wish.atOnce
+        ? undefined
+        : await this.#contents.courseOf(laptop.peer, { files, made, terms: asked.terms }, world.nowMs)
+      const wished = charted && { terms: charted.terms }
+      const entry = makeReleaseEntry(
+        common,
+        { ...asked, ...wished },
+        { ...made, release },
+        delta,
+        charted?.course,
+      )
+      this.#contents.remember(entry.id, { files, made })
       const more = {
-        ...{ commit, content: signed },
+        ...{ commit, content: signed, risk: terms.riskBasisPoints },
         ...(wish.untrue && { untrue: true as const }),
         ...(breaks && { breaks }),
+        ...(!wish.atOnce && (terms.stages ?? 'auto') === 'auto' && { auto: true as const }),
       }
       this.#sign(entry, 'release', subject, more, !wish.expired && !wish.untrue)
       laptop.submit(entry, { pack: made.digest, release: made.release })
@@ -168,6 +197,33 @@ export class Operators {
       this.#sign(entry, 'trust', subject, {}, true)
       laptop.submit(entry)
       return { sequence: entry.sequence, id: entry.id }
+    })
+  }
+
+  /** Gives orders about the newest release; none are given where there is none, or nothing to order. */
+  async order(
+    person: Person,
+    wishes: Wishes,
+    addresses: readonly string[],
+    stayMs: number,
+  ): Promise<Published | undefined> {
+    return this.#session(person, addresses, stayMs, async laptop => {
+      const { entries } = laptop.peer
+      await laptop.learnOrders(ordersMs)
+      const release = entries.release()
+      const { stages = [] } = entries.terms() ?? {}
+      if (release === undefined) return { sequence: 0, id: '' }
+      for (const wish of wishes(laptop.peer, { id: release.id, stages })) {
+        const payload = writeOrder({
+          ...wish,
+          fleet: this.genesis.fleet,
+          entry: release.id as EntryId,
+          issued: timeOf(this.#nowMs()),
+        } as Order)
+        const order = sealOrder(payload, signSshsig(this.#signers[person], 'fleet', payload))
+        await laptop.order(encode(orderMap({ order, cosigs: [] })), stayMs)
+      }
+      return { sequence: release.sequence, id: release.id }
     })
   }
 
@@ -222,7 +278,7 @@ export class Operators {
     { sequence, id, envelope }: MadeEntry,
     kind: 'trust' | 'release',
     subject: string,
-    more: Partial<Pick<Signed, 'commit' | 'content' | 'untrue' | 'breaks'>>,
+    more: Partial<Pick<Signed, 'commit' | 'content' | 'untrue' | 'risk' | 'auto' | 'breaks'>>,
     sound: boolean,
   ): void {
     const atMs = this.#world.world.nowMs
@@ -248,13 +304,4 @@ function trustOf(files: TrustFiles): Trust {
   const read = readTrust(files)
   if (read.kind === 'bad') throw new Error(`trust files: ${JSON.stringify(read.problems)}`)
   return read.value
-}
-
-/** Undefined: one stage of all hosts. */
-function courseOf(terms: RolloutTerms, hosts: number): Course | undefined {
-  if (terms.stages === undefined) return undefined
-  const { riskBasisPoints: risk, liarsBasisPoints: liars } = terms
-  const ladder = ladderOf(terms.stages, Math.max(1, hosts), { risk, liars })
-  if (ladder.kind === 'refused') throw new Error(`stages that stand still: ${ladder.reason}`)
-  return { stages: ladder.stages, stable: undefined, seed: undefined }
 }

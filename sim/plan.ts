@@ -60,6 +60,8 @@ const releaseMs = 20 * second
 const lossOfAll = 0.002
 const bootsOfAll = 0.02
 const restartsOfAll = 0.03
+/** Within which the last release goes through its stages. */
+const healingMs = 120 * minute
 /** Struck one by one in any run: a thousand faults would tell no more. */
 const struckMax = 40
 
@@ -84,5 +86,7 @@ export function drawRehearsal(seed: number, options: RehearsalOptions): Scenario
   ]
   faults.sort((a, b) => a.atMs - b.atMs || (a.kind < b.kind ? -1 : 1))
   const core = classes.length === 0 ? Array.from({ length: hosts }, (_, each) => each) : base.core
-  return { ...base, releases: [], core, faults }
+  // The stages are those of the plan.
+  const { stages: _, soakSeconds: __, ...rest } = base
+  return { ...rest, healMs: healingMs, releases: [], core, faults }
 }

@@ -19,6 +19,8 @@ const lookMs = 1_000
 /** ms without a run, beyond soak and window, after which nobody is waited for any more; and how often at most. */
 const quietMs = 5 * 60_000
 const quietsMax = 100
+/** ms until what a host says last is known to all. */
+const heardMs = 10_000
 /** Seconds that hosts soak the last release at most: all that is reported of it is over when they begin. */
 const lastSoak = 60
 
@@ -51,6 +53,8 @@ export class Rehearsal {
       const published = await this.#publish(each)
       if (published === undefined) break
       await this.#rest(published.id)
+      // Until all have heard how it ended.
+      await wait(heardMs)
     }
     this.over = true
   }
@@ -83,7 +87,7 @@ export class Rehearsal {
     }
   }
 
-  /** Until it is in force on every host, or has failed there, or nothing has run for long. The last soak is not waited for. */
+  /** Until it is in force and soaked on every host, or has failed there, or nothing has run for long. */
   async #rest(id: string): Promise<void> {
     const { world, hosts, wait } = this.#at
     const beganMs = world.nowMs
@@ -97,7 +101,8 @@ export class Rehearsal {
 
 function hasSettled({ peer }: SimHost, id: string): boolean {
   if (peer?.entries.release()?.id !== id) return false
-  const { agent } = peer
-  if (agent.inForce === id) return true
+  const { agent, reporter } = peer
+  // Only then is the next release compared with this one.
+  if (agent.inForce === id) return reporter.state === 'HEALTHY' || reporter.state === 'NOOP'
   return agent.decision?.kind === 'hold' && agent.decision.gate === 'failed'
 }

@@ -92,17 +92,21 @@ interface Line {
   readonly bad: boolean
 }
 
-/** Two lines a release, and one for each stage of as many releases as there is room for, the newest first. */
+/** Two lines a release, and its stages where there is room: one line for each of those that failed somewhere, the newest first. */
 function releases(all: readonly ReleaseStory[], columns: number, room: number): Line[] {
   const extra = all.flatMap(troubles).length
   const newest = all.slice(-Math.max(1, Math.floor((room - 2 - extra) / 2)))
   const rest = all.length - newest.length
   let left = room - 1 - 2 * newest.length - extra - (rest > 0 ? 1 : 0)
   const staged = new Set<ReleaseStory>()
-  for (const each of newest.toReversed()) {
-    if (each.stages.length > left) break
-    left -= each.stages.length
-    staged.add(each)
+  // Where a release was stopped is what is asked about; others tell their stages on one line where there is no room for more.
+  const brief = new Set<ReleaseStory>()
+  const first = newest.toReversed().sort((a, b) => Number(b.failed > 0) - Number(a.failed > 0))
+  for (const each of first) {
+    if (each.stages.length === 0 || left === 0) continue
+    const isWhole = each.stages.length <= left && (each.failed > 0 || all.length === 1)
+    left -= isWhole ? each.stages.length : 1
+    ;(isWhole ? staged : brief).add(each)
   }
   const lines: Line[] = [{ text: '', bad: false }]
   for (const each of newest) {
@@ -111,6 +115,7 @@ function releases(all: readonly ReleaseStory[], columns: number, room: number): 
     const name = fit(`release ${each.sequence}, ${each.subject}`, columns - ends.length)
     lines.push({ text: name + ends, bad }, { text: fit(reach(each), columns), bad })
     for (const line of troubles(each)) lines.push({ text: fit(line, columns), bad })
+    if (brief.has(each)) lines.push({ text: fit(briefly(each), columns), bad })
     if (staged.has(each)) for (const stage of each.stages) lines.push(stageLine(stage, each, columns))
   }
   if (rest > 0) lines.push({ text: `… and ${count(rest, 'older release')}`, bad: false })
@@ -143,6 +148,14 @@ function stageLine(stage: StageStory, { publishedMs }: ReleaseStory, columns: nu
   const when = stage.openedMs === undefined ? 'never opened' : afterwards(stage.openedMs - publishedMs)
   const bad = /^(HALT|HOLD)/.test(stage.decision)
   return { text: fit(`    ${count(stage.hosts, 'host')} ${when}. ${stage.decision}`, columns), bad }
+}
+
+/** Hosts of each stage, and when it opened. */
+function briefly({ stages, publishedMs }: ReleaseStory): string {
+  const words = stages.map(({ hosts, openedMs }) =>
+    openedMs === undefined ? `${figure(hosts)} never` : `${figure(hosts)} ${span(openedMs - publishedMs)}`,
+  )
+  return `    stages  ${words.join(', ')}`
 }
 
 function cost({ traffic }: Report): string[] {

@@ -1,6 +1,7 @@
 // Scenario files: text <-> Scenario, strictly. Names every problem of a file at once, by the path of its field. Whether a
 // scenario is worth running is draw.ts's and its author's business.
 import { nearest } from '../node/host/steps/problem.ts'
+import { ladderOf } from '../node/ladder.ts'
 import { type Fault, type FaultKind, type FaultKindSpec, faultKinds, type Scenario } from './faults.ts'
 
 const dayMs = 86_400_000
@@ -13,6 +14,8 @@ export const scenarioLimits = {
   phaseMsMax: 31 * dayMs,
   releasesMax: 10_000,
   faultsMax: 10_000,
+  /** The longest that can be signed (docs/formats.md section 4). */
+  soakSecondsMax: 30 * 86_400,
   /** Above any rate, delay and age that a kind has a use for. */
   amountMax: 1e12,
 } as const
@@ -46,6 +49,8 @@ export function writeScenario(scenario: Scenario): string {
     ['healMs', String(scenario.healMs)],
     ['releases', rows(releases)],
     ['core', list(scenario.core)],
+    ...(scenario.stages === undefined ? [] : [['stages', JSON.stringify(scenario.stages)] as const]),
+    ...(scenario.soakSeconds === undefined ? [] : [['soakSeconds', String(scenario.soakSeconds)] as const]),
     ['faults', rows(scenario.faults.map(ordered))],
   ]
   return `{\n${fields.map(([name, json]) => `  "${name}": ${json}`).join(',\n')}\n}\n`
@@ -71,7 +76,7 @@ const row = (value: object) =>
 /** All that is wrong with it, each as `path: found …; expected …`. */
 export function scenarioProblems(value: unknown): string[] {
   const look = new Look()
-  const top = look.fields('', value, [
+  const names = [
     'format',
     'seed',
     'hosts',
@@ -79,8 +84,11 @@ export function scenarioProblems(value: unknown): string[] {
     'healMs',
     'releases',
     'core',
+    'stages',
+    'soakSeconds',
     'faults',
-  ])
+  ]
+  const top = look.fields('', value, names, ['stages', 'soakSeconds'])
   if (top === undefined) return look.problems
   if (top['format'] !== 1) look.wrong('format', top['format'], '1, the only format there is')
   look.whole('seed', top['seed'], 0, scenarioLimits.seedMax)
@@ -97,6 +105,13 @@ export function scenarioProblems(value: unknown): string[] {
   }
   const core = look.hosts('core', top['core'], hosts)
   if (core === 0) look.wrong('core', [], 'at least one host: nobody would be left to converge')
+  const { stages, soakSeconds } = top
+  if (
+    stages !== undefined &&
+    (typeof stages !== 'string' || ladderOf(stages, hosts, { risk: 500, liars: 0 }).kind === 'refused')
+  )
+    look.wrong('stages', stages, 'auto, or stages such as 1%,10%,100% that do not stand still')
+  if (soakSeconds !== undefined) look.whole('soakSeconds', soakSeconds, 1, scenarioLimits.soakSecondsMax)
   for (const [i, each] of look.array('faults', top['faults'], scenarioLimits.faultsMax))
     checkFault(look, `faults[${i}]`, each, hosts, faultsMs)
   return look.problems

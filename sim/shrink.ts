@@ -64,8 +64,12 @@ class Search {
   }
 }
 
-/** (a) Whole classes off, after the boldest guess: that nothing needs to go wrong at all. */
+/** (a) Stages and whole classes off, after the boldest guess: that nothing needs to go wrong at all. */
 async function classes(search: Search): Promise<void> {
+  if (search.best.stages !== undefined) {
+    const { stages: _, soakSeconds: __, ...atOnce } = search.best
+    await search.take(atOnce)
+  }
   if (await search.take({ ...search.best, faults: [] })) return
   for (const name of faultClasses)
     await search.take({

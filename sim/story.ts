@@ -5,7 +5,7 @@ import type { Traffic as NetworkTraffic } from './carrier.ts'
 import type { SimEvent } from './events.ts'
 import type { SimHost } from './host.ts'
 import type { Ledger } from './ledger.ts'
-import type { Curve, Phase, ReleaseStory, Traffic } from './report.ts'
+import type { Curve, Phase, ReleaseStory, StageStory, Traffic } from './report.ts'
 
 /** Samples of a run, whatever its length. */
 const samplesWanted = 240
@@ -17,6 +17,10 @@ interface Way {
   readonly inForceMs: Map<number, number>
   /** The first failure on a host that the release was not to break. */
   why?: string
+  /** As the first host that told it saw it; the newest of what was seen. */
+  stages: StageStory[]
+  /** Stage -> when some host first opened it. */
+  readonly openedMs: Map<number, number>
 }
 
 export class Story {
@@ -36,10 +40,10 @@ export class Story {
   }
 
   event(event: SimEvent, nowMs: number): void {
+    if (event.kind === 'decided') this.#opened(event, nowMs)
     if (event.kind !== 'run' && event.kind !== 'ran') return
     const { id } = event.entry
-    const way: Way = this.#ways.get(id) ?? { tried: new Set(), failed: new Set(), inForceMs: new Map() }
-    this.#ways.set(id, way)
+    const way = this.#wayOf(id)
     const { index } = event.host
     if (event.kind === 'run') way.tried.add(index)
     else if (event.report.kind === 'failed') {
@@ -49,7 +53,52 @@ export class Story {
     } else if (event.report.kind === 'applied' && !way.inForceMs.has(index)) way.inForceMs.set(index, nowMs)
   }
 
+  #wayOf(id: string): Way {
+    const way = this.#ways.get(id) ?? {
+      ...{ tried: new Set<number>(), failed: new Set<number>(), inForceMs: new Map<number, number>() },
+      ...{ stages: [], openedMs: new Map<number, number>() },
+    }
+    this.#ways.set(id, way)
+    return way
+  }
+
+  /** When stages opened, on whichever host that was first. */
+  #opened({ host }: Extract<SimEvent, { kind: 'decided' }>, nowMs: number): void {
+    const { entry, opened = [] } = host.peer?.agent.noted() ?? {}
+    const stage = opened.at(-1)?.stage
+    if (entry === undefined || stage === undefined) return
+    const { openedMs } = this.#wayOf(entry)
+    if (openedMs.has(stage)) return
+    for (const each of opened) if (!openedMs.has(each.stage)) openedMs.set(each.stage, nowMs)
+    this.#look()
+  }
+
+  /** How far the newest release has come, as a host of the core sees it that is well informed. */
+  #look(): void {
+    const watcher = this.#hosts.find(
+      each => each.core && each.observes && each.honest && each.peer !== undefined,
+    )
+    const id = watcher?.peer?.entries.release()?.id
+    const progress = id === undefined ? undefined : watcher?.peer?.agent.progress()
+    if (id === undefined || progress === undefined) return
+    const way = this.#wayOf(id)
+    let upTo = 0
+    const { kind, reason } = progress.decision
+    const now = progress.stages.findIndex(each => each.granted < each.hosts)
+    way.stages = progress.stages.map(({ stage, hosts, granted, healthy, failed, timedOut }, at) => {
+      upTo += hosts
+      const openedMs = way.openedMs.get(stage)
+      const isDone = granted === hosts && (now < 0 ? at < progress.stages.length : at < now)
+      const decision = isDone ? 'GO' : at === now ? `${kind.toUpperCase()}: ${reason}` : 'shut'
+      return {
+        ...{ hosts: upTo, healthy, failed: failed + timedOut, decision },
+        ...(openedMs !== undefined && { openedMs }),
+      }
+    })
+  }
+
   sample(): void {
+    this.#look()
     const counts = new Map<string, number>([['down', 0]])
     for (const { kind, sequence } of this.#ledger.entries())
       if (kind === 'release') counts.set(`release ${sequence}`, 0)
@@ -91,7 +140,14 @@ export class Story {
         const [p50Ms, p90Ms, p99Ms, lastMs] = [share(0.5), share(0.9), share(0.99), share(1)]
         const inForce = this.#hosts.filter(each => each.peer?.agent.inForce === id).length
         return {
-          ...{ sequence, id, subject, publishedMs: atMs, inForce, stages: [] },
+          ...{
+            sequence,
+            id,
+            subject,
+            publishedMs: atMs,
+            inForce,
+            stages: way === undefined ? [] : stagesOf(way),
+          },
           ...{ tried: way?.tried.size ?? 0, failed: way?.failed.size ?? 0 },
           ...(breaks && { breaks: breaks.size }),
           ...(way?.why !== undefined && { why: way.why }),
@@ -102,6 +158,16 @@ export class Story {
         }
       })
   }
+}
+
+/** What was opened after it was looked at last is known, too. */
+function stagesOf({ stages, openedMs }: Way): readonly StageStory[] {
+  const last = Math.max(0, ...openedMs.keys())
+  return stages.map((stage, at) => {
+    const atMs = openedMs.get(at + 1)
+    const told = atMs === undefined ? stage : { ...stage, openedMs: atMs }
+    return at + 1 < last ? { ...told, decision: 'GO' } : told
+  })
 }
 
 function inForceOf({ peer }: SimHost): string | undefined {

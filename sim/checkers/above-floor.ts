@@ -31,6 +31,10 @@ export function aboveFloor(): Checker {
           fresh.set(name, [...(fresh.get(name) ?? []), { sequence, atMs: nowMs() }])
         }
       if (event.kind !== 'run') return undefined
+      // A host that has nothing takes the release last seen complete before it waits for its turn with the newest.
+      const { agent, entries } = event.host.peer ?? {}
+      if (agent?.inForce === undefined && entries?.release()?.release.stable === event.entry.id)
+        return undefined
       // Within one life what is not durable yet counts too.
       const floor = Math.max(floors.get(of) ?? 0, ...(fresh.get(name) ?? []).map(each => each.sequence))
       return event.entry.sequence < floor

@@ -8,8 +8,10 @@ import { type CampaignParts, simulateMany, statusText } from '../../cli/sim-camp
 import { codeDigest } from '../../cli/sim-code.ts'
 import { type Parts, simulateOne } from '../../cli/sim-one.ts'
 import { againFor, type CampaignAsk, type OneAsk, readAsk } from '../../cli/sim-options.ts'
+import { simulateTable } from '../../cli/sim-table.ts'
 import { type Fault, faultClasses, type Scenario } from '../../sim/faults.ts'
 import { readScenario, writeScenario } from '../../sim/scenario.ts'
+import type { TableOptions } from '../../sim/table.ts'
 import { outcome, report } from '../sim/outcomes.ts'
 import { testIo } from './io.ts'
 
@@ -310,4 +312,19 @@ describe('progress', () => {
     progress.end()
     expect([written, said]).toEqual([[], []])
   })
+})
+
+test('the table of releases: shares of a row, sizes and odds as they are said', () => {
+  const row = { n: 1_000, p: 0.005, done: 0.993, halted: 0, waiting: 0.007 }
+  const more = { damageMean: 0.0048, damageP95: 0.009, openings: 5.04 }
+  const asked: TableOptions[] = []
+  const table = (options: TableOptions) => {
+    asked.push(options)
+    return [{ ...row, ...more, n: options.ns[0]! }]
+  }
+  const answer = simulateTable({ seed: '9', json: true }, table, io)
+  expect(asked.map(({ ns, seed }) => [ns, seed])).toEqual([5, 10, 30, 100, 1_000, 10_000].map(n => [[n], 9]))
+  expect(answer.json).toMatchObject({ seed: 9, rows: [{ n: 5 }, {}, {}, {}, {}, { n: 10_000, ...more }] })
+  expect(answer.text()).toMatch(/^1,000 +0\.5 % +99\.3 % +0 % +0\.7 % +0\.48 % +0\.9 % +5\.0$/m)
+  expect(() => simulateTable({ repo: '.' }, table, io)).toThrow(/^sim table and --repo do not go together/)
 })

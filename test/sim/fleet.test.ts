@@ -55,11 +55,10 @@ test('above a size only some hosts keep boards and run whole engines, and the fl
 
 test('releases go through real stages, and the fleet converges', async () => {
   const scenario = drawScenario(6, { hosts: 12, classes: ['network'] })
-  const options = { stages: '1,4,100%' }
-  const report = await simulate(
-    { ...scenario, faultsMs: 240_000, releases: [{ atMs: 20_000, at: 0 }] },
-    options,
-  )
+  const stages = { stages: '1,4,100%', soakSeconds: 15 }
+  const report = await simulate({
+    ...{ ...scenario, ...stages, faultsMs: 240_000, releases: [{ atMs: 20_000, at: 0 }] },
+  })
   expect(report).toMatchObject({ ending: 'ok', violations: [], pending: [] })
   expect(report.releases.at(-1)).toMatchObject({ inForce: 12 })
 }, 60_000)

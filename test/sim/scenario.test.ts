@@ -51,6 +51,12 @@ test('the form of a file: one order of fields, one fault a line', () => {
 
 const problemsOf = (value: unknown) => readScenario(JSON.stringify(value), 'x.json').problems ?? []
 
+test('stages stand before the faults, where there are any', () => {
+  expect(writeScenario({ ...small, stages: 'auto', soakSeconds: 20 })).toContain(
+    '  "core": [0, 1],\n  "stages": "auto",\n  "soakSeconds": 20,\n  "faults": [\n',
+  )
+})
+
 test('all problems at once, each with file and field', () => {
   const wrong = {
     ...small,
@@ -60,6 +66,8 @@ test('all problems at once, each with file and field', () => {
     extra: true,
     releases: [{ atMs: 90_001, at: 0, via: 1 }],
     core: [],
+    stages: '10%',
+    soakSeconds: 0,
     faults: [
       { kind: 'los', atMs: 0, hosts: [] },
       { kind: 'loss', atMs: 5, untilMs: 4, hosts: [1, 1], amount: 1.5 },
@@ -69,13 +77,15 @@ test('all problems at once, each with file and field', () => {
     ],
   }
   expect(problemsOf(wrong)).toEqual([
-    'x.json: extra: found an unknown field; expected one of format, seed, hosts, faultsMs, healMs, releases, core, faults',
+    'x.json: extra: found an unknown field; expected one of format, seed, hosts, faultsMs, healMs, releases, core, stages, soakSeconds, faults',
     'x.json: format: found 2; expected 1, the only format there is',
     'x.json: seed: found -1; expected a whole number from 0 to 4294967295',
     'x.json: hosts: found "3"; expected a whole number from 1 to 100000',
     'x.json: releases[0].via: found an unknown field; expected one of atMs, at',
     'x.json: releases[0].atMs: found 90001; expected a whole number from 0 to 90000',
     'x.json: core: found an empty list; expected at least one host: nobody would be left to converge',
+    'x.json: stages: found "10%"; expected auto, or stages such as 1%,10%,100% that do not stand still',
+    'x.json: soakSeconds: found 0; expected a whole number from 1 to 2592000',
     'x.json: faults[0].kind: found "los"; expected a kind of fault: loss?',
     'x.json: faults[1].hosts[1]: found 1; expected each host once',
     'x.json: faults[1].untilMs: found 4; expected a whole number from 5 to 60000',

@@ -41,7 +41,8 @@ export function scenarios(): fc.Arbitrary<Scenario> {
           }),
         )
     })
-    return fc.record({
+    const staged = fc.constantFrom({}, { stages: 'auto', soakSeconds: 20 }, { stages: '1,50%,100%' })
+    const plain = fc.record({
       format: fc.constant(1 as const),
       seed: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
       hosts: fc.constant(hosts),
@@ -53,5 +54,6 @@ export function scenarios(): fc.Arbitrary<Scenario> {
       core: fc.uniqueArray(host, { minLength: 1, maxLength: hosts }),
       faults: fc.array(fault, { maxLength: 12 }),
     })
+    return fc.tuple(plain, staged).map(([scenario, more]): Scenario => ({ ...scenario, ...more }))
   })
 }

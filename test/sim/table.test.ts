@@ -1,3 +1,4 @@
+// The gate's own figures: what it lets break, and what it lets through.
 import { describe, expect, test } from 'vitest'
 import { table } from '../../sim/table.ts'
 

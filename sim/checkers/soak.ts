@@ -1,0 +1,58 @@
+// No host says HEALTHY before it has stood by a release for the whole soak, by its own time since boot; a reboot begins it anew.
+import { hex } from '../../signing/bytes.ts'
+import type { Checker } from '../events.ts'
+
+/** ms that an agent runs before it is seen to have started. */
+const startMs = 1_000
+
+interface Stood {
+  readonly entry: string
+  readonly soakMs: number
+  /** Undefined: its machine is off, and what it stood before counts no more. */
+  sinceMs: number | undefined
+}
+
+export function soak(): Checker {
+  /** By host: what is in force on it. */
+  const stood = new Map<string, Stood>()
+  /** Host, release and attempt of verdicts that were right: what was said once may be said again. */
+  const passed = new Set<string>()
+  return {
+    of: ['started', 'ended', 'ran', 'spoke'],
+    event(event, scene) {
+      if (event.kind === 'healed' || event.host.cloned || !event.host.honest) return undefined
+      const { name } = event.host
+      const nowMs = scene.nowMs()
+      const found = stood.get(name)
+      switch (event.kind) {
+        case 'ended':
+          if (event.how === 'power' && found !== undefined) found.sinceMs = undefined
+          return undefined
+        case 'started':
+          if (found !== undefined) found.sinceMs ??= nowMs - startMs
+          return undefined
+        case 'ran':
+          if (event.report.kind === 'applied' && event.entry.release !== undefined) {
+            const { id: entry, release } = event.entry
+            stood.set(name, { entry, soakMs: release.soakMs, sinceMs: nowMs })
+          }
+          return undefined
+        case 'spoke': {
+          const { state, entry: about, attempt = 1 } = event.status
+          if (state !== 'HEALTHY' || about === undefined) return undefined
+          const entry = hex(about[1])
+          const verdict = `${name} ${entry} ${attempt}`
+          if (passed.has(verdict)) return undefined
+          passed.add(verdict)
+          if (found?.entry !== entry) return undefined
+          const stoodMs = found.sinceMs === undefined ? 0 : nowMs - found.sinceMs
+          return stoodMs >= found.soakMs
+            ? undefined
+            : `says HEALTHY after ${stoodMs} ms of release ${about[0]}, whose soak takes ${found.soakMs}`
+        }
+        default:
+          return undefined
+      }
+    },
+  }
+}

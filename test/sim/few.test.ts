@@ -1,0 +1,48 @@
+// A release that touches few hosts of many: when it is bad, it is stopped at its first host, and the others never see it.
+import { expect, test } from 'vitest'
+import type { SourceFile } from '../../node/publish.ts'
+import { utf8 } from '../../signing/bytes.ts'
+import { simulate } from '../../sim/main.ts'
+import { drawRehearsal, type Plan } from '../../sim/plan.ts'
+
+const hosts = Number(process.env['FLEET_HOSTS'] ?? 60)
+const touched = 5
+
+const filesOf = (version: string): ReadonlyMap<string, SourceFile> => {
+  const file = (text: string): SourceFile => ({ mode: '100644', bytes: utf8(text) })
+  const steps = ['COPY files/all /etc/all', 'WHEN label.role=few', '  COPY files/few /etc/few', 'END', '']
+  return new Map([
+    ['fleet.toml', file('name = "few"\n')],
+    ['site.steps', file(steps.join('\n'))],
+    ['files/all', file('all\n')],
+    ['files/few', file(`${version}\n`)],
+  ])
+}
+
+test(`${touched} of ${hosts} hosts: stopped at the first`, { timeout: 300_000 }, async () => {
+  const plan: Plan = {
+    title: 'few',
+    hosts: Array.from({ length: hosts }, (_, at) => ({
+      name: `h${at + 1}`,
+      labels: { role: at % (hosts / touched) === 0 ? 'few' : 'many' },
+      checks: false,
+      given: [],
+    })),
+    terms: {
+      ...{ soakSeconds: 20, windowSeconds: 0, deadlineSeconds: 300, expiresSeconds: 86_400 },
+      ...{ riskBasisPoints: 500, liarsBasisPoints: 0, stages: 'auto' },
+    },
+    releases: [
+      { subject: 'good', files: filesOf('1') },
+      { subject: 'bad', files: filesOf('2'), breaks: hosts },
+      { subject: 'taken back', files: filesOf('1'), takesBack: true },
+    ],
+  }
+  const report = await simulate(drawRehearsal(7, { hosts, releases: 2, classes: [] }), { plan })
+  expect([report.ending, report.violations, report.pending]).toEqual(['ok', [], []])
+  const [, bad] = report.releases
+  expect(bad).toMatchObject({ subject: 'bad', failed: 1 })
+  expect(bad!.stages.map(each => each.hosts).slice(0, -1)).toEqual([1, 2, 4])
+  expect(bad!.stages[0]).toMatchObject({ failed: 1 })
+  expect(bad!.stages[1]!.openedMs).toBeUndefined()
+})
