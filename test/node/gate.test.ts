@@ -79,6 +79,34 @@ describe('what opens', () => {
       'stage 4 stays shut: 1 failed; below 40 hosts any failure holds',
       4,
     ],
+    [
+      'nobody is left to ask where all had nothing to do',
+      3,
+      { said: 'nnn', open: [{ stage: 1, granted: 1, upTo: 3, atMs: 0 }] },
+      'all 3 hosts may start',
+      3,
+    ],
+    [
+      'nor where the others are silent',
+      3,
+      { said: 'n..', open: [{ stage: 1, granted: 1, upTo: 3, atMs: 0 }], nowMs: absentMs },
+      'all 3 hosts may start',
+      3,
+    ],
+    [
+      'silence alone holds',
+      3,
+      { said: '...', open: [{ stage: 1, granted: 1, upTo: 3, atMs: 0 }], nowMs: absentMs },
+      'stage 2 stays shut: no host is healthy yet',
+      3,
+    ],
+    [
+      'as does one that failed among them',
+      3,
+      { said: 'nnf', open: [{ stage: 1, granted: 1, upTo: 3, atMs: 0 }] },
+      'stage 2 stays shut: no host is healthy, 1 failed',
+      3,
+    ],
     ['everybody is open', 3, { said: 'hh', open: 3 }, 'all 3 hosts may start', 3],
     // From 40 hosts on.
     [
