@@ -5,7 +5,15 @@ import { hex, unhex } from '../signing/bytes.ts'
 import type { Status } from '../signing/status.ts'
 import { candidatesOf } from './course.ts'
 import { claimOf, Evidence, type EvidenceState } from './evidence.ts'
-import { type GateDecision, type GateInput, gate, hearingMin, wholeRisk } from './gate.ts'
+import {
+  completeMs,
+  type GateDecision,
+  type GateInput,
+  gate,
+  hearingMin,
+  stagesOf,
+  wholeRisk,
+} from './gate.ts'
 import type { EntryLog, ReleaseEntry } from './log.ts'
 import { type Progress, progressOf } from './progress.ts'
 import { readStages, writeStages } from './stages-record.ts'
@@ -89,6 +97,8 @@ interface Rollout {
   halted: string | undefined
   /** What was kept of an earlier life; offered once it is known whose word is asked for. */
   readonly proofs: readonly StatusPair[]
+  /** Hosts whose key two machines use, as far as was seen while this release goes on: which of them spoke, nobody knows. */
+  readonly doubted: Set<string>
 }
 
 interface Answer {
@@ -143,6 +153,7 @@ export class Stages {
       opened: (mine?.opened ?? []).map(each => ({ ...each, atMs: Math.min(nowMs, each.atMs - aheadMs) })),
       halted: mine?.halted,
       proofs: mine?.proofs ?? [],
+      doubted: new Set(),
     }
     return rollout
   }
@@ -162,13 +173,17 @@ export class Stages {
     this.#line(rollout, nowMs)
     for (const pair of rollout.proofs) {
       const said = this.#ports.board.read(pair)
-      if (said !== undefined) this.take(said.by, said.status, pair, nowMs)
+      // Also of one that was withdrawn since: what was heard before stays.
+      if (said !== undefined) this.#weigh(said.by, said.status, pair, nowMs)
     }
   }
 
   /** Who may take part has changed: newcomers follow with the last stage. */
   rosterChanged(nowMs: number): void {
-    if (this.#rollout?.changes !== undefined) this.#line(this.#rollout, nowMs)
+    if (this.#rollout?.changes === undefined) return
+    this.#line(this.#rollout, nowMs)
+    // The board has dropped who left; what that host said is kept here alone.
+    if (this.#keep === 'no') this.#keep = 'soon'
   }
 
   ordersChanged(nowMs: number): void {
@@ -188,12 +203,31 @@ export class Stages {
   }
 
   #offer(nowMs: number): void {
-    for (const { status, pair } of this.#ports.board.rows()) this.take(hex(status.host), status, pair, nowMs)
+    for (const { status, pair, twins } of this.#ports.board.rows()) {
+      const host = hex(status.host)
+      if (twins) this.doubt(host)
+      this.take(host, status, pair, nowMs)
+    }
+  }
+
+  /** Two statuses under one counter were seen of a host: it counts as absent for as long as this release is the newest. */
+  doubt(host: string): void {
+    const { doubted } = this.#rollout ?? {}
+    if (doubted === undefined || doubted.has(host)) return
+    doubted.add(host)
+    this.#version++
   }
 
   /** A status that was found good. True: it is evidence that was not known here, of a host whose word is asked for. */
   take(host: string, status: Status, pair: StatusPair, nowMs: number): boolean {
     if (this.#answer?.lacksHearing) this.#version++
+    // Nobody asks for the word of one that was withdrawn.
+    if (this.#ports.log.host(host) === undefined) return false
+    if (status.flags?.includes('CLONED')) this.doubt(host)
+    return this.#weigh(host, status, pair, nowMs)
+  }
+
+  #weigh(host: string, status: Status, pair: StatusPair, nowMs: number): boolean {
     const rollout = this.#rollout
     const said = rollout && claimOf(status, rollout.id)
     if (rollout?.turns === undefined || said === undefined) return false
@@ -235,12 +269,15 @@ export class Stages {
     const { turns, opened = [] } = this.#rollout ?? {}
     const place = turns?.placeOf(this.#ports.self)
     if (turns === undefined || place === undefined) return false
-    return place < turns.counted ? opened.some(each => each.upTo > place) : this.#isComplete()
+    if (place < turns.counted) return opened.some(each => each.upTo > place)
+    // Where nobody counts no stage ever opens here, and who comes after its end takes nothing.
+    return turns.counted > 0 && this.#isComplete()
   }
 
   #isComplete(): boolean {
-    const { turns, opened = [] } = this.#rollout ?? {}
-    return turns !== undefined && opened.some(each => each.upTo >= turns.counted)
+    const { turns, opened = [], target } = this.#rollout ?? {}
+    if (turns === undefined || target === undefined) return false
+    return completeMs(stagesOf({ turns, terms: target.release }), opened) !== undefined
   }
 
   /**
@@ -304,11 +341,15 @@ export class Stages {
     }
   }
 
-  /** Hosts that left the roster without a word, or run a trial before they came to a verdict: nobody waits for them. */
+  /**
+   * Hosts that left the roster without a word, or run a trial before they came to a verdict, or whose key two machines use: nobody
+   * waits for them.
+   */
   #gone(): readonly string[] {
-    const { turns, evidence } = this.#rollout!
+    const { turns, evidence, doubted } = this.#rollout!
     const { log, board } = this.#ports
     return turns!.hosts.filter(host => {
+      if (doubted.has(host)) return true
       const state = evidence.get(host)?.state
       if (log.host(host) === undefined) return state === undefined
       const tries = board.row(host)?.status.flags?.includes('TRIAL') ?? false
