@@ -112,7 +112,7 @@ export class Agent {
     this.#stages = new Stages({
       ...{ log, self, turns, board: reporter.board, record: options.stages },
       orders: entry => this.#orders.of(entry),
-      connected: () => keysOf(this.#heard),
+      connected: () => keysOf(this.#spread.compared()),
       hearsFew: statuses === 'own' || options.role === 'onlooker',
     })
     this.#aftermath = new Aftermath({ log, reporter, boot, failed: this.#failed }, readSaid(options.said))
@@ -245,7 +245,6 @@ export class Agent {
         return this.#installed(input, nowMs)
       case 'ran':
         return this.#ran(input, nowMs)
-      // Nobody asks for it yet.
       case 'surveyed':
         this.#stages.surveyed(input.entry, input.changes, nowMs)
         return []
@@ -290,6 +289,7 @@ export class Agent {
       case 'entries':
         return this.#intake.entries(from, message, nowMs)
       case 'statuses':
+        this.#spread.handle({ kind: 'message', from, message }, nowMs)
         return this.#hearing.batch(from, message.statuses, nowMs)
       case 'peers':
         return message.peers.map(([peer, addresses]) => ({ kind: 'learn', peer, addresses }))

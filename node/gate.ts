@@ -98,6 +98,11 @@ export function hearingMin(enrolled: number): number {
   return Math.max(3, Math.min(Math.ceil(enrolled / 20), 50))
 }
 
+/** The same for a release: who lets all hosts break at once waits for none. */
+export function hearingNeeded({ risk }: Pick<Terms, 'risk'>, enrolled: number): number {
+  return risk >= wholeRisk ? 0 : hearingMin(enrolled)
+}
+
 /** The next opening, or why there is none. */
 function nextOf(
   input: GateInput,
@@ -129,8 +134,7 @@ function nextOf(
 
   const count = countOf(begun, standings)
   const failed = count.failed + count['timed out']
-  // Who lets all hosts break at once waits for none.
-  const needed = terms.risk >= wholeRisk ? 0 : hearingMin(roster.enrolled)
+  const needed = hearingNeeded(terms, roster.enrolled)
   if ((!isOver || missing) && roster.heard < needed)
     return say(
       `stage ${Math.min(stage, stages.length)} holds: ${hostsAre(roster.heard)} heard of besides this one, and it takes ${needed} to be sure that this part is not cut off`,

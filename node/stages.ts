@@ -10,7 +10,7 @@ import {
   type GateDecision,
   type GateInput,
   gate,
-  hearingMin,
+  hearingNeeded,
   stagesOf,
   wholeRisk,
 } from './gate.ts'
@@ -42,7 +42,7 @@ export interface StagesPorts {
   /** This host's key in hex. */
   readonly self: string
   readonly orders: (entry: string) => StageOrders
-  /** Keys in hex of the hosts that are connected and have spoken. */
+  /** Keys in hex of the hosts that are connected and whose boards were compared with this one. */
   readonly connected: () => Iterable<string>
   /** This host hears only some of the others' statuses: whoever is connected stands for all. */
   readonly hearsFew: boolean
@@ -99,6 +99,8 @@ interface Rollout {
   readonly proofs: readonly StatusPair[]
   /** Hosts whose key two machines use, as far as was seen while this release goes on: which of them spoke, nobody knows. */
   readonly doubted: Set<string>
+  /** Since when enough of the others are heard, as far as was looked; undefined: they are not. */
+  hearingMs: number | undefined
 }
 
 interface Answer {
@@ -154,6 +156,7 @@ export class Stages {
       halted: mine?.halted,
       proofs: mine?.proofs ?? [],
       doubted: new Set(),
+      hearingMs: undefined,
     }
     return rollout
   }
@@ -289,7 +292,9 @@ export class Stages {
     if (rollout?.turns === undefined) return { reason: 'whom the release concerns is not known yet' }
     const known = this.#answer
     const untilMs = known?.decision.untilMs ?? Number.POSITIVE_INFINITY
-    const isNew = known === undefined || known.shut !== shut || nowMs >= untilMs
+    // A time in which too few are heard is not to pass unseen.
+    const lookMs = (known?.atMs ?? 0) + heartbeatMs(this.#ports.log.roster().length)
+    const isNew = known === undefined || known.shut !== shut || nowMs >= Math.min(untilMs, lookMs)
     const dueMs = (known?.atMs ?? 0) + this.#settleMs()
     if (isNew || (known.version !== this.#version && nowMs >= dueMs)) return turnIn(this.#decide(shut, nowMs))
     const again = turnIn(known.decision)
@@ -303,8 +308,11 @@ export class Stages {
   }
 
   #decide(shut: string | undefined, nowMs: number): GateDecision {
-    const input = this.#input(shut, nowMs)
     const rollout = this.#rollout!
+    const { enrolled, heard } = this.#roster(nowMs)
+    const lacksHearing = heard < hearingNeeded(rollout.target.release, enrolled)
+    rollout.hearingMs = lacksHearing ? undefined : (rollout.hearingMs ?? nowMs)
+    const input = this.#input(shut, nowMs, { enrolled, heard })
     const decision = gate(input, nowMs)
     if (decision.opened.length > rollout.opened.length && this.#keep === 'no') this.#keep = 'soon'
     rollout.opened = decision.opened
@@ -312,27 +320,29 @@ export class Stages {
       rollout.halted = decision.reason
       this.#keep = 'durably'
     }
-    const { enrolled, heard } = input.roster
-    const lacksHearing = heard < hearingMin(enrolled)
     this.#answer = { decision, atMs: nowMs, version: this.#version, shut, lacksHearing }
     return decision
   }
 
-  #input(shut: string | undefined, nowMs: number): GateInput {
-    const { log, orders, self } = this.#ports
-    const { target, turns, evidence, heard, opened, halted } = this.#rollout!
+  #roster(nowMs: number): GateInput['roster'] {
+    return { enrolled: this.#ports.log.roster().length, heard: this.#heardLately(nowMs) }
+  }
+
+  #input(shut: string | undefined, nowMs: number, roster = this.#roster(nowMs)): GateInput {
+    const { orders, self } = this.#ports
+    const { target, turns, evidence, heard, opened, halted, hearingMs = nowMs } = this.#rollout!
     const { promoted, without } = orders(target.id)
     const { stages, risk, liars, windowMs, soakMs, deadlineMs, serial } = target.release
-    const enrolled = log.roster().length
     return {
       turns: turns!,
       terms: { stages, risk, liars },
-      times: { windowMs, soakMs, deadlineMs, heartbeatMs: heartbeatMs(enrolled) },
+      times: { windowMs, soakMs, deadlineMs, heartbeatMs: heartbeatMs(roster.enrolled) },
       claimOf: host => evidence.get(host),
       heardOf: host => heard.get(host),
       opened,
       without: new Set([...without, ...this.#gone()]),
-      roster: { enrolled, heard: this.#heardLately(nowMs) },
+      roster,
+      hearingMs,
       promoted,
       self,
       ...(halted !== undefined && { halted }),

@@ -73,6 +73,13 @@ describe('what opens', () => {
       4,
     ],
     [
+      'nor for one that was silent while too few others were heard',
+      10,
+      { said: 'hhh.', open: 3, nowMs: absentMs, more: { hearingMs: 1 } },
+      'holds at stage 3: 1 of 2 hosts is healthy, 1 not heard of yet',
+      4,
+    ],
+    [
       'not while a failure holds',
       10,
       { said: 'hhf.', open: 3, nowMs: absentMs },
