@@ -91,11 +91,24 @@ export function outlineOf(
   }
 }
 
-/** `labels` of a host, by name. `missing`: the release last seen complete, whose content is not on this machine. */
+/**
+ * `labels` of a host, by name. `missing`: the release last seen complete, whose content is not on this machine; `unfinished`: why the
+ * newest one is not complete.
+ */
 export function screenOf(
   outline: Outline,
   labelsOf: (name: string) => Readonly<Record<string, string>>,
-  { columns, colour, missing }: { columns: number; colour: boolean; missing?: number | undefined },
+  {
+    columns,
+    colour,
+    missing,
+    unfinished,
+  }: {
+    readonly columns: number
+    readonly colour: boolean
+    readonly missing?: number | undefined
+    readonly unfinished?: string | undefined
+  },
 ): string {
   const { sequence, subject, hosts, affected, stable, seed, again, serial, follow } = outline
   const lines = [paint(`release ${sequence}: ${subject}`, 'bold', colour)]
@@ -111,6 +124,7 @@ export function screenOf(
         : `${seen(missing)}, is not on this machine: git fetch`,
   )
   if (seed !== null) lines.push(`goes on in the order of release ${seed}, which is not complete`)
+  if (unfinished !== undefined) lines.push(unfinished)
   if (again !== null)
     lines.push(`hosts that were well with release ${again}, which holds the same, take it at once`)
   if (serial !== null) lines.push(`hosts with one value of ${serial}= go one after another`)

@@ -2,7 +2,7 @@
 // and handing over are publish.ts's; what the stages are, node/course.ts's.
 import { limits } from '../gossip/limits.ts'
 import { isTrust } from '../node/content.ts'
-import { type Basis, basisOf, candidatesOf, chart, isComplete, progressOf } from '../node/course.ts'
+import { type Basis, basisOf, candidatesOf, chart, progressOf, unfinishedOf } from '../node/course.ts'
 import type { MadeRelease } from '../node/publish.ts'
 import {
   type Common,
@@ -51,10 +51,10 @@ export async function release(
     const prepared = await prepare(laptop, common, wish)
     if (prepared === undefined) return undefined
     const { made } = prepared
-    const { draft, outline, missing } = await draftOf(publication, laptop, common, wish, prepared)
+    const { draft, outline, ...seen } = await draftOf(publication, laptop, common, wish, prepared)
     const labels = new Map(entries.roster().map(host => [host.name, host.labels]))
     const { columns, colour } = io
-    io.progress(`${screenOf(outline, name => labels.get(name) ?? {}, { columns, colour, missing })}\n`)
+    io.progress(`${screenOf(outline, name => labels.get(name) ?? {}, { columns, colour, ...seen })}\n`)
     if (!(await isWanted(publication, `Sign and publish release ${outline.sequence}?`)))
       throw new CliError(
         trusted === undefined
@@ -117,7 +117,7 @@ async function draftOf(
   common: Common,
   wish: ReleaseWish,
   { made, delta }: Prepared,
-): Promise<{ draft: Draft; outline: Outline; missing: number | undefined }> {
+): Promise<{ draft: Draft; outline: Outline } & Seen> {
   const { entries, repository } = laptop.peer
   const roster = entries.roster()
   const seen = await seenOf(laptop, publication.project.root)
@@ -137,7 +137,15 @@ async function draftOf(
   const again = entries.releases(limits.releasesKept).find(each => each.release.content === content)
   const about = { sequence, subject, id: draft.id, again: again?.sequence }
   const outline = outlineOf(about, roster, lists, seen.basis, charted)
-  return { draft, outline, missing: seen.missing }
+  return { draft, outline, missing: seen.missing, unfinished: seen.unfinished }
+}
+
+/** For people, of what the new release builds on. */
+interface Seen {
+  /** The release last seen complete, whose content is not on this machine. */
+  readonly missing: number | undefined
+  /** Why the newest release is not complete. */
+  readonly unfinished: string | undefined
 }
 
 /**
@@ -147,7 +155,7 @@ async function draftOf(
 async function seenOf(
   laptop: Laptop,
   root: string,
-): Promise<{ basis: Basis; before: Unread | undefined; missing: number | undefined }> {
+): Promise<{ basis: Basis; before: Unread | undefined } & Seen> {
   const { entries, reporter } = laptop.peer
   const newest = entries.release()
   if (newest !== undefined) await laptop.boardQuiet()
@@ -157,18 +165,20 @@ async function seenOf(
     .flatMap(peer => statusOf(hex(peerKey(peer) ?? new Uint8Array()))?.at ?? [])
     .sort((a, b) => a - b)
   const nowMs = Math.min(Date.now(), dates[dates.length >> 1] ?? Number.POSITIVE_INFINITY)
-  const complete = newest !== undefined && isComplete(progressOf(newest, entries.roster(), statusOf, nowMs))
-  const basis = basisOf(newest, complete, id =>
+  const why = newest && unfinishedOf(progressOf(newest, entries.roster(), statusOf, nowMs))
+  const unfinished = newest && why && `release ${newest.sequence} is not complete: ${why}`
+  const basis = basisOf(newest, unfinished === undefined, id =>
     entries.releases(limits.releasesKept).find(each => each.id === id),
   )
   const { stable } = basis
-  if (stable === undefined) return { basis, before: undefined, missing: undefined }
+  if (stable === undefined) return { basis, unfinished, before: undefined, missing: undefined }
   try {
     const files = await filesOf(laptop, root, stable)
     const read = async (path: string) => files.get(path)?.bytes
     const before = { files: listingOf(files), roster: entries.rosterOf(stable), read }
-    return { basis, before, missing: undefined }
+    return { basis, unfinished, before, missing: undefined }
   } catch {
-    return { basis: { ...basis, stable: undefined }, before: undefined, missing: stable.sequence }
+    const unknown = { ...basis, stable: undefined }
+    return { basis: unknown, unfinished, before: undefined, missing: stable.sequence }
   }
 }

@@ -57,6 +57,8 @@ export interface Send {
 interface Neighbour {
   /** The last heads heard; undefined before the first. */
   heads: Heads | undefined
+  /** What its board holds is here too, or comes: it said so since it is connected, or exchanges no board. */
+  compared: boolean
   /** Statuses (host keys in hex) that wait for the next batch. */
   readonly news: Set<string>
 }
@@ -68,6 +70,8 @@ export interface Spread {
   holders(sequence: number): PeerId[]
   /** What a peer last said of its head. */
   headsOf(peer: PeerId): Heads | undefined
+  /** Connected peers whose boards were compared with ours. */
+  compared(): PeerId[]
 }
 
 /**
@@ -105,6 +109,10 @@ export function createSpread(holdings: Holdings, random: () => number, nowMs: nu
     const neighbour = neighbours.get(from)
     if (neighbour === undefined) return []
     neighbour.heads = theirs
+    const board = holdings.boardRoot()
+    // One that exchanges no board names none in its questions; answers are without one also for other reasons.
+    const hasNone = same(board, noBoard) || (!theirs.answer && same(theirs.board, noBoard))
+    neighbour.compared ||= hasNone || same(theirs.board, board)
     const sends: Send[] = theirs.answer ? [] : [send(from, heads(true))]
     const [ours] = holdings.head()
     const [their, theirId] = theirs.head
@@ -115,15 +123,17 @@ export function createSpread(holdings: Holdings, random: () => number, nowMs: nu
     if (!same(theirs.orders, holdings.ordersRoot()))
       sends.push(send(from, { t: 'want-orders', have: holdings.orderIds() }))
     // Both sides see the difference; the one that answers opens, so that digests cross only once.
-    if (theirs.answer && boardsDiffer(theirs.board, holdings.boardRoot()))
+    if (theirs.answer && boardsDiffer(theirs.board, board))
       sends.push(send(from, { t: 'digest', have: holdings.have(), answer: false }))
     return sends
   }
 
   function onDigest(from: PeerId, have: readonly (readonly [Uint8Array, number])[], answer: boolean): Send[] {
+    const lacks = holdings.lacks(have)
+    const neighbour = neighbours.get(from)
+    if (neighbour !== undefined && !lacks) neighbour.compared = true
     const sends = batches(holdings.newer(have)).map(statuses => send(from, { t: 'statuses', statuses }))
-    if (!answer && holdings.lacks(have))
-      sends.push(send(from, { t: 'digest', have: holdings.have(), answer: true }))
+    if (!answer && lacks) sends.push(send(from, { t: 'digest', have: holdings.have(), answer: true }))
     return sends
   }
 
@@ -143,6 +153,12 @@ export function createSpread(holdings: Holdings, random: () => number, nowMs: nu
       }
       case 'digest':
         return onDigest(from, message.have, message.answer)
+      case 'statuses': {
+        // What we lacked, or news of one that knows what we hold; either way the caller has it now.
+        const neighbour = neighbours.get(from)
+        if (neighbour !== undefined) neighbour.compared = true
+        return []
+      }
       default:
         return []
     }
@@ -169,7 +185,7 @@ export function createSpread(holdings: Holdings, random: () => number, nowMs: nu
   function handle(input: SpreadInput, nowMs: number): Send[] {
     switch (input.kind) {
       case 'up': {
-        neighbours.set(input.peer, { heads: undefined, news: new Set() })
+        neighbours.set(input.peer, { heads: undefined, compared: false, news: new Set() })
         const peers = holdings.peersToShare()
         return [
           send(input.peer, heads(false)),
@@ -231,6 +247,7 @@ export function createSpread(holdings: Holdings, random: () => number, nowMs: nu
     holders: sequence =>
       [...neighbours].filter(([, each]) => (each.heads?.held ?? 0) >= sequence).map(([peer]) => peer),
     headsOf: peer => neighbours.get(peer)?.heads,
+    compared: () => [...neighbours].filter(([, each]) => each.compared).map(([peer]) => peer),
   }
 }
 

@@ -116,7 +116,7 @@ export class Agent {
     this.#stages = new Stages({
       ...{ log, self, turns, board: reporter.board, record: options.stages },
       orders: entry => this.#orders.of(entry),
-      connected: () => keysOf(this.neighbours.heard()),
+      connected: () => keysOf(this.#spread.compared()),
       hearsFew: statuses === 'own' || options.role === 'onlooker',
     })
     this.#aftermath = new Aftermath({ log, reporter, boot, failed: this.#failed }, readSaid(options.said))
@@ -276,6 +276,7 @@ export class Agent {
       case 'entries':
         return this.#intake.entries(from, message, nowMs)
       case 'statuses':
+        this.#spread.handle({ kind: 'message', from, message }, nowMs)
         return this.#hearing.batch(from, message.statuses, nowMs)
       case 'peers':
         return message.peers.map(([peer, addresses]) => ({ kind: 'learn', peer, addresses }))

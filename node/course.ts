@@ -51,9 +51,22 @@ export function progressOf(
   return progress
 }
 
-/** Some host has it and is well, none has failed, and all others are absent. */
-export function isComplete({ done, failed, under }: Progress): boolean {
-  return done > 0 && failed + under === 0
+/**
+ * Why it is not complete, in words; undefined: it is. Some host has it and is well, none has failed, and all others are absent. At
+ * least half must have it: who publishes in a part that is cut off hears few, and would take all others for absent.
+ */
+export function unfinishedOf({ done, failed, under, absent }: Progress): string | undefined {
+  const hosts = done + failed + under + absent
+  const parts = [
+    ...(failed > 0 ? [`${failed} failed`] : []),
+    ...(under > 0
+      ? [`${under} ${under === 1 ? 'has' : 'have'} still to say how ${under === 1 ? 'it is' : 'they are'}`]
+      : []),
+  ]
+  if (parts.length === 0 && done > 0 && 2 * done >= hosts) return undefined
+  if (parts.length === 0)
+    parts.push(`${absent} ${absent === 1 ? 'is' : 'are'} silent or paused, and half must have it`)
+  return `${done} of ${hosts} ${hosts === 1 ? 'host' : 'hosts'} ${done === 1 || hosts === 1 ? 'has' : 'have'} it, ${parts.join(', ')}`
 }
 
 /** What a new release builds on. */

@@ -3,7 +3,7 @@
 import { haltAt } from './bound.ts'
 import { boundFrom, grant, panelMax, type Terms } from './ladder.ts'
 import { isSettled, type Known, type Opening, type Standing, Standings } from './standing.ts'
-import { type Panel, panelOf } from './turns.ts'
+import { type Panel, panelOf, type Turns } from './turns.ts'
 
 export interface GateInput extends Known {
   readonly terms: Terms
@@ -98,6 +98,11 @@ export function hearingMin(enrolled: number): number {
   return Math.max(3, Math.min(Math.ceil(enrolled / 20), 50))
 }
 
+/** The same for a release: who lets all hosts break at once waits for none. */
+export function hearingNeeded({ risk }: Pick<Terms, 'risk'>, enrolled: number): number {
+  return risk >= wholeRisk ? 0 : hearingMin(enrolled)
+}
+
 /** The next opening, or why there is none. */
 function nextOf(
   input: GateInput,
@@ -129,8 +134,7 @@ function nextOf(
 
   const count = countOf(begun, standings)
   const failed = count.failed + count['timed out']
-  // Who lets all hosts break at once waits for none.
-  const needed = terms.risk >= wholeRisk ? 0 : hearingMin(roster.enrolled)
+  const needed = hearingNeeded(terms, roster.enrolled)
   if ((!isOver || missing) && roster.heard < needed)
     return say(
       `stage ${Math.min(stage, stages.length)} holds: ${hostsAre(roster.heard)} heard of besides this one, and it takes ${needed} to be sure that this part is not cut off`,
@@ -148,6 +152,7 @@ function nextOf(
   const awaited = awaitedOf(input, begun, standings)
   if (awaited !== undefined) return say(awaited.words, awaited.untilMs)
   if (last !== undefined) {
+    if (hasNothingToDo(input, last, standings)) return grantOf(size)
     const shut =
       granted > 0 ? `stage ${stage} holds at ${granted} of ${size} hosts` : `stage ${stage} stays shut`
     const failures = failuresOf(count)
@@ -163,6 +168,25 @@ function nextOf(
   if (more > granted) return grantOf(more)
   return say(
     `stage ${stage} holds at ${granted} of ${size} hosts: ${failuresOf(count)}, ${hostsAre(count.healthy)} healthy, and more hosts could break more than ${terms.risk / 100} % of ${hosts}`,
+  )
+}
+
+/**
+ * Whether all hosts that count are open and settled, some say that there was nothing to do for them, and the others are absent:
+ * nobody is left to ask. Silence alone opens nothing.
+ */
+function hasNothingToDo(
+  { turns, claimOf, without }: GateInput,
+  { end }: Begun,
+  standings: Standings,
+): boolean {
+  const { counted, hosts } = turns
+  if (Math.min(end, standings.open) < counted) return false
+  const places = Array.from({ length: counted }, (_, place) => place)
+  const isNoop = (host: string) => claimOf(host)?.state === 'NOOP' && !without?.has(host)
+  return (
+    places.every(place => standings.of(place).state === 'absent') &&
+    places.some(place => isNoop(hosts[place]!))
   )
 }
 
@@ -224,7 +248,13 @@ function haltOf(
 }
 
 /** Cumulative counts up to the hosts that count, whatever the entry says of how many there are. */
-export function stagesOf({ terms, turns }: GateInput): readonly number[] {
+export function stagesOf({
+  terms,
+  turns,
+}: {
+  readonly terms: Pick<Terms, 'stages'>
+  readonly turns: Turns
+}): readonly number[] {
   const { counted } = turns
   return counted === 0 ? [] : [...terms.stages.slice(0, -1).filter(each => each < counted), counted]
 }

@@ -37,8 +37,7 @@ export class Hearing {
         // A status is only noted: it goes out with the next batch.
         this.#passOn(host, from, nowMs)
       }
-      if (taken.kind === 'twins')
-        effects.push(log('warn', 'two statuses under one counter', { host: taken.host }))
+      if (taken.kind === 'twins') effects.push(this.#twins(taken.host))
       // Who passes on one that is not good has checked none: the rest is not looked at, nor told line by line.
       if (taken.kind === 'bad') {
         effects.push(log('warn', 'bad status', { from }))
@@ -63,9 +62,15 @@ export class Hearing {
       if (said === undefined) return reject('malformed, badly signed or of another fleet')
       const taken = this.#reporter.take(pair, nowMs, said)
       if (taken.kind === 'new') effects.push({ kind: 'board', host: taken.host, pair })
+      if (taken.kind === 'twins') effects.push(this.#twins(taken.host))
       isNews = this.#stages.take(said.by, said.status, pair, nowMs) || isNews
     }
     return [{ kind: 'verdict', verdict: isNews ? 'accept' : 'ignore' }, ...effects]
+  }
+
+  #twins(host: string): Effect {
+    this.#stages.doubt(host)
+    return log('warn', 'two statuses under one counter', { host })
   }
 }
 

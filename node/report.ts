@@ -80,6 +80,15 @@ const stateAfter: Readonly<Record<RunReport['kind'], State>> = {
   inconclusive: 'INCONCLUSIVE',
 }
 
+/** What became of a host that failed when an operator had it try again, without a signed `retry`. */
+const sinceFailed: Partial<Readonly<Record<State, string>>> = {
+  APPLYING: 'tried again by hand',
+  APPLIED: 'applied by hand since',
+  NOOP: 'applied by hand since',
+  HEALTHY: 'applied by hand since, and healthy',
+  INCONCLUSIVE: 'tried again by hand: inconclusive',
+}
+
 export class Reporter {
   readonly board: Board
   readonly #ports: ReporterPorts
@@ -87,6 +96,8 @@ export class Reporter {
   #attempt = 1
   #state: State | undefined
   #why: string | undefined
+  /** In words: what came after the state that is said. */
+  #since: string | undefined
   #steps: StepCounts = { declared: 0, kept: 0, repaired: 0, notKept: 0 }
   #drift: readonly [repairs: number, kept: number, contested: number] = [0, 0, 0]
   #trial: TrialWord | undefined
@@ -117,7 +128,7 @@ export class Reporter {
     return this.#state
   }
   get why(): string | undefined {
-    return this.#why
+    return joined(this.#why, this.#since)
   }
   get steps(): StepCounts {
     return this.#steps
@@ -244,7 +255,8 @@ export class Reporter {
   ran(entry: string, report: RunReport, soakMs: number, nowMs: number): void {
     const run = this.#run ?? { entry, attempt: entry === this.#entry ? this.#attempt : 1 }
     this.#run = undefined
-    const hasActed = this.#state === 'APPLYING' && this.#entry === entry
+    const isSame = this.#entry === entry && this.#attempt === run.attempt
+    const hasActed = isSame && this.#state !== undefined && !['WAIT', 'NOOP'].includes(this.#state)
     const isEmpty = report.empty === true && !hasActed && report.steps.notKept === 0
     const { kind } = report
     this.#speakOf(run, isEmpty && kind === 'applied' ? 'NOOP' : stateAfter[kind], report.why)
@@ -282,16 +294,30 @@ export class Reporter {
     this.#speakOf({ entry, attempt }, 'FAILED', said === undefined ? also : `${said} (${also})`)
   }
 
+  /**
+   * The board holds a host's last word only, and who comes late hears no other: nothing takes back what was said of a release. One
+   * that failed has failed, whatever a hand brings about: another attempt takes a signed `retry`. WAIT says that nothing was begun.
+   */
   #speakOf(
     { entry, attempt }: { entry: string; attempt: number },
     state: State,
     why: string | undefined,
   ): void {
+    this.#changed = true
+    const stands = entry === this.#entry && this.#state !== undefined && this.#state !== 'WAIT'
+    if (stands && state === 'WAIT') {
+      this.#since = joined('waits to try again', why)
+      return
+    }
+    if (stands && attempt === this.#attempt && this.#state === 'FAILED' && state !== 'FAILED') {
+      this.#since = joined(sinceFailed[state], why)
+      return
+    }
+    this.#since = undefined
     this.#entry = entry
     this.#attempt = attempt
     this.#state = state
     this.#why = why
-    this.#changed = true
   }
 
   /** Repairs, kept edits, contested targets since the start; steps not kept as the audits and repairs see them now. */
@@ -316,10 +342,10 @@ export class Reporter {
   ):
     | { readonly host: string; readonly reserve?: number; readonly news?: Readonly<Record<string, unknown>> }
     | undefined {
-    if (this.#trial?.isOn !== true && this.#soak.isOver(nowMs)) {
-      this.#state = 'HEALTHY'
+    if (this.#trial?.isOn !== true && this.#soak.isOver(nowMs) && this.#entry !== undefined) {
+      const why = this.#state === 'FAILED' ? undefined : this.#why
+      this.#speakOf({ entry: this.#entry, attempt: this.#attempt }, 'HEALTHY', why)
       this.#soak.end()
-      this.#changed = true
     }
     const all = [...flags]
     if (this.cloned) all.push('CLONED')
@@ -336,7 +362,7 @@ export class Reporter {
     const { n, reserve } = this.#ports.counter.take()
     const entry = this.#entry === undefined ? undefined : this.#ports.idOf(this.#entry)
     const { declared, kept, repaired, notKept } = this.#steps
-    const why = [this.#why, this.#trial?.words].filter(each => each !== undefined).join('; ')
+    const why = joined(this.why, this.#trial?.words) ?? ''
     const pair = this.#ports.make({
       n,
       at: Math.max(0, Math.round(wallMs)),
@@ -371,4 +397,9 @@ export class Reporter {
     if (this.#trial?.isOn !== true) atMs = Math.min(atMs, this.#soak.wakeMs() ?? atMs)
     return Math.max(0, atMs)
   }
+}
+
+function joined(...words: readonly (string | undefined)[]): string | undefined {
+  const said = words.filter(each => each !== undefined)
+  return said.length === 0 ? undefined : said.join('; ')
 }

@@ -5,7 +5,15 @@ import { hex, unhex } from '../signing/bytes.ts'
 import type { Status } from '../signing/status.ts'
 import { candidatesOf } from './course.ts'
 import { claimOf, Evidence, type EvidenceState } from './evidence.ts'
-import { type GateDecision, type GateInput, gate, hearingMin, wholeRisk } from './gate.ts'
+import {
+  completeMs,
+  type GateDecision,
+  type GateInput,
+  gate,
+  hearingNeeded,
+  stagesOf,
+  wholeRisk,
+} from './gate.ts'
 import type { EntryLog, ReleaseEntry } from './log.ts'
 import { openedByDeeds, type Progress, progressOf } from './progress.ts'
 import { readStages, writeStages } from './stages-record.ts'
@@ -34,7 +42,7 @@ export interface StagesPorts {
   /** This host's key in hex. */
   readonly self: string
   readonly orders: (entry: string) => StageOrders
-  /** Keys in hex of the hosts that are connected and have spoken. */
+  /** Keys in hex of the hosts that are connected and whose boards were compared with this one. */
   readonly connected: () => Iterable<string>
   /** This host hears only some of the others' statuses: whoever is connected stands for all. */
   readonly hearsFew: boolean
@@ -89,6 +97,10 @@ interface Rollout {
   halted: string | undefined
   /** What was kept of an earlier life; offered once it is known whose word is asked for. */
   readonly proofs: readonly StatusPair[]
+  /** Hosts whose key two machines use, as far as was seen while this release goes on: which of them spoke, nobody knows. */
+  readonly doubted: Set<string>
+  /** Since when enough of the others are heard, as far as was looked; undefined: they are not. */
+  hearingMs: number | undefined
 }
 
 interface Answer {
@@ -143,6 +155,8 @@ export class Stages {
       opened: (mine?.opened ?? []).map(each => ({ ...each, atMs: Math.min(nowMs, each.atMs - aheadMs) })),
       halted: mine?.halted,
       proofs: mine?.proofs ?? [],
+      doubted: new Set(),
+      hearingMs: undefined,
     }
     return rollout
   }
@@ -162,13 +176,17 @@ export class Stages {
     this.#line(rollout, nowMs)
     for (const pair of rollout.proofs) {
       const said = this.#ports.board.read(pair)
-      if (said !== undefined) this.take(said.by, said.status, pair, nowMs)
+      // Also of one that was withdrawn since: what was heard before stays.
+      if (said !== undefined) this.#weigh(said.by, said.status, pair, nowMs)
     }
   }
 
   /** Who may take part has changed: newcomers follow with the last stage. */
   rosterChanged(nowMs: number): void {
-    if (this.#rollout?.changes !== undefined) this.#line(this.#rollout, nowMs)
+    if (this.#rollout?.changes === undefined) return
+    this.#line(this.#rollout, nowMs)
+    // The board has dropped who left; what that host said is kept here alone.
+    if (this.#keep === 'no') this.#keep = 'soon'
   }
 
   ordersChanged(nowMs: number): void {
@@ -188,12 +206,31 @@ export class Stages {
   }
 
   #offer(nowMs: number): void {
-    for (const { status, pair } of this.#ports.board.rows()) this.take(hex(status.host), status, pair, nowMs)
+    for (const { status, pair, twins } of this.#ports.board.rows()) {
+      const host = hex(status.host)
+      if (twins) this.doubt(host)
+      this.take(host, status, pair, nowMs)
+    }
+  }
+
+  /** Two statuses under one counter were seen of a host: it counts as absent for as long as this release is the newest. */
+  doubt(host: string): void {
+    const { doubted } = this.#rollout ?? {}
+    if (doubted === undefined || doubted.has(host)) return
+    doubted.add(host)
+    this.#version++
   }
 
   /** A status that was found good. True: it is evidence that was not known here, of a host whose word is asked for. */
   take(host: string, status: Status, pair: StatusPair, nowMs: number): boolean {
     if (this.#answer?.lacksHearing) this.#version++
+    // Nobody asks for the word of one that was withdrawn.
+    if (this.#ports.log.host(host) === undefined) return false
+    if (status.flags?.includes('CLONED')) this.doubt(host)
+    return this.#weigh(host, status, pair, nowMs)
+  }
+
+  #weigh(host: string, status: Status, pair: StatusPair, nowMs: number): boolean {
     const rollout = this.#rollout
     const said = rollout && claimOf(status, rollout.id)
     if (rollout?.turns === undefined || said === undefined) return false
@@ -235,12 +272,15 @@ export class Stages {
     const { turns, opened = [] } = this.#rollout ?? {}
     const place = turns?.placeOf(this.#ports.self)
     if (turns === undefined || place === undefined) return false
-    return place < turns.counted ? opened.some(each => each.upTo > place) : this.#isComplete()
+    if (place < turns.counted) return opened.some(each => each.upTo > place)
+    // Where nobody counts no stage ever opens here, and who comes after its end takes nothing.
+    return turns.counted > 0 && this.#isComplete()
   }
 
   #isComplete(): boolean {
-    const { turns, opened = [] } = this.#rollout ?? {}
-    return turns !== undefined && opened.some(each => each.upTo >= turns.counted)
+    const { turns, opened = [], target } = this.#rollout ?? {}
+    if (turns === undefined || target === undefined) return false
+    return completeMs(stagesOf({ turns, terms: target.release }), opened) !== undefined
   }
 
   /**
@@ -252,7 +292,9 @@ export class Stages {
     if (rollout?.turns === undefined) return { reason: 'whom the release concerns is not known yet' }
     const known = this.#answer
     const untilMs = known?.decision.untilMs ?? Number.POSITIVE_INFINITY
-    const isNew = known === undefined || known.shut !== shut || nowMs >= untilMs
+    // A time in which too few are heard is not to pass unseen.
+    const lookMs = (known?.atMs ?? 0) + heartbeatMs(this.#ports.log.roster().length)
+    const isNew = known === undefined || known.shut !== shut || nowMs >= Math.min(untilMs, lookMs)
     const dueMs = (known?.atMs ?? 0) + this.#settleMs()
     if (isNew || (known.version !== this.#version && nowMs >= dueMs)) return turnIn(this.#decide(shut, nowMs))
     const again = turnIn(known.decision)
@@ -266,8 +308,11 @@ export class Stages {
   }
 
   #decide(shut: string | undefined, nowMs: number): GateDecision {
-    const input = this.#input(shut, nowMs)
     const rollout = this.#rollout!
+    const { enrolled, heard } = this.#roster(nowMs)
+    const lacksHearing = heard < hearingNeeded(rollout.target.release, enrolled)
+    rollout.hearingMs = lacksHearing ? undefined : (rollout.hearingMs ?? nowMs)
+    const input = this.#input(shut, nowMs, { enrolled, heard })
     const decision = gate(input, nowMs)
     if (decision.opened.length > rollout.opened.length && this.#keep === 'no') this.#keep = 'soon'
     rollout.opened = decision.opened
@@ -275,27 +320,29 @@ export class Stages {
       rollout.halted = decision.reason
       this.#keep = 'durably'
     }
-    const { enrolled, heard } = input.roster
-    const lacksHearing = heard < hearingMin(enrolled)
     this.#answer = { decision, atMs: nowMs, version: this.#version, shut, lacksHearing }
     return decision
   }
 
-  #input(shut: string | undefined, nowMs: number): GateInput {
-    const { log, orders, self } = this.#ports
-    const { target, turns, evidence, heard, opened, halted } = this.#rollout!
+  #roster(nowMs: number): GateInput['roster'] {
+    return { enrolled: this.#ports.log.roster().length, heard: this.#heardLately(nowMs) }
+  }
+
+  #input(shut: string | undefined, nowMs: number, roster = this.#roster(nowMs)): GateInput {
+    const { orders, self } = this.#ports
+    const { target, turns, evidence, heard, opened, halted, hearingMs = nowMs } = this.#rollout!
     const { promoted, without } = orders(target.id)
     const { stages, risk, liars, windowMs, soakMs, deadlineMs, serial } = target.release
-    const enrolled = log.roster().length
     return {
       turns: turns!,
       terms: { stages, risk, liars },
-      times: { windowMs, soakMs, deadlineMs, heartbeatMs: heartbeatMs(enrolled) },
+      times: { windowMs, soakMs, deadlineMs, heartbeatMs: heartbeatMs(roster.enrolled) },
       claimOf: host => evidence.get(host),
       heardOf: host => heard.get(host),
       opened,
       without: new Set([...without, ...this.#gone()]),
-      roster: { enrolled, heard: this.#heardLately(nowMs) },
+      roster,
+      hearingMs,
       promoted,
       self,
       ...(halted !== undefined && { halted }),
@@ -304,11 +351,15 @@ export class Stages {
     }
   }
 
-  /** Hosts that left the roster without a word, or run a trial before they came to a verdict: nobody waits for them. */
+  /**
+   * Hosts that left the roster without a word, or run a trial before they came to a verdict, or whose key two machines use: nobody
+   * waits for them.
+   */
   #gone(): readonly string[] {
-    const { turns, evidence } = this.#rollout!
+    const { turns, evidence, doubted } = this.#rollout!
     const { log, board } = this.#ports
     return turns!.hosts.filter(host => {
+      if (doubted.has(host)) return true
       const state = evidence.get(host)?.state
       if (log.host(host) === undefined) return state === undefined
       const tries = board.row(host)?.status.flags?.includes('TRIAL') ?? false

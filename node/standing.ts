@@ -32,6 +32,8 @@ export interface Known {
   readonly opened: readonly Opening[]
   /** Hosts whose word an operator took out by `promote`. */
   readonly without?: ReadonlySet<string>
+  /** Since when this host has heard enough of the others without a break, in this life: who was silent before that may have spoken. */
+  readonly hearingMs?: number
 }
 
 export type Standing =
@@ -122,10 +124,11 @@ export class Standings {
   }
 
   #silentSince(place: number, sinceMs: number): Standing {
-    const { windowMs, heartbeatMs } = this.#known.times
+    const { hearingMs = Number.NEGATIVE_INFINITY, times } = this.#known
+    const { windowMs, heartbeatMs } = times
     const openedMs = this.openedMs(place)
     if (openedMs === undefined) return { state: 'shut' }
-    const ms = Math.max(openedMs, sinceMs) + windowMs + heartbeatsMissed * heartbeatMs
+    const ms = Math.max(openedMs, sinceMs, hearingMs) + windowMs + heartbeatsMissed * heartbeatMs
     return { state: this.#nowMs >= ms ? 'absent' : 'unheard', ms }
   }
 

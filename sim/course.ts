@@ -2,7 +2,7 @@
 // concerns, in which order. What is in the releases stands with the operators, as in their repository.
 import { limits } from '../gossip/limits.ts'
 import { isTrust } from '../node/content.ts'
-import { basisOf, candidatesOf, chart, isComplete, progressOf } from '../node/course.ts'
+import { basisOf, candidatesOf, chart, progressOf, unfinishedOf } from '../node/course.ts'
 import type { Peer } from '../node/peer.ts'
 import type { MadeRelease, SourceFile } from '../node/publish.ts'
 import type { Course, RolloutTerms } from '../node/release.ts'
@@ -37,7 +37,9 @@ export class Contents {
     const newest = entries.release()
     const roster = entries.roster()
     const statusOf = (host: string) => reporter.board.row(host)?.status
-    const complete = newest !== undefined && isComplete(progressOf(newest, roster, statusOf, epochMs + nowMs))
+    const complete =
+      newest !== undefined &&
+      unfinishedOf(progressOf(newest, roster, statusOf, epochMs + nowMs)) === undefined
     const held = entries.releases(limits.releasesKept)
     const basis = basisOf(newest, complete, id => held.find(each => each.id === id))
     const content = basis.stable && this.#held.get(basis.stable.id)

@@ -115,19 +115,21 @@ export class Laptop {
     const { agent, reporter } = this.peer
     await this.#until(ms, () => {
       const ours = reporter.board.root()
-      return agent.heard().some(each => equal(agent.boardOf(each) ?? new Uint8Array(), ours))
+      return agent.neighbours
+        .heard()
+        .some(each => equal(agent.neighbours.boardOf(each) ?? new Uint8Array(), ours))
     })
   }
 
   /** Until what a host holds of orders is known here, but at most `ms`. */
   async learnOrders(ms: number): Promise<void> {
-    await this.#until(ms, () => this.peer.agent.orderHolders().length > 0)
+    await this.#until(ms, () => this.peer.agent.neighbours.orderHolders().length > 0)
   }
 
   /** Hands an order over: until a few hosts hold all that is held here, but at most `ms`. */
   async order(envelope: Uint8Array, ms: number): Promise<void> {
     this.peer.driver.feed({ kind: 'order', envelope })
-    await this.#until(ms, () => this.peer.agent.orderHolders().length >= hostsWanted)
+    await this.#until(ms, () => this.peer.agent.neighbours.orderHolders().length >= hostsWanted)
   }
 
   async close(): Promise<void> {

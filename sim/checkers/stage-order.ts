@@ -65,7 +65,7 @@ function isAlone({ peer, key }: Watched, { stage }: Opening, entry: string, nowM
   const { entries, agent, reporter } = peer
   const enrolled = entries.roster().length
   const sinceMs = epochMs + nowMs - 2 * heartbeatMs(enrolled)
-  const heard = new Set(keysOf(agent.heard()))
+  const heard = new Set(keysOf(agent.neighbours.heard()))
   for (const { status, newsMs } of reporter.board.rows())
     if (newsMs !== undefined && newsMs >= sinceMs) heard.add(hex(status.host))
   const others = [...heard].filter(each => each !== key && entries.host(each) !== undefined).length

@@ -60,7 +60,13 @@ function screen(
   roster: readonly Host[],
   [old, now]: readonly [Readonly<Record<string, string>> | undefined, Readonly<Record<string, string>>],
   basis: Basis,
-  more: { terms?: Partial<RolloutTerms>; now?: boolean; missing?: number; again?: number } = {},
+  more: {
+    terms?: Partial<RolloutTerms>
+    now?: boolean
+    missing?: number
+    again?: number
+    unfinished?: string
+  } = {},
 ): string {
   const found = changesOf(old && content(roster, old), content(roster, now))
   if (found.kind !== 'surveyed') throw new Error('needs files')
@@ -70,7 +76,7 @@ function screen(
   const about = { sequence: 7, subject: 'longer timeouts', id: 'ab'.repeat(32), again: more.again }
   const outline = outlineOf(about, roster, found.lists, basis, charted)
   const labels = new Map(roster.map(each => [each.name, each.labels]))
-  const look = { columns: 80, colour: false, missing: more.missing }
+  const look = { columns: 80, colour: false, missing: more.missing, unfinished: more.unfinished }
   return `\n${screenOf(outline, name => labels.get(name)!, look)}\n`
 }
 const stable = { stable: release(5), seed: undefined }
@@ -96,13 +102,18 @@ test('some hosts of six, and a step that cannot be taken back', () => {
 
 test('every host of six, in the order of an unfinished release', () => {
   const basis = { stable: release(5), seed: release(6) }
-  const more = { terms: { soakSeconds: 600, windowSeconds: 300, serial: 'rack' } }
+  const more = {
+    terms: { soakSeconds: 600, windowSeconds: 300, serial: 'rack' },
+    unfinished:
+      'release 6 is not complete: 2 of 6 hosts have it, 4 are silent or paused, and half must have it',
+  }
   expect(screen(six, [before, everywhere], basis, more)).toMatchInlineSnapshot(`
     "
     release 7: longer timeouts
     changes 6 of 6 hosts
     compared with release 5, the last one seen complete
     goes on in the order of release 6, which is not complete
+    release 6 is not complete: 2 of 6 hosts have it, 4 are silent or paused, and half must have it
     hosts with one value of rack= go one after another
 
     stage  hosts  share   first of them

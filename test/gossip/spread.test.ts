@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { PeerId } from '../../gossip/carrier.ts'
 import { limits } from '../../gossip/limits.ts'
-import type { Heads, StatusPair } from '../../gossip/message.ts'
+import type { Heads, Message, StatusPair } from '../../gossip/message.ts'
 import { createSpread, type Holdings, type Send } from '../../gossip/spread.ts'
 
 const [a, b] = ['a', 'b'] as unknown as [PeerId, PeerId]
@@ -177,5 +177,31 @@ describe('spread', () => {
     expect(answered()).toBe(first)
     held = 6
     expect(answered()).toMatchObject({ held: 6 })
+  })
+})
+
+describe('a neighbour whose board was compared', () => {
+  const digest = (answer: boolean): Message => ({ t: 'digest', have: [[id(2), 3]], answer })
+  const statuses: Message = { t: 'statuses', statuses: [status(2)] }
+  const other = heads({ board: id(8) })
+  const none = new Uint8Array(32)
+  const rows: [string, Partial<Holdings>, Message[], boolean][] = [
+    ['has the same one', {}, [heads()], true],
+    ['not while it has another one', {}, [other], false],
+    ['has told what it lacks of ours, and we lack nothing', {}, [other, digest(false)], true],
+    ['not while we lack some of its', { lacks: () => true }, [other, digest(false)], false],
+    ['has brought these', { lacks: () => true }, [other, digest(false), statuses], true],
+    ['exchanges none', {}, [heads({ board: none })], true],
+    ['not when it only tells that it has a pack', {}, [heads({ board: none, answer: true })], false],
+    ['we exchange none', { boardRoot: () => none }, [other], true],
+  ]
+  test.each(rows)('%s', (_, over, messages, is) => {
+    const spread = rig(over)
+    expect(spread.compared()).toEqual([])
+    for (const message of messages) spread.handle({ kind: 'message', from: a, message }, 1)
+    expect(spread.compared()).toEqual(is ? [a] : [])
+    spread.handle({ kind: 'down', peer: a }, 2)
+    spread.handle({ kind: 'up', peer: a }, 3)
+    expect(spread.compared()).toEqual([])
   })
 })

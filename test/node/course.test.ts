@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { basisOf, candidatesOf, chart, isComplete, progressOf } from '../../node/course.ts'
+import { basisOf, candidatesOf, chart, progressOf, unfinishedOf } from '../../node/course.ts'
 import type { ReleaseEntry } from '../../node/log.ts'
 import type { RolloutTerms } from '../../node/release.ts'
 import { heartbeatMs } from '../../node/status.ts'
@@ -95,7 +95,19 @@ describe('how far a release has come', () => {
         undefined,
       ],
       { done: 1, failed: 0, under: 0, absent: 3 },
+      false,
+    ],
+    [
+      'half of them are well, and nobody heard of the others',
+      [['r5', 'HEALTHY'], ['r5', 'NOOP'], undefined, undefined],
+      { done: 2, failed: 0, under: 0, absent: 2 },
       true,
+    ],
+    [
+      'who publishes in a part that is cut off hears one that is well, and takes the others for silent',
+      [['r5', 'HEALTHY'], ...Array<Said>(9).fill(['r4', 'HEALTHY', { at: late - 60_000 }])],
+      { done: 1, failed: 0, under: 0, absent: 9 },
+      false,
     ],
     [
       'one was heard just in time',
@@ -113,9 +125,25 @@ describe('how far a release has come', () => {
   for (const [what, said, expected, complete] of table)
     test(what, () => {
       expect(progress(...said)).toEqual(expected)
-      expect(isComplete(progress(...said))).toBe(complete)
+      expect(unfinishedOf(progress(...said)) === undefined).toBe(complete)
     })
 })
+
+test.each([
+  [
+    { done: 0, failed: 0, under: 0, absent: 1 },
+    '0 of 1 host has it, 1 is silent or paused, and half must have it',
+  ],
+  [
+    { done: 1, failed: 0, under: 0, absent: 9 },
+    '1 of 10 hosts has it, 9 are silent or paused, and half must have it',
+  ],
+  [
+    { done: 3, failed: 1, under: 2, absent: 0 },
+    '3 of 6 hosts have it, 1 failed, 2 have still to say how they are',
+  ],
+  [{ done: 5, failed: 0, under: 0, absent: 5 }, undefined],
+])('why a release is not complete: %j', (progress, why) => expect(unfinishedOf(progress)).toBe(why))
 
 describe('what a release builds on', () => {
   const held = [

@@ -215,7 +215,16 @@ describe('retry', () => {
     rig.feed(b, { kind: 'retry' })
     rig.run(10_000)
     expect(b.applied).toEqual([2])
-    expect(b.reporter.board.row(b.key)?.status.attempt).toBe(1)
+    // Who comes late hears its last word only: that must not hide what the others know.
+    expect(b.reporter.board.row(b.key)?.status).toMatchObject({
+      ...{ attempt: 1, state: 'FAILED' },
+      why: `${failedRun.why}; applied by hand since, and healthy`,
+    })
+    rig.restart(b)
+    rig.connect(a, b)
+    rig.run(60_000)
+    expect([b.reporter.state, b.agent.decision?.kind]).toEqual(['FAILED', 'done'])
+    expect(b.applied).toEqual([2])
   })
 })
 

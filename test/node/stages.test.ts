@@ -2,10 +2,13 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { encodeMessage, type StatusPair } from '../../gossip/message.ts'
+import { unhex } from '../../signing/bytes.ts'
+import { publicKeyOf } from '../../signing/crypto.ts'
 import type { EntryId, FleetId } from '../../signing/entry.ts'
 import type { Time } from '../../signing/fields.ts'
 import type { Order } from '../../signing/order.ts'
-import { bert, files, hosts, type Made, trustChange } from '../signing/fleet.ts'
+import { type Status, signStatus } from '../../signing/status.ts'
+import { bert, files, hosts, type Made, seedOf, trustChange } from '../signing/fleet.ts'
 import { fleet, operators } from './fleet.ts'
 import { envelopeOf } from './order-maker.ts'
 import { failedRun, type SimHost } from './rig.ts'
@@ -81,6 +84,18 @@ describe('a staged release', () => {
     rig.survey = (_, host) => (concerned.has(host) ? host : undefined)
     const release = publish(all[0]!, next('a', staged([1, 2])))
     expect(growth(made, release.sequence, 3 * minute)).toEqual([1, 5])
+  })
+
+  test('who is not concerned follows as well where those that are had nothing to do', () => {
+    const made = awake(5)
+    const { rig, all, next, publish } = made
+    const concerned = all.slice(0, 2)
+    const steps = { declared: 3, kept: 3, repaired: 0, notKept: 0 }
+    rig.survey = (_, host) => (concerned.some(each => each.key === host) ? host : undefined)
+    for (const host of concerned) host.outcomes.push({ kind: 'applied', steps, dirty: false, empty: true })
+    publish(all[0]!, next('a', staged([1, 2])))
+    rig.run(3 * minute)
+    expect(all.map(stateOf).sort()).toEqual(['HEALTHY', 'HEALTHY', 'HEALTHY', 'NOOP', 'NOOP'])
   })
 
   test('a canary that fails stops the rest, also after everybody has started anew', () => {
@@ -316,6 +331,92 @@ test('evidence by gossip is passed on once, and only of hosts in reach; a forged
   const forged: StatusPair = [pair[0], Uint8Array.from(pair[1]).fill(7)]
   expect(gossip(others[0]!, forged)).toBe('reject')
   expect(gossip(others[0]!, ...Array<StatusPair>(9).fill(pair))).toBe('reject')
+})
+
+describe('whose word does not count', () => {
+  /** A release whose first host is paused, and what that host would say of it. */
+  const waiting = () => {
+    const made = awake(6)
+    const { rig, all, first, next, publish } = made
+    const trial = awake(6)
+    trial.publish(trial.all[0]!, trial.next('a', staged([1, 6])))
+    trial.rig.run(10_000)
+    const at = trial.all.findIndex(host => host.applied.length > 0)
+    const lead = all[at]!
+    rig.feed(lead, { kind: 'pause', untilMs: rig.nowMs + 600 * minute, reason: 'a test' })
+    const others = all.filter(host => host !== lead)
+    const release = publish(others[0]!, next('a', staged([1, 6])))
+    rig.run(20_000)
+    rig.cut(lead)
+    const seed = seedOf(100 + at)
+    const say = (n: number, more: Partial<Status> = {}): StatusPair => {
+      const [fleet, entry] = [unhex(first.id, 32)!, unhex(release.id, 32)!]
+      const status: Status = {
+        ...{ fleet, host: publicKeyOf(seed), boot: new Uint8Array(16), agent: 'test', n, at: rig.nowMs },
+        ...{ up: 1, head: [release.sequence, entry], trust: 1, entry: [release.sequence, entry], attempt: 1 },
+        ...{ state: 'HEALTHY', steps: [0, 0, 0, 0], drift: [0, 0, 0], flags: [], ...more },
+      }
+      const { body, signature } = signStatus(status, seed)
+      return [body, signature]
+    }
+    const tell = (gossip: boolean, ...statuses: StatusPair[]) =>
+      others.flatMap((to, n) => {
+        const from = others[(n + 1) % others.length]!.peer
+        const bytes = encodeMessage({ t: 'statuses', statuses })
+        return rig.feed(to, { kind: 'message', from, bytes, gossip })
+      })
+    const openOf = (host: SimHost) => host.agent.progress()!.stages.map(each => each.granted)
+    return { ...made, at, lead, others, release, say, tell, openOf }
+  }
+
+  test('that of a host withdrawn since, which is not passed on either', () => {
+    const { rig, others, first, at, release, say, tell, openOf } = waiting()
+    const kept = hosts(6).filter((_, index) => index !== at)
+    rig.submit(
+      others[0]!,
+      trustChange({ fleet: first, previous: release }, files(operators, kept), { removes: 1 }),
+    )
+    rig.run(1_000)
+    const effects = tell(true, say(5_000))
+    expect(effects.filter(each => each.kind === 'verdict').map(each => each.verdict)).toEqual(
+      others.map(() => 'ignore'),
+    )
+    tell(false, say(5_000))
+    rig.run(20_000)
+    expect(others.filter(host => host.applied.length > 0)).toHaveLength(1)
+    expect(openOf(others[0]!)).toEqual([1, 0])
+  })
+
+  test('what it said before stays, also after everybody has started anew', () => {
+    const { rig, others, first, at, release, say, tell } = waiting()
+    tell(false, say(5_000, { state: 'FAILED' }))
+    rig.run(20_000)
+    const kept = hosts(6).filter((_, index) => index !== at)
+    rig.submit(
+      others[0]!,
+      trustChange({ fleet: first, previous: release }, files(operators, kept), { removes: 1 }),
+    )
+    rig.run(20_000)
+    for (const host of others) rig.restart(host)
+    rig.connect(...others)
+    rig.run(20 * minute)
+    for (const host of others) expect(reasonOf(host)).toMatch(/no host is healthy, 1 failed/)
+  })
+
+  const same: [string, boolean, (say: (n: number, more?: Partial<Status>) => StatusPair) => StatusPair[]][] =
+    [
+      ['CLONED', false, say => [say(5_000, { flags: ['CLONED'] }), say(5_001)]],
+      ['two bodies under one counter', false, say => [say(5_000), say(5_000, { up: 2 }), say(5_001)]],
+      ['the same by gossip', true, say => [say(5_000), say(5_000, { up: 2 }), say(5_001)]],
+    ]
+  test.each(same)('that of a host whose key two machines use: %s', (_, gossip, said) => {
+    const { rig, others, say, tell } = waiting()
+    tell(gossip, ...said(say))
+    rig.run(10_000)
+    // It counts as absent, whatever it says next: another one stands in for it.
+    expect(others.filter(host => host.applied.length > 0)).toHaveLength(1)
+    expect(others.map(host => host.agent.progress()!.stages[0]!.absent)).toEqual(others.map(() => 1))
+  })
 })
 
 test('whatever is shuffled, repeated or told in parts: who knows the same decides the same', () => {
