@@ -22,6 +22,8 @@ export interface DrawOptions {
   readonly releases?: number
   /** Every class that may strike does. */
   readonly everything?: boolean
+  /** No stages, whatever the dice say. */
+  readonly atOnce?: boolean
 }
 
 const second = 1_000
@@ -84,7 +86,8 @@ export function drawScenario(seed: number, options: DrawOptions = {}): Scenario 
   const scenario = { format: 1, seed, hosts, faultsMs, healMs: 30 * minute, releases, core } as const
   const inOrder = (a: Fault, b: Fault) => a.atMs - b.atMs || (a.kind < b.kind ? -1 : 1)
   const staged = drawStages(world.chance('scenario', 'stages'))
-  if (staged === undefined) return { ...scenario, faults: faults.map(atRelease).sort(inOrder) }
+  if (staged === undefined || options.atOnce)
+    return { ...scenario, faults: faults.map(atRelease).sort(inOrder) }
   const orders = classes.includes('operator')
     ? drawOrders(world.chance('scenario', 'orders'), releases, faultsMs)
     : []

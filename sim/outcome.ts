@@ -28,6 +28,8 @@ export interface Terms {
   readonly classes?: readonly FaultClass[]
   /** Published in the first phase; default: drawn. */
   readonly releases?: number
+  /** No stages, whatever the dice of the seed say. */
+  readonly atOnce?: boolean
   readonly realCrypto?: boolean
   /** Run twice, and compared. */
   readonly twice?: boolean
@@ -50,15 +52,18 @@ export interface Simulator {
       readonly classes?: readonly FaultClass[]
       readonly everything?: boolean
       readonly releases?: number
+      readonly atOnce?: boolean
     },
   ): Scenario
 }
 
-export function drawn(simulator: Simulator, seed: number, { hosts, classes, releases }: Terms): Scenario {
+export function drawn(simulator: Simulator, seed: number, terms: Terms): Scenario {
+  const { hosts, classes, releases, atOnce } = terms
   return simulator.drawScenario(seed, {
     ...(hosts !== undefined && { hosts }),
     ...(classes !== undefined && { classes, everything: true }),
     ...(releases !== undefined && { releases }),
+    ...(atOnce !== undefined && { atOnce }),
   })
 }
 

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Worker } from '../../sim/campaign.ts'
 import { drawScenario } from '../../sim/draw.ts'
-import type { Outcome } from '../../sim/outcome.ts'
+import type { Outcome, Terms } from '../../sim/outcome.ts'
 import { startWorker } from '../../sim/processes.ts'
 import type { Mutant } from './mutants.ts'
 
@@ -50,14 +50,17 @@ export class Runs {
   readonly #known = new Map<number, Outcome | undefined>()
   #worker: Worker | undefined
 
-  constructor(file: string) {
+  readonly #terms: Terms
+
+  constructor(file: string, terms: Terms = {}) {
     this.#file = file
+    this.#terms = terms
   }
 
   /** Undefined: it came to no end. */
   async run(seed: number): Promise<Outcome | undefined> {
     if (this.#known.has(seed)) return this.#known.get(seed)
-    this.#worker ??= startWorker({}, this.#file)
+    this.#worker ??= startWorker(this.#terms, this.#file)
     const bound = Promise.withResolvers<undefined>()
     const timer = setTimeout(() => bound.resolve(undefined), boundMs)
     const outcome = await Promise.race([this.#worker.run(seed).catch(() => undefined), bound.promise])
@@ -101,7 +104,7 @@ export async function hunt(
   seen: (seed: number, outcome: Outcome | undefined) => void = () => {},
 ): Promise<Caught | undefined> {
   const mend = sources.break(mutant)
-  const broken = new Runs(sources.worker)
+  const broken = new Runs(sources.worker, mutant.atOnce ? { atOnce: true } : {})
   try {
     for (const seed of seeds) {
       const outcome = await broken.run(seed)
