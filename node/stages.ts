@@ -109,6 +109,8 @@ interface Answer {
   readonly version: number
   readonly shut: string | undefined
   readonly lacksHearing: boolean
+  /** Hosts that were connected. */
+  readonly connected: number
 }
 
 export class Stages {
@@ -291,6 +293,8 @@ export class Stages {
     const rollout = this.#rollout
     if (rollout?.turns === undefined) return { reason: 'whom the release concerns is not known yet' }
     const known = this.#answer
+    // A board that turns out to be the same brings nothing new, and is heard all the same.
+    if (known?.lacksHearing && known.connected !== this.#connected()) this.#version++
     const untilMs = known?.decision.untilMs ?? Number.POSITIVE_INFINITY
     // A time in which too few are heard is not to pass unseen.
     const lookMs = (known?.atMs ?? 0) + heartbeatMs(this.#ports.log.roster().length)
@@ -320,8 +324,13 @@ export class Stages {
       rollout.halted = decision.reason
       this.#keep = 'durably'
     }
-    this.#answer = { decision, atMs: nowMs, version: this.#version, shut, lacksHearing }
+    const connected = this.#connected()
+    this.#answer = { decision, atMs: nowMs, version: this.#version, shut, lacksHearing, connected }
     return decision
+  }
+
+  #connected(): number {
+    return [...this.#ports.connected()].length
   }
 
   #roster(nowMs: number): GateInput['roster'] {
