@@ -43,6 +43,8 @@ export class Agent {
   /** Statuses are passed on. */
   readonly #spreads: boolean
   #inForce: string | undefined
+  /** Of the release in force that failed: an operator at this machine wants it run again. */
+  #again: string | undefined
   /** What the machine's clock shows beyond the steady one. */
   #aheadMs = 0
   #running: { readonly entry: string; readonly attempt: number } | undefined
@@ -258,6 +260,7 @@ export class Agent {
         this.sideline.trials.retry()
         this.#reporter.lookedAfter()
         this.#aftermath.retry()
+        if (this.#inForce !== undefined && this.#failed.has(this.#inForce, 1)) this.#again = this.#inForce
         this.#failed.clear()
         return [{ kind: 'remember', failed: [] }]
       case 'tick':
@@ -335,6 +338,7 @@ export class Agent {
     const ended = log(report.kind === 'failed' ? 'error' : 'info', 'run ended', data)
     this.#retries.ran(report.kind, nowMs)
     this.#pursuit.ran(input.entry, report.kind)
+    if (report.kind === 'applied' || report.kind === 'failed') this.#again = undefined
     let isNews = false
     if (report.kind === 'applied') {
       this.#aftermath.applied(input.entry, this.#inForce)
@@ -431,9 +435,8 @@ export class Agent {
 
   /** It has failed in force here, stayed, and another attempt is allowed, which may have begun and come to nothing. */
   #isAgain(target: ReleaseEntry): boolean {
-    const { entry, state } = this.#reporter
-    const hasFailed = state === 'FAILED' || state === 'WAIT' || state === 'INCONCLUSIVE'
-    return entry === target.id && hasFailed && !this.#failed.has(target.id, this.#attemptOf(target))
+    if (this.#again === target.id) return true
+    return this.#failed.has(target.id, 1) && !this.#failed.has(target.id, this.#attemptOf(target))
   }
 
   #host() {

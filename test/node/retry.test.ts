@@ -131,7 +131,7 @@ describe('a release that fails in its soak where there is no way back', () => {
     hit.outcomes.push(waitRun)
     rig.feed(all[0]!, retry(release, hit, 2))
     rig.run(2_000)
-    expect([hit.reporter.state, hit.reporter.attempt, runsOf(made)]).toEqual(['WAIT', 2, 1])
+    expect([hit.reporter.state, hit.reporter.attempt, runsOf(made)]).toEqual(['FAILED', 1, 1])
     rig.run(30 * minute)
     expect([hit.reporter.state, hit.reporter.attempt, runsOf(made)]).toEqual(['HEALTHY', 2, 2])
     expect(all.map(sequenceOf)).toEqual([release.sequence, release.sequence, release.sequence])
