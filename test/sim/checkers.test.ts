@@ -292,7 +292,7 @@ test('fetch-ends: bytes come; they do not, though a neighbour has them', () => {
   const fetching = [{ pack: 'p'.repeat(64), size: 100, offset }]
   const agent = {
     fetching: () => fetching.map(each => ({ ...each, offset })),
-    holders: () => ({ pack: [peerIdOf(key)] }),
+    neighbours: { holders: () => ({ pack: [peerIdOf(key)] }) },
   }
   const stage = new Stage('fetch-ends', { agent, entries: { release: () => ({ sequence: 2 }) } })
   stage.decided()
