@@ -428,10 +428,11 @@ export class Stages {
     return progressOf(input, this.#rollout.evidence.all(), whyOf, nowMs)
   }
 
-  /** What this host itself has opened of the newest release, and why it halted it. */
-  get noted(): (Pick<Rollout, 'opened' | 'halted'> & { readonly entry: string }) | undefined {
-    const { target, opened, halted } = this.#rollout ?? {}
-    return target && { entry: target.id, opened: opened ?? [], halted }
+  /** What this host itself has opened of the newest release, why it halted it, and whose words it does not count. */
+  get noted(): (Pick<Rollout, 'opened' | 'halted' | 'doubted'> & { readonly entry: string }) | undefined {
+    if (this.#rollout === undefined) return undefined
+    const { target, opened, halted, doubted } = this.#rollout
+    return { entry: target.id, opened, halted, doubted }
   }
 
   /** The answer worked out last, about this host. */

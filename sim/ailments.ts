@@ -149,7 +149,8 @@ export class Machine {
 
   /** By a run, and not back yet. */
   get cutOff(): boolean {
-    return this.#cutOff
+    // What did it may be over.
+    return this.#cutOff && [...this.#troubles].some(each => each.cutsOff)
   }
 
   /** Somebody edits a managed file, or removes it. */

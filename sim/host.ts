@@ -163,7 +163,8 @@ export class SimHost implements Watched {
   }
 
   goOn(): void {
-    this.#world.network.thaw(this.address)
+    // What its release has cut off stays so.
+    if (!this.cutOff) this.#world.network.thaw(this.address)
     this.#running?.goOn()
   }
 

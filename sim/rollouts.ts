@@ -108,6 +108,7 @@ export class Rollouts {
       orders: peer.orders.of(entry),
       enrolled: peer.entries.roster().length,
       isEnrolled: each => peer.entries.host(each) !== undefined,
+      isDoubted: each => peer.agent.noted()?.doubted.has(each) === true,
       nowMs: scene.nowMs(),
     })
   }

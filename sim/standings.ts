@@ -45,6 +45,8 @@ export interface Knowledge {
   /** Hosts of its roster. */
   readonly enrolled: number
   readonly isEnrolled: (host: string) => boolean
+  /** Its key lies on two machines, as far as was seen. */
+  readonly isDoubted: (host: string) => boolean
   readonly nowMs: number
 }
 
@@ -65,7 +67,7 @@ export class Standings {
   of(place: number): Stand {
     const { turns, orders, nowMs, release } = this.#at
     const host = turns.hosts[place]!
-    if (orders.without.has(host)) return 'settled'
+    if (orders.without.has(host) || this.#at.isDoubted(host)) return 'settled'
     const words = this.#valid(host)
     const top = latest(words.filter(each => each.fresh))
     if (top?.state === 'FAILED') return 'failed'
@@ -82,7 +84,8 @@ export class Standings {
     const { turns, opened, release, enrolled, isEnrolled, nowMs, orders } = this.#at
     const host = turns.hosts[place]!
     const words = this.#valid(host)
-    if (orders.without.has(host) || words.some(each => each.state === 'NOOP')) return true
+    if (orders.without.has(host) || this.#at.isDoubted(host)) return true
+    if (words.some(each => each.state === 'NOOP')) return true
     if (words.some(each => each.fresh)) return false
     if (!isEnrolled(host)) return true
     const openedMs = opened.find(each => each.upTo > place)?.atMs
