@@ -238,7 +238,7 @@ class LiveFleet {
       const number = arrivedMs.length + 1
       const files = roleFiles(number, time.chance(`release ${number}`, 'files'), number * 40_000)
       const near = on.filter(each => each.up).map(each => each.address)
-      const wish = { files, subject: `release number ${number}`, terms }
+      const wish = { files, subject: `release number ${number}`, terms, atOnce: true }
       const publish = () =>
         this.#operators
           .release(person, wish, near.slice(-3), stayMs)
