@@ -241,7 +241,8 @@ async function publish(
   const began = performance.now()
   let shown = ''
   await until(`release ${release.sequence} on all hosts`, async () => {
-    const peers = (await ask<readonly PeerView[]>(stage, hosts[0]!, 'peers')) ?? []
+    const { hosts: peers = [] } =
+      (await ask<{ readonly hosts: readonly PeerView[] }>(stage, hosts[0]!, 'peers')) ?? {}
     const line = peers
       .map(each => `${each.name} ${each.release === release.sequence ? each.state.toLowerCase() : '…'}`)
       .join('  ')
