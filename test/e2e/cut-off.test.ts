@@ -51,7 +51,7 @@ const gated: TransportFactory = components => {
 /** The same witness, less patient: the engine would wait two minutes. */
 const hasty = (witness: RunWitness): RunWitness => ({
   before: () => witness.before(),
-  confirm: token => witness.confirm(token, 4_000),
+  confirm: token => witness.confirm(token, 10_000),
   heard: () => witness.heard(),
   over: () => witness.over(),
 })
