@@ -51,7 +51,7 @@ const gated: TransportFactory = components => {
 /** The same witness, less patient: the engine would wait two minutes. */
 const hasty = (witness: RunWitness): RunWitness => ({
   before: () => witness.before(),
-  confirm: token => witness.confirm(token, 10_000),
+  confirm: token => witness.confirm(token, 6_000),
   heard: () => witness.heard(),
   over: () => witness.over(),
 })
@@ -130,8 +130,10 @@ const read = (path: string) => {
   return existsSync(file) ? readFileSync(file, 'utf8') : undefined
 }
 const state = (host: Peer, ...wanted: string[]) =>
-  until(`the host to be ${wanted.join(' or ')}`, () =>
-    wanted.includes(host.reporter.state ?? '') ? host.reporter.state : undefined,
+  until(
+    `the host to be ${wanted.join(' or ')}`,
+    () => (wanted.includes(host.reporter.state ?? '') ? host.reporter.state : undefined),
+    90_000,
   )
 
 test('a run that its peers confirm is applied, one that cuts the host off is taken back and FAILED', async () => {
