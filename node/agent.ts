@@ -162,7 +162,7 @@ export class Agent {
       this.#supply.wakeMs() ?? never,
       this.sideline.wakeMs() ?? never,
       this.#pursuit.wakeMs() ?? never,
-      this.#stages.wakeMs() ?? never,
+      (this.#options.role === 'host' ? this.#stages.wakeMs() : undefined) ?? never,
       held ?? never,
       // Nothing else may wait for the end of a pause, save a trial.
       this.#paused === undefined ? never : this.#paused.untilMs - this.#aheadMs,

@@ -5,6 +5,7 @@ import { encodeMessage } from '../../gossip/message.ts'
 import { Admissions } from '../../node/admission.ts'
 import { readSaid } from '../../node/aftermath.ts'
 import { Agent } from '../../node/agent.ts'
+import type { Role } from '../../node/agent-options.ts'
 import type { Effect, Input } from '../../node/effects.ts'
 import { EntryLog, type LogEntry, type ReleaseEntry } from '../../node/log.ts'
 import { Orders } from '../../node/orders.ts'
@@ -54,6 +55,8 @@ export interface SimHost {
   /** Trials as they began, by commit, and `back`. */
   readonly tried: string[]
   up: boolean
+  /** As it starts the next time; else a host. */
+  role?: Role
   /** How long its runs prepare before they change anything. */
   prepareMs: number
   /** The disk takes no pack. */
@@ -208,7 +211,7 @@ export class Rig {
         boot: new Uint8Array(16),
         stages: disk.stages,
         said: disk.said,
-        role: 'host',
+        role: host.role ?? 'host',
         inForce: trial === undefined ? disk.inForce : trial.before,
         trial,
         failed: disk.failed,

@@ -463,3 +463,18 @@ test('whatever is shuffled, repeated or told in parts: who knows the same decide
     { numRuns: 12 },
   )
 })
+
+test('who only looks works out how a release fares, and sleeps between news', () => {
+  const { rig, all, first, next, publish } = awake(3)
+  const [host] = all as [SimHost]
+  const onlooker = rig.add(7, { checkpoint: { sequence: 1, id: first.id } })
+  onlooker.role = 'onlooker'
+  rig.restart(onlooker)
+  rig.submit(onlooker, first)
+  rig.connect(...all, onlooker)
+  publish(host, next('release', { stages: [1, 2, 3] }))
+  rig.run(60_000)
+  expect(onlooker.applied).toEqual([])
+  expect(onlooker.agent.progress()?.stages.map(each => each.healthy)).toEqual([1, 1, 1])
+  expect(onlooker.agent.wakeMs()).toBeGreaterThan(rig.nowMs)
+})
