@@ -103,7 +103,7 @@ function releases(all: readonly ReleaseStory[], columns: number, room: number): 
   const brief = new Set<ReleaseStory>()
   const first = newest.toReversed().sort((a, b) => Number(b.failed > 0) - Number(a.failed > 0))
   for (const each of first) {
-    if (each.stages.length === 0 || left === 0) continue
+    if (each.stages.length === 0 || left === 0 || waitedForNone(each)) continue
     const isWhole = each.stages.length <= left && (each.failed > 0 || all.length === 1)
     left -= isWhole ? each.stages.length : 1
     ;(isWhole ? staged : brief).add(each)
@@ -120,6 +120,11 @@ function releases(all: readonly ReleaseStory[], columns: number, room: number): 
   }
   if (rest > 0) lines.push({ text: `… and ${count(rest, 'older release')}`, bad: false })
   return lines
+}
+
+/** Hosts took it, though none of its stages opened: what it brings back was healthy on them before. */
+function waitedForNone({ stages, tried }: ReleaseStory): boolean {
+  return tried > 0 && stages.every(each => each.openedMs === undefined)
 }
 
 /** How far a bad release came, and what was wrong with one that was to be good. */

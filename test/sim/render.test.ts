@@ -22,6 +22,24 @@ for (const [name, wish] of Object.entries(wishes))
     }
   })
 
+test('stages that nobody waited for are not called never opened', () => {
+  const made = madeUp({ hosts: 20 })
+  const shut = made.releases.map(each => ({
+    ...each,
+    stages: each.stages.map(({ openedMs: _, ...stage }) => stage),
+  }))
+  const shown = (tried: number) =>
+    plain(
+      renderReport(
+        { ...made, releases: shut.map(each => ({ ...each, tried })) },
+        { columns: 120, colour: false },
+      ),
+    )
+  expect(shown(20)).not.toMatch(/stages |never opened/)
+  expect(shown(0)).toMatch(/never opened|stages .* never/)
+  expect(plain(renderReport(made, { columns: 120, colour: false }))).toMatch(/stages |hosts? (at once|after)/)
+})
+
 test('violations come before all else, in red, with host, time and what was promised', () => {
   const report = madeUp({ hosts: 20, violations: 2 })
   const lines = renderReport(report, { columns: 120, colour: true }).split('\n')
