@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Outline } from '../../cli/outline.ts'
 import type { Published } from '../../cli/publish.ts'
-import { type Ask, decodeReply, type StatusView } from '../../node/control.ts'
+import { type Ask, decodeReply, type PeerView, type StatusView } from '../../node/control.ts'
 import { askControl } from '../../node/os-socket.ts'
 import { command, type Ran, until } from './command.ts'
 import { type Host, Lab, project } from './lab.ts'
@@ -135,6 +135,20 @@ export class LabFleet {
   /** Waits until these hosts have soaked the newest release, too. */
   healthy(hosts: readonly Host[] = this.hosts, ms = 90_000): Promise<void> {
     return this.converged(hosts, ms, ['HEALTHY', 'NOOP'])
+  }
+
+  /** Waits until all hosts know of all that they have soaked it: what a laptop hears from whichever it reaches. */
+  async complete(): Promise<void> {
+    await this.healthy()
+    const { length } = this.hosts
+    for (const host of this.hosts)
+      await until(`${host.name} to know that all are healthy`, async () => {
+        const peers = await this.ask<readonly PeerView[]>(host, { ask: 'peers' })
+        const done = peers?.filter(
+          each => each.release === this.#published && ['HEALTHY', 'NOOP'].includes(each.state),
+        )
+        return done?.length === length || undefined
+      })
   }
 
   /** Waits until the newest release is in force on these hosts, every step kept. */

@@ -80,7 +80,7 @@ async function begin(name: string, soak: string): Promise<LabFleet> {
   const fleet = await LabFleet.begin(name, 6, labels)
   fleet.write('fleet.toml', `name = "lab"\n[rollout]\nstages = [1, 3, 6]\nsoak = "${soak}"\n`)
   await fleet.release('first', steps, { 'files/a': 'first\n' })
-  await fleet.healthy()
+  await fleet.complete()
   return fleet
 }
 
