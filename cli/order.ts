@@ -99,6 +99,8 @@ export async function giveOrders(
         hint: 'is a host up, and does its line in trust/hosts have an addr= that this machine reaches?',
       })
     await laptop.learnOrders(waitMs)
+    // These two go by what hosts have said; a halt is not to wait for that.
+    if (kind === 'retry' || kind === 'promote') await laptop.boardQuiet()
     const found = foundBy(laptop)
     refuseAlone(kind, found.trust.policy.threshold)
     const { wishes, lines, question, afterMs = 0, leave } = await plan(found, laptop)
