@@ -3,7 +3,7 @@
 import { hex, unhex } from '../signing/bytes.ts'
 import { decodeMap, encode, isBytes, isList, isNumber } from '../signing/cbor.ts'
 import { type State, states } from '../signing/status.ts'
-import { type Effect, log } from './effects.ts'
+import { type Effect, type Input, log } from './effects.ts'
 import type { Failed } from './failed.ts'
 import type { EntryLog, LogEntry } from './log.ts'
 import type { Reporter, Said } from './report.ts'
@@ -73,12 +73,15 @@ export class Aftermath {
     return entry !== undefined && this.#ports.reporter.asksChecks(nowMs) ? [{ kind: 'check', entry }] : []
   }
 
-  /** They were asked: one that fails, of what soaks here, is a failure of the release. `why`: the first, in words. */
-  checked(entry: string, why: string | undefined, inForce: string | undefined): Effect[] {
+  /** They were asked: one that fails for too long, of what soaks here, is a failure of the release. */
+  checked(
+    { entry, failing }: Extract<Input, { kind: 'checked' }>,
+    inForce: string | undefined,
+    nowMs: number,
+  ): Effect[] {
     const { log: entries, reporter, failed } = this.#ports
-    const soaks = reporter.soaks === entry
-    reporter.checked(entry, why === undefined)
-    if (why === undefined || !soaks || entry !== inForce) return []
+    const why = reporter.checked(entry, failing, nowMs)?.why
+    if (why === undefined || entry !== inForce) return []
     reporter.fell(why)
     failed.add(entry, reporter.attempt)
     const sequence = entries.byId(entry)?.sequence

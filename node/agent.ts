@@ -240,7 +240,7 @@ export class Agent {
         this.#reporter.acting(input.entry)
         return []
       case 'checked':
-        return this.#aftermath.checked(input.entry, input.why, this.sideline.trials.isOn ? '' : this.#inForce)
+        return this.#aftermath.checked(input, this.sideline.trials.isOn ? '' : this.#inForce, nowMs)
       case 'reverted':
         return this.#reverted(input)
       case 'host':

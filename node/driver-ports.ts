@@ -9,6 +9,7 @@ import type { Log } from './os-log.ts'
 import type { PeerWitness } from './os-witness.ts'
 import type { Clock, Durable, Repository, Store, Timers } from './ports.ts'
 import type { RunReport } from './report.ts'
+import type { FailingCheck } from './soak.ts'
 import type { Surveyor } from './survey.ts'
 import type { ToldPlan } from './told-plan.ts'
 import type { TrialRun } from './trial.ts'
@@ -26,8 +27,8 @@ export interface RunTerms {
 /** What runs a release on this machine; os-host.ts makes one of the host engine. Never fails: failures are reports. */
 export interface Runner {
   run(entry: LogEntry, terms?: RunTerms): Promise<RunReport>
-  /** Asks the CHECKs of what is in force once; answers with the first that fails, in words. Never fails itself. */
-  check?(): Promise<string | undefined>
+  /** Asks the CHECKs of what is in force once; answers with those that fail. Never fails itself. */
+  check?(): Promise<readonly FailingCheck[]>
   /** Brings `to` in force again, or undefined: what was before the first release. */
   revert?(from: LogEntry, to: LogEntry | undefined): Promise<RunReport>
   /** Runs a trial, or goes back from it. */

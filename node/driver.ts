@@ -446,8 +446,8 @@ export class Driver {
   /** One that cannot be asked says nothing of the release: it is asked again until there is an answer. */
   async #check(entry: string): Promise<void> {
     try {
-      const why = await this.#ports.runner?.check?.()
-      this.feed({ kind: 'checked', entry, why })
+      const failing = (await this.#ports.runner?.check?.()) ?? []
+      this.feed({ kind: 'checked', entry, failing })
     } catch (error) {
       this.#failed('check', error)
       this.#ports.timers.after(againMs, () => {

@@ -10,6 +10,7 @@ import type { LogEntry } from './log.ts'
 import type { PlansEffect, PlansInput } from './plans.ts'
 import type { Installed } from './ports.ts'
 import type { RunReport } from './report.ts'
+import type { FailingCheck } from './soak.ts'
 import type { StagesEffect } from './stages.ts'
 import type { SupplyEffect } from './supply.ts'
 import type { TrialRun } from './trial.ts'
@@ -39,8 +40,8 @@ export type Input =
   | PlansInput
   /** The run of a release is about to change something: what came before was only preparing. */
   | { readonly kind: 'acting'; readonly entry: string }
-  /** The CHECKs of what is in force were asked; `why`: the first that fails, in words. */
-  | { readonly kind: 'checked'; readonly entry: string; readonly why: string | undefined }
+  /** The CHECKs of what is in force were asked. */
+  | { readonly kind: 'checked'; readonly entry: string; readonly failing: readonly FailingCheck[] }
   /** The host went back from a release, or could not. */
   | {
       readonly kind: 'reverted'

@@ -151,7 +151,7 @@ class Host implements RunningHost {
 
   readonly runner: Runner = {
     run: (entry, terms) => this.#run(entry, terms),
-    check: () => this.#check(),
+    check: async () => (await this.#engine.check()).map(words.failingCheck),
     revert: (from, to) =>
       to === undefined ? this.#clear(`before ${from.sequence} ${from.subject}`) : this.#run(to),
     try: run => this.#try(run),
@@ -301,15 +301,6 @@ class Host implements RunningHost {
   #report(outcome: RunOutcome, declared: number): RunReport {
     for (const path of outcome.leftBehind) this.#options.log('info', 'left behind', { path })
     return words.reportOf(outcome, declared)
-  }
-
-  /** The CHECKs of what is in force: the first that fails, in words. */
-  async #check(): Promise<string | undefined> {
-    const [first] = await this.#engine.check()
-    return (
-      first &&
-      `${words.stepText(first.step)} (${words.originText(first.step)}): ${words.reasonText(first.reason)}`
-    )
   }
 
   /** Back to what was before the first release. */

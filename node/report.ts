@@ -3,7 +3,7 @@
 import type { StatusPair } from '../gossip/message.ts'
 import { hex } from '../signing/bytes.ts'
 import type { Place, State, Status } from '../signing/status.ts'
-import { Soak } from './soak.ts'
+import { type FailingCheck, Soak } from './soak.ts'
 import { type Board, type Counter, heartbeatMs, type Taken } from './status.ts'
 
 export interface StepCounts {
@@ -271,12 +271,12 @@ export class Reporter {
     return this.#soak.asks(nowMs)
   }
 
-  /** They were asked, and passed or not. */
-  checked(entry: string, passed: boolean): void {
-    this.#soak.checked(entry, passed)
+  /** They were asked; answers with the one that has failed for too long. */
+  checked(entry: string, failing: readonly FailingCheck[], nowMs: number): FailingCheck | undefined {
+    return this.#soak.checked(entry, failing, nowMs)
   }
 
-  /** A CHECK fails in the soak. */
+  /** A CHECK has failed for too long in the soak. */
   fell(why: string): void {
     if (this.#entry === undefined) return
     this.#soak.end()

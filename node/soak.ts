@@ -3,6 +3,17 @@
 
 /** ms between two rounds of CHECKs in a soak; one more ends it. */
 const checkMs = 10_000
+/** ms to the next round, while one fails. */
+const missedMs = 1_000
+
+/** A CHECK that fails now. It may for `withinMs`, in a run as in a soak: a hand may have stopped what is repaired at once. */
+export interface FailingCheck {
+  /** Which step, the same in every round. */
+  readonly id: string
+  readonly withinMs: number
+  /** In words, with the step and where it is declared. */
+  readonly why: string
+}
 
 export class Soak {
   /** Undefined: none is under way. */
@@ -13,6 +24,8 @@ export class Soak {
   #asking = false
   /** When the newest round was asked that all CHECKs passed. */
   #passedMs = Number.NEGATIVE_INFINITY
+  /** Since when which CHECKs fail, by id. */
+  #failing = new Map<string, number>()
 
   constructor({ checks }: { readonly checks: boolean }) {
     this.#checks = checks
@@ -22,6 +35,7 @@ export class Soak {
   begin(entry: string, soakMs: number, keeps: boolean, sinceMs: number): void {
     this.#run = { entry, soakMs, sinceMs, keeps }
     this.#askedMs = this.#passedMs = Number.NEGATIVE_INFINITY
+    this.#failing.clear()
   }
 
   /** What was kept meanwhile was not the release's: from the start. */
@@ -59,9 +73,14 @@ export class Soak {
     return true
   }
 
-  checked(entry: string, passed: boolean): void {
+  /** With any that fails, the soak begins anew. Answers with the one that has failed for too long. */
+  checked(entry: string, failing: readonly FailingCheck[], nowMs: number): FailingCheck | undefined {
     this.#asking = false
-    if (passed && entry === this.#run?.entry) this.#passedMs = this.#askedMs
+    if (entry !== this.#run?.entry) return undefined
+    if (failing.length === 0) this.#passedMs = this.#askedMs
+    else this.#run.sinceMs = nowMs
+    this.#failing = new Map(failing.map(({ id }) => [id, this.#failing.get(id) ?? nowMs]))
+    return failing.find(({ id, withinMs }) => nowMs >= this.#failing.get(id)! + withinMs)
   }
 
   isOver(nowMs: number): boolean {
@@ -79,6 +98,7 @@ export class Soak {
   /** At least once after the soak has passed, whatever the pause between rounds. */
   #askMs({ sinceMs, soakMs }: { readonly sinceMs: number; readonly soakMs: number }): number {
     const endMs = sinceMs + soakMs
+    if (this.#failing.size > 0) return this.#askedMs + missedMs
     const nextMs = this.#askedMs + checkMs
     return this.#askedMs < endMs ? Math.min(nextMs, endMs) : nextMs
   }

@@ -2,10 +2,12 @@
 import type { NotKept } from './host/apply.ts'
 import type { Reason } from './host/errors.ts'
 import type { RunOutcome } from './host/legs.ts'
+import type { FailedCheck } from './host/look.ts'
 import { formatProblem } from './host/steps/problem.ts'
 import type { Problem, Step } from './host/steps/step.ts'
 import { quote } from './host/steps/words.ts'
 import type { RunReport } from './report.ts'
+import type { FailingCheck } from './soak.ts'
 
 /** `COPY files/x /etc/x`, as the language writes it, without options. */
 export function stepText({ verb, args }: Step): string {
@@ -17,6 +19,16 @@ export const originText = ({ origin }: Step): string => `${origin.file}:${origin
 
 /** What is not kept, and why. */
 export const wordsOf = ({ step, reason }: NotKept) => `${stepText(step)}: ${reasonText(reason)}`
+
+/** One that does not pass now, as the agent counts it. */
+export const failingCheck = (failed: FailedCheck): FailingCheck => ({
+  ...{ id: failed.step.id, withinMs: failed.withinMs },
+  why: whyText(failed),
+})
+
+/** `COPY files/x /etc/x (site.steps:3): EROFS /etc/x: …`. */
+const whyText = ({ step, reason }: NotKept) =>
+  `${stepText(step)} (${originText(step)}): ${reasonText(reason)}`
 
 /** `EROFS /etc/x: …`. */
 export const reasonText = ({ code, path, detail }: Reason): string =>
@@ -38,7 +50,7 @@ export function reportOf(outcome: RunOutcome, declared: number): RunReport {
     notKept: outcome.notKept.length,
   }
   const [first] = outcome.notKept
-  const why = first && `${stepText(first.step)} (${originText(first.step)}): ${reasonText(first.reason)}`
+  const why = first && whyText(first)
   const kind = outcome.kind === 'unchanged' ? 'applied' : outcome.kind
   const empty = kind === 'applied' && outcome.plans.every(each => each.acts.length === 0)
   return { kind, steps, dirty: outcome.dirty.length > 0, empty, ...(why !== undefined && { why }) }

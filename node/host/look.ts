@@ -289,19 +289,24 @@ async function reload(engine: Looking, repaired: readonly Step[], notKept: NotKe
   engine.note({ kind: 'owed', ids: unpaid })
 }
 
+/** `withinMs`: for how long its step may fail. */
+export interface FailedCheck extends NotKept {
+  readonly withinMs: number
+}
+
 /** Asks once what these steps want to be asked, all at the same time; nothing follows from it. */
-export async function checkAgain(engine: Looking, held: readonly Held[]): Promise<NotKept[]> {
+export async function checkAgain(engine: Looking, held: readonly Held[]): Promise<FailedCheck[]> {
   const view = engine.view(nothingObserved)
   const asked = held.flatMap(({ step }) => {
     const bare = pathsOf(step).length + resourcesOf(step).length === 0
     const answer = bare ? ask(step, view) : []
     const acts = 'code' in answer ? [] : answer
-    return acts.flatMap(act => (act.kind === 'check' ? [{ step, probe: act.probe }] : []))
+    return acts.flatMap(act => (act.kind === 'check' ? [{ step, act }] : []))
   })
   const answers = await Promise.all(
-    asked.map(async ({ step, probe }): Promise<NotKept[]> => {
+    asked.map(async ({ step, act: { probe, withinMs } }): Promise<FailedCheck[]> => {
       const detail = await engine.context.probe(probe, checkMs)
-      return detail === undefined ? [] : [{ step, reason: { code: 'CHECK_FAILED', detail } }]
+      return detail === undefined ? [] : [{ step, reason: { code: 'CHECK_FAILED', detail }, withinMs }]
     }),
   )
   return answers.flat()

@@ -3,7 +3,7 @@
 import * as fs from 'node:fs'
 import { setImmediate as breathe, setTimeout as sleep } from 'node:timers/promises'
 import { adoptOriginals } from './adopt.ts'
-import { type Applying, type NotKept, type Payloads, takeBack } from './apply.ts'
+import { type Applying, type Payloads, takeBack } from './apply.ts'
 import { type Ears, type WatchEvent, type Watcher, watch } from './driver.ts'
 import type { Reason } from './errors.ts'
 import { type About, type OpenRun, type Pause, savedIn } from './journal.ts'
@@ -14,7 +14,14 @@ import { openListener, queuedMax } from './linux-listen.ts'
 import { lock } from './linux-lock.ts'
 import { openProber } from './linux-probe.ts'
 import { openProviders } from './linux-resources.ts'
-import { type AuditOutcome, checkAgain, type Looking, look as lookAgain, patience } from './look.ts'
+import {
+  type AuditOutcome,
+  checkAgain,
+  type FailedCheck,
+  type Looking,
+  look as lookAgain,
+  patience,
+} from './look.ts'
 import { hasDirectory, reasonFrom, statOf, temporaryPrefix } from './perform.ts'
 import { type Held, pathsOf, resourcesOf, type StepPlan, targetOf } from './plan.ts'
 import { contained } from './providers.ts'
@@ -76,7 +83,7 @@ export interface Engine {
     options?: Partial<Pick<RunInput, 'keepFailed' | 'witness' | 'shut' | 'acting'>>,
   ): Promise<RunOutcome>
   /** Asks the CHECKs in force once; answers with those that fail. */
-  check(): Promise<readonly NotKept[]>
+  check(): Promise<readonly FailedCheck[]>
   /** Looks at everything in force and repairs what drifted. */
   audit(payloads: Payloads): Promise<AuditOutcome>
   /** The same for some steps, by id. */

@@ -40,6 +40,6 @@ test('CHECKs that cannot be asked are asked again, and say nothing of the releas
     timers.pop()!()
   }
   await new Promise(setImmediate)
-  expect(heard.at(-1)).toEqual({ kind: 'checked', entry: 'a', why: undefined })
+  expect(heard.at(-1)).toEqual({ kind: 'checked', entry: 'a', failing: [] })
   expect(logged).toHaveLength(2)
 })

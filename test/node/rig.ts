@@ -397,9 +397,11 @@ export class Rig {
         disk.said = effect.record
         return
       case 'check':
-        this.#later(runMs, () =>
-          this.feed(host, { kind: 'checked', entry: effect.entry, why: host.check?.(effect.entry) }),
-        )
+        this.#later(runMs, () => {
+          const why = host.check?.(effect.entry)
+          const failing = why === undefined ? [] : [{ id: 'check', withinMs: 5_000, why }]
+          this.feed(host, { kind: 'checked', entry: effect.entry, failing })
+        })
         return
       case 'revert': {
         const { entry, to } = effect

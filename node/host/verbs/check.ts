@@ -13,7 +13,7 @@ export const checkSpec: VerbSpec = {
   example: 'CHECK http http://127.0.0.1/healthz status=200 within=30s',
   about: [
     '`CHECK http URL` asks once, with GET, and follows no redirect: `status=` and `body=` are about the very answer. A certificate must be one that the host trusts (the system’s authorities). `CHECK tcp HOST:PORT` only connects. `CHECK command COMMAND…` wants exit code 0; one quoted word is split as a shell would, without one. `CHECK unit UNIT` wants it active.',
-    'Checks come after all other steps and after the commands that these owe, in declared order. Each is tried again until it passes or `within=` is over. In a release a failed check undoes the run, and checks go on through the soak; afterwards they only report.',
+    'Checks come after all other steps and after the commands that these owe, in declared order. Each is tried again until it passes or `within=` is over. In a release a failed check undoes the run. Through the soak checks are asked every ten seconds: one that fails begins the soak anew, and if it still fails after `within=`, the release goes. Afterwards they only report.',
   ],
   leaves: 'Nothing: it changed nothing.',
   noticed: 'Asked in each run, and all through the soak of a release.',
