@@ -328,7 +328,7 @@ export class Agent {
     this.#running = undefined
     const { report } = input
     const entry = this.#log.byId(input.entry)
-    this.#reporter.ran(input.entry, report, entry?.release?.soakMs ?? 0, nowMs)
+    this.#reporter.ran(input.entry, report, nowMs)
     const data = {
       sequence: entry?.sequence,
       outcome: report.kind,

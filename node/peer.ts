@@ -175,6 +175,7 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
       return [body, signature]
     },
     idOf: id => pointOf(entries.byId(id)),
+    soakMs: id => entries.byId(id)?.release?.soakMs,
     hosts: () => entries.roster().length,
     rostered: () => role === 'host' && entries.host(host) !== undefined,
     random,
@@ -189,15 +190,12 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     const { entry, declared, notKept } = side.inForce
     const steps = { declared, kept: declared - notKept, repaired: 0, notKept }
     const attempt = orders.of(entry).attemptOf(host)
-    reporter.inForce(entry, steps, side.dirty, soakMsOf(entries, entry), clock.steady(), attempt)
+    reporter.inForce(entry, steps, side.dirty, clock.steady(), attempt)
   }
   const saidBytes = await store.get(keys.said)
   const said = readSaid(saidBytes)
   const failed = await readLines(durable, files.failed)
-  if (said !== undefined) {
-    const soakMs = soakMsOf(entries, said.said.entry)
-    reporter.resume(said.said, equal(said.boot, boot), soakMs, clock.steady())
-  }
+  if (said !== undefined) reporter.resume(said.said, equal(said.boot, boot), clock.steady())
   const admissions = new Admissions({
     log: entries,
     keyOf,
@@ -278,8 +276,6 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     },
   }
 }
-
-const soakMsOf = (entries: EntryLog, id: string) => entries.byId(id)?.release?.soakMs ?? 0
 
 const keyOf = (peer: PeerId): string | undefined => {
   const key = peerKey(peer)

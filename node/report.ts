@@ -52,6 +52,8 @@ export interface ReporterPorts {
   /** Fills in fleet, host, boot id and agent version, and signs. */
   readonly make: (body: Omit<Status, 'fleet' | 'host' | 'boot' | 'agent'>) => StatusPair
   readonly idOf: (entry: string) => Place | undefined
+  /** How long a release soaks; undefined for one that is not known here. */
+  readonly soakMs: (entry: string) => number | undefined
   readonly hosts: () => number
   readonly rostered: () => boolean
   readonly random: () => number
@@ -115,7 +117,7 @@ export class Reporter {
   constructor(ports: ReporterPorts) {
     this.#ports = ports
     this.board = ports.board
-    this.#soak = new Soak({ checks: ports.checks ?? false })
+    this.#soak = new Soak({ checks: ports.checks ?? false, soakMs: ports.soakMs })
   }
 
   get cloned(): boolean {
@@ -138,29 +140,17 @@ export class Reporter {
   }
 
   /** What is in force here, after a restart: it counts as applied, and soaks anew unless `resume` knows better. */
-  inForce(
-    entry: string,
-    steps: StepCounts,
-    dirty: boolean,
-    soakMs: number,
-    nowMs: number,
-    attempt = 1,
-  ): void {
+  inForce(entry: string, steps: StepCounts, dirty: boolean, nowMs: number, attempt = 1): void {
     this.#entry = entry
     this.#attempt = attempt
     this.#state = 'APPLIED'
     this.#steps = steps
     this.#dirty = dirty
-    this.#soak.begin(entry, soakMs, steps.notKept === 0, nowMs)
+    this.#soak.begin(entry, steps.notKept === 0, nowMs)
   }
 
   /** Goes on with what was said before the restart, of what is in force or of a release that failed; `sameBoot` with its soak. */
-  resume(
-    { entry, attempt, state, why, soakUp }: Said,
-    sameBoot: boolean,
-    soakMs: number,
-    nowMs: number,
-  ): void {
+  resume({ entry, attempt, state, why, soakUp }: Said, sameBoot: boolean, nowMs: number): void {
     if (entry !== this.#entry && state !== 'FAILED') return
     const keeps = this.#steps.notKept === 0
     this.#entry = entry
@@ -169,7 +159,7 @@ export class Reporter {
     this.#why = why
     if (state !== 'APPLIED') this.#soak.end()
     else if (soakUp !== undefined && sameBoot && keeps)
-      this.#soak.begin(entry, soakMs, keeps, nowMs - Math.max(0, this.#ports.facts(nowMs).up - soakUp) * 1000)
+      this.#soak.begin(entry, keeps, nowMs - Math.max(0, this.#ports.facts(nowMs).up - soakUp) * 1000)
   }
 
   /** Of the release that it speaks of; undefined on a blank host, and while nothing is decided. */
@@ -252,7 +242,7 @@ export class Reporter {
     this.#soak.end()
   }
 
-  ran(entry: string, report: RunReport, soakMs: number, nowMs: number): void {
+  ran(entry: string, report: RunReport, nowMs: number): void {
     const run = this.#run ?? { entry, attempt: entry === this.#entry ? this.#attempt : 1 }
     this.#run = undefined
     const isSame = this.#entry === entry && this.#attempt === run.attempt
@@ -262,7 +252,7 @@ export class Reporter {
     this.#speakOf(run, isEmpty && kind === 'applied' ? 'NOOP' : stateAfter[kind], report.why)
     this.#dirty = report.dirty
     this.#steps = report.steps
-    if (kind === 'applied' && !isEmpty) this.#soak.begin(entry, soakMs, report.steps.notKept === 0, nowMs)
+    if (kind === 'applied' && !isEmpty) this.#soak.begin(entry, report.steps.notKept === 0, nowMs)
     else this.#soak.end()
   }
 

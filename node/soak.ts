@@ -15,11 +15,17 @@ export interface FailingCheck {
   readonly why: string
 }
 
+export interface SoakPorts {
+  /** False: nobody here can ask CHECKs, and only steps count. */
+  readonly checks: boolean
+  /** How long a release soaks; undefined: not known yet, as after a power cut that took the end of the log. */
+  readonly soakMs: (entry: string) => number | undefined
+}
+
 export class Soak {
   /** Undefined: none is under way. */
-  #run: { readonly entry: string; readonly soakMs: number; sinceMs: number; keeps: boolean } | undefined
-  /** Nobody here can ask CHECKs: only steps count. */
-  readonly #checks: boolean
+  #run: { readonly entry: string; sinceMs: number; keeps: boolean } | undefined
+  readonly #ports: SoakPorts
   #askedMs = Number.NEGATIVE_INFINITY
   #asking = false
   /** When the newest round was asked that all CHECKs passed. */
@@ -27,20 +33,20 @@ export class Soak {
   /** Since when which CHECKs fail, by id. */
   #failing = new Map<string, number>()
 
-  constructor({ checks }: { readonly checks: boolean }) {
-    this.#checks = checks
+  constructor(ports: SoakPorts) {
+    this.#ports = ports
   }
 
   /** `sinceMs` before now: so much of it has passed already, in an earlier life of this agent. */
-  begin(entry: string, soakMs: number, keeps: boolean, sinceMs: number): void {
-    this.#run = { entry, soakMs, sinceMs, keeps }
+  begin(entry: string, keeps: boolean, sinceMs: number): void {
+    this.#run = { entry, sinceMs, keeps }
     this.#askedMs = this.#passedMs = Number.NEGATIVE_INFINITY
     this.#failing.clear()
   }
 
   /** What was kept meanwhile was not the release's: from the start. */
   again(keeps: boolean, nowMs: number): void {
-    if (this.#run !== undefined) this.begin(this.#run.entry, this.#run.soakMs, keeps, nowMs)
+    if (this.#run !== undefined) this.begin(this.#run.entry, keeps, nowMs)
   }
 
   end(): void {
@@ -66,7 +72,7 @@ export class Soak {
 
   /** Whether CHECKs are to be asked now; the answer goes to `checked`. */
   asks(nowMs: number): boolean {
-    if (this.#run === undefined || !this.#checks || this.#asking || nowMs < this.#askMs(this.#run))
+    if (!this.#ports.checks || this.#asking || nowMs < (this.#askMs() ?? Number.POSITIVE_INFINITY))
       return false
     this.#asking = true
     this.#askedMs = nowMs
@@ -84,20 +90,26 @@ export class Soak {
   }
 
   isOver(nowMs: number): boolean {
-    if (this.#run === undefined || !this.#run.keeps) return false
-    const { sinceMs, soakMs } = this.#run
-    return nowMs >= sinceMs + soakMs && (!this.#checks || this.#passedMs >= sinceMs + soakMs)
+    const endMs = this.#endMs()
+    if (endMs === undefined || !this.#run?.keeps) return false
+    return nowMs >= endMs && (!this.#ports.checks || this.#passedMs >= endMs)
   }
 
   wakeMs(): number | undefined {
+    if (this.#ports.checks) return this.#asking ? undefined : this.#askMs()
+    return this.#run?.keeps ? this.#endMs() : undefined
+  }
+
+  #endMs(): number | undefined {
     if (this.#run === undefined) return undefined
-    if (this.#checks) return this.#asking ? undefined : this.#askMs(this.#run)
-    return this.#run.keeps ? this.#run.sinceMs + this.#run.soakMs : undefined
+    const soakMs = this.#ports.soakMs(this.#run.entry)
+    return soakMs === undefined ? undefined : this.#run.sinceMs + soakMs
   }
 
   /** At least once after the soak has passed, whatever the pause between rounds. */
-  #askMs({ sinceMs, soakMs }: { readonly sinceMs: number; readonly soakMs: number }): number {
-    const endMs = sinceMs + soakMs
+  #askMs(): number | undefined {
+    const endMs = this.#endMs()
+    if (endMs === undefined) return undefined
     if (this.#failing.size > 0) return this.#askedMs + missedMs
     const nextMs = this.#askedMs + checkMs
     return this.#askedMs < endMs ? Math.min(nextMs, endMs) : nextMs

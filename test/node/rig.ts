@@ -190,17 +190,17 @@ export class Rig {
         const entry = host.log.byId(id)
         return entry && [entry.sequence, unhex(entry.id, 32)!]
       },
+      soakMs: id => host.log.byId(id)?.release?.soakMs,
       hosts: () => host.log.roster().length,
       rostered: () => host.log.host(host.key) !== undefined,
       random: this.random,
       checks: host.check !== undefined,
     })
     const trial = readTrialAbout(disk.inForce ?? '')
-    const soakMs = (id: string) => host.log.byId(id)?.release?.soakMs ?? 0
     const entry = trial === undefined ? disk.inForce : trial.before
-    if (entry !== undefined) host.reporter.inForce(entry, kept, false, soakMs(entry), this.nowMs)
+    if (entry !== undefined) host.reporter.inForce(entry, kept, false, this.nowMs)
     const said = readSaid(disk.said)
-    if (said !== undefined) host.reporter.resume(said.said, true, soakMs(said.said.entry), this.nowMs)
+    if (said !== undefined) host.reporter.resume(said.said, true, this.nowMs)
     host.agent = new Agent(
       {
         log: host.log,

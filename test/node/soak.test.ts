@@ -9,8 +9,8 @@ const b = fails('b', 1_000)
 
 /** What each answer brought, and when the soak was over, in ms; undefined: not before `untilMs`. */
 function story(answer: (atMs: number) => readonly FailingCheck[], untilMs = 300_000) {
-  const soak = new Soak({ checks: true })
-  soak.begin('entry', soakMs, true, 0)
+  const soak = new Soak({ checks: true, soakMs: () => soakMs })
+  soak.begin('entry', true, 0)
   const asked: number[] = []
   for (let nowMs = 0; nowMs <= untilMs; nowMs += 500) {
     if (soak.asks(nowMs)) {
@@ -55,11 +55,25 @@ test('one that fails every now and then never lets it end, and never fails', () 
 })
 
 test('answers about another release say nothing of this one', () => {
-  const soak = new Soak({ checks: true })
-  soak.begin('entry', soakMs, true, 0)
+  const soak = new Soak({ checks: true, soakMs: () => soakMs })
+  soak.begin('entry', true, 0)
   expect(soak.asks(0)).toBe(true)
-  soak.begin('another', soakMs, true, 5)
+  soak.begin('another', true, 5)
   expect(soak.checked('entry', [fails('a', 0)], 10)).toBeUndefined()
   expect(soak.asks(10)).toBe(true)
   expect(soak.sinceMs).toBe(5)
+})
+
+test.each([
+  ['with CHECKs', true],
+  ['without', false],
+])('of a release that is not known yet nothing is over, %s', (_, checks) => {
+  let known = false
+  const soak = new Soak({ checks, soakMs: () => (known ? soakMs : undefined) })
+  soak.begin('entry', true, 0)
+  expect([soak.asks(soakMs), soak.isOver(soakMs), soak.wakeMs()]).toEqual([false, false, undefined])
+  known = true
+  expect(soak.asks(soakMs)).toBe(checks)
+  soak.checked('entry', [], soakMs)
+  expect(soak.isOver(soakMs)).toBe(true)
 })
