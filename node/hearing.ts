@@ -74,10 +74,18 @@ export class Hearing {
   }
 }
 
+/** Answers so far: the same few peers are asked about again and again. */
+const keys = new Map<PeerId, string | undefined>()
+
 /** Keys in hex. */
 export function* keysOf(peers: Iterable<PeerId>): Iterable<string> {
   for (const peer of peers) {
-    const key = peerKey(peer)
-    if (key !== undefined) yield hex(key)
+    if (!keys.has(peer)) {
+      if (keys.size >= limits.hosts) keys.clear()
+      const key = peerKey(peer)
+      keys.set(peer, key && hex(key))
+    }
+    const key = keys.get(peer)
+    if (key !== undefined) yield key
   }
 }

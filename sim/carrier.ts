@@ -5,8 +5,9 @@ import { GossipError } from '../gossip/errors.ts'
 import { hex } from '../signing/bytes.ts'
 import { sha256 } from '../signing/crypto.ts'
 import { fleetRouter, type Kind, type RouterOptions, type RouterPort, Routers } from './gossipsub.ts'
-import { Links, type LinksOptions } from './links.ts'
+import { type Arrival, Links, type LinksOptions } from './links.ts'
 import { Station } from './station.ts'
+import { noTraffic, sent, type Traffic, taken } from './traffic.ts'
 import { stateOf, type World } from './world.ts'
 
 export interface NetworkOptions extends LinksOptions {
@@ -34,14 +35,25 @@ export interface Wires {
   cut(address: string): void
 }
 
-/** What a host has sent and taken, restarts included. Gossip counts in all of them. */
-export interface Traffic {
-  messagesIn: number
-  messagesOut: number
-  bytesIn: number
-  bytesOut: number
-  gossipIn: number
-  gossipBytesIn: number
+interface Message {
+  readonly bytes: Uint8Array
+  readonly digest: string
+}
+
+/** Something that one router sends another, on its way. */
+interface Copy {
+  readonly kind: Kind
+  readonly from: number
+  readonly to: number
+  readonly id: number
+  readonly ids: readonly number[]
+  /** Undefined: it is none. */
+  readonly message: Message | undefined
+  readonly bytes: number
+  readonly sender: Station
+  readonly receiver: Station
+  /** The connection by which it was sent. */
+  readonly wire: object
 }
 
 /** Bytes of what gossipsub says besides messages: an id with its frame, and what carries it. */
@@ -62,7 +74,7 @@ export class Network implements RouterPort, Wires {
   readonly #numbers = new Map<string, number>()
   readonly #traffic = new Map<PeerId, Traffic>()
   /** Gossip by number, and numbers by digest. */
-  readonly #messages = new Map<number, { readonly bytes: Uint8Array; readonly digest: string }>()
+  readonly #messages = new Map<number, Message>()
   readonly #ids = new Map<string, number>()
   /** Most copies of a message are the very same bytes. */
   readonly #idsByObject = new WeakMap<Uint8Array, number>()
@@ -114,7 +126,7 @@ export class Network implements RouterPort, Wires {
   traffic(peer: PeerId): Traffic {
     let traffic = this.#traffic.get(peer)
     if (!traffic) {
-      traffic = { messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0, gossipIn: 0, gossipBytesIn: 0 }
+      traffic = noTraffic()
       this.#traffic.set(peer, traffic)
     }
     return traffic
@@ -159,24 +171,36 @@ export class Network implements RouterPort, Wires {
   send(kind: Kind, from: number, to: number, id: number, ids: readonly number[]): void {
     const sender = this.#stations[from]!
     const receiver = this.#stations[to]!
-    const wire = sender.wireTo(receiver)
+    const half = sender.halfTo(receiver)
     const message = kind === 'message' ? this.#messages.get(id) : undefined
-    if (!wire || (kind === 'message' && !message)) return
+    if (!half || (kind === 'message' && !message)) return
     const bytes = rpcBytes + (message ? message.bytes.length : idBytes * Math.max(1, ids.length))
-    this.count(sender.self, 'Out', bytes)
-    for (const { afterMs, isCorrupt, isReplay } of this.links.gossip(sender.self, receiver.self, bytes))
-      this.world.after(afterMs, () =>
-        this.links.pass(sender.self, receiver.self, bytes, true, () => {
-          const isUp = isReplay ? this.#stations[to] === receiver : receiver.wireTo(sender) === wire
-          if (!isUp || (isCorrupt && !message)) return
-          const traffic = this.count(receiver.self, 'In', bytes)
-          traffic.gossipIn += 1
-          traffic.gossipBytesIn += bytes
-          const arrived = message ? this.#idOf(isCorrupt ? flipped(message.bytes, id) : message.bytes) : id
-          this.routers.receive(kind, from, to, arrived, ids)
-        }),
-      )
-    if (this.links.breaks(sender.self, receiver.self)) sender.breakTo(receiver)
+    sent(sender.traffic, bytes)
+    const way = (half.way ??= this.links.way(sender.self, receiver.self))
+    const copy: Copy = { kind, from, to, id, ids, message, bytes, wire: half.wire, sender, receiver }
+    for (const arrival of this.links.gossip(way, bytes))
+      this.world.later(arrival.afterMs, () => {
+        if (this.links.isOpen(way)) this.#arrive(copy, arrival)
+        else this.links.pass(way.from, way.to, bytes, true, () => this.#arrive(copy, arrival))
+      })
+    if (this.links.breaks(way)) sender.breakTo(receiver)
+  }
+
+  #arrive(copy: Copy, { isCorrupt, isReplay }: Arrival): void {
+    const { kind, from, to, id, ids, message, bytes, wire, sender, receiver } = copy
+    const isUp = isReplay ? this.#stations[to] === receiver : receiver.wireTo(sender) === wire
+    if (!isUp || (isCorrupt && !message)) return
+    const { traffic } = receiver
+    taken(traffic, bytes)
+    traffic.gossipIn += 1
+    traffic.gossipBytesIn += bytes
+    this.routers.receive(kind, from, to, message ? this.#arrived(id, message, isCorrupt) : id, ids)
+  }
+
+  /** The number of what a message has become; it may have been forgotten on the way. */
+  #arrived(id: number, message: Message, isCorrupt: boolean): number {
+    if (isCorrupt) return this.#idOf(flipped(message.bytes, id))
+    return this.#messages.get(id) === message ? id : this.#idOf(message.bytes)
   }
 
   beatAt(host: number, atMs: number): void {
@@ -207,14 +231,6 @@ export class Network implements RouterPort, Wires {
     if (!message) return
     this.#messages.delete(id)
     this.#ids.delete(message.digest)
-  }
-
-  /** Notes that a host sends or takes a message. */
-  count(peer: PeerId, way: 'In' | 'Out', bytes: number): Traffic {
-    const traffic = this.traffic(peer)
-    traffic[`messages${way}`] += 1
-    traffic[`bytes${way}`] += bytes
-    return traffic
   }
 
   #idOf(bytes: Uint8Array): number {

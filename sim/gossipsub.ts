@@ -208,7 +208,13 @@ export class Routers {
   /** What `send` sent arrives. */
   receive(kind: Kind, from: number, host: number, id: number, ids: readonly number[]): void {
     const router = this.#routers[host]!
-    if (router.firstBeatMs < 0 || !this.#port.accepts(host, from)) return
+    if (router.firstBeatMs < 0) return
+    // Most messages are copies.
+    if (kind === 'message' && this.#knows(host, id)) {
+      this.duplicates += 1
+      return
+    }
+    if (!this.#port.accepts(host, from)) return
     switch (kind) {
       case 'message':
         this.#hear(host, router, from, id)
@@ -256,10 +262,7 @@ export class Routers {
   }
 
   #hear(host: number, router: Router, from: number, id: number): void {
-    if (!this.#isNew(host, id)) {
-      this.duplicates += 1
-      return
-    }
+    this.#isNew(host, id)
     const { idontwantBytes } = this.options
     if (idontwantBytes < Number.POSITIVE_INFINITY && this.#port.bytesOf(id) >= idontwantBytes)
       for (const to of router.mesh) if (to !== from) this.#send('idontwant', host, to, id, nothing)

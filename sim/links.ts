@@ -35,7 +35,7 @@ interface Active {
 }
 
 /** One direction between two hosts. */
-interface Way {
+export interface Way {
   readonly from: PeerId
   readonly to: PeerId
   readonly baseMs: number
@@ -167,9 +167,39 @@ export class Links {
     return this.#active.some(({ fault, struck }) => fault.kind === 'halfOpen' && isOne(struck, peer))
   }
 
+  /** For whoever asks often: it is the same one always. */
+  way(from: PeerId, to: PeerId): Way {
+    let ways = this.#ways.get(from)
+    if (!ways) this.#ways.set(from, (ways = new Map()))
+    let way = ways.get(to)
+    if (!way) {
+      const { seed } = this.#world
+      const ms = baseMs(this.#latency, seed, stateOf(0, from), stateOf(0, to))
+      const chances = this.#world.chances(`${from} ${to}`)
+      const coins = { chances, coins: new Map(), jitter: undefined }
+      way = {
+        from,
+        to,
+        baseMs: ms,
+        ...coins,
+        freeMs: 0,
+        bursts: new Map(),
+        held: [],
+        heldBytes: 0,
+        isReleasing: false,
+      }
+      ways.set(to, way)
+    }
+    return way
+  }
+
   /** ms of one way, once. */
   ms(from: PeerId, to: PeerId): number {
-    const way = this.#way(from, to)
+    return this.#ms(this.way(from, to))
+  }
+
+  #ms(way: Way): number {
+    const { from, to } = way
     way.jitter ??= way.chances('jitter')
     let ms = way.baseMs * (1 + this.#jitter * way.jitter())
     for (const active of this.#active)
@@ -179,9 +209,9 @@ export class Links {
   }
 
   /** When gossip arrives: not at all, once, or more often. Whether the link is cut counts at arrival. */
-  gossip(from: PeerId, to: PeerId, bytes: number): Arrival[] {
-    const way = this.#way(from, to)
-    let afterMs = this.ms(from, to)
+  gossip(way: Way, bytes: number): Arrival[] {
+    const { from, to } = way
+    let afterMs = this.#ms(way)
     let isCorrupt = false
     const more: Arrival[] = []
     let isLost = false
@@ -198,7 +228,7 @@ export class Links {
           isLost ||= this.#silentUntil(way, active, coin) > 0
           break
         case 'duplicate':
-          if (coin() < amount) more.push({ afterMs: this.ms(from, to), isCorrupt, isReplay: false })
+          if (coin() < amount) more.push({ afterMs: this.#ms(way), isCorrupt, isReplay: false })
           break
         case 'replay':
           if (coin() < amount) more.push({ afterMs: between(replayMs, coin()), isCorrupt, isReplay: true })
@@ -224,8 +254,8 @@ export class Links {
 
   /** What an ordered reliable stream makes of the same faults: it is late, or the connection breaks. */
   stream(from: PeerId, to: PeerId, bytes: number): { readonly afterMs: number; readonly breaks: boolean } {
-    const way = this.#way(from, to)
-    let afterMs = this.ms(from, to)
+    const way = this.way(from, to)
+    let afterMs = this.#ms(way)
     let breaks = false
     for (const active of this.#active) {
       if (!this.#strikes(active, from, to)) continue
@@ -247,12 +277,13 @@ export class Links {
   }
 
   /** Whether the connection breaks with this message of gossip. */
-  breaks(from: PeerId, to: PeerId): boolean {
+  breaks(way: Way): boolean {
+    const { from, to } = way
     return this.#active.some(
       active =>
         active.fault.kind === 'breaks' &&
         this.#strikes(active, from, to) &&
-        this.#coin(this.#way(from, to), active.name)() < (active.fault.amount ?? 0),
+        this.#coin(way, active.name)() < (active.fault.amount ?? 0),
     )
   }
 
@@ -261,7 +292,7 @@ export class Links {
    * partition, too; gossip above `gossipQueueBytes` is dropped.
    */
   pass(from: PeerId, to: PeerId, bytes: number, isGossip: boolean, go: () => void): void {
-    const way = this.#way(from, to)
+    const way = this.way(from, to)
     if (isGossip && this.isCut(from, to)) return
     if (way.held.length === 0 && !this.#waits(from, to, isGossip)) go()
     else if (!isGossip || way.heldBytes + bytes <= limits.gossipQueueBytes) {
@@ -269,6 +300,11 @@ export class Links {
       way.held.push({ go, bytes, isGossip })
       this.#holding.add(way)
     }
+  }
+
+  /** Whether gossip that arrives now is neither lost nor waits: there are millions of such. */
+  isOpen(way: Way): boolean {
+    return way.held.length === 0 && !this.isHeld(way.from, way.to) && !this.isCut(way.from, way.to)
   }
 
   #waits(from: PeerId, to: PeerId, isGossip: boolean): boolean {
@@ -370,31 +406,6 @@ export class Links {
     let coin = way.coins.get(purpose)
     if (!coin) way.coins.set(purpose, (coin = way.chances(purpose)))
     return coin
-  }
-
-  #way(from: PeerId, to: PeerId): Way {
-    let ways = this.#ways.get(from)
-    if (!ways) this.#ways.set(from, (ways = new Map()))
-    let way = ways.get(to)
-    if (!way) {
-      const { seed } = this.#world
-      const ms = baseMs(this.#latency, seed, stateOf(0, from), stateOf(0, to))
-      const chances = this.#world.chances(`${from} ${to}`)
-      const coins = { chances, coins: new Map(), jitter: undefined }
-      way = {
-        from,
-        to,
-        baseMs: ms,
-        ...coins,
-        freeMs: 0,
-        bursts: new Map(),
-        held: [],
-        heldBytes: 0,
-        isReleasing: false,
-      }
-      ways.set(to, way)
-    }
-    return way
   }
 }
 

@@ -1,6 +1,6 @@
 // What a campaign must have seen sometimes, or it has tested nothing: named moments, and how each is told from what happens.
 import { readOrderEnvelope } from '../node/orders.ts'
-import { readStages, type StagesRecord } from '../node/stages-record.ts'
+import type { StagesRecord } from '../node/stages-record.ts'
 import { isRefusal } from '../signing/errors.ts'
 import type { OrderKind } from '../signing/order.ts'
 import type { SimEvent } from './events.ts'
@@ -32,13 +32,12 @@ const held = (gate: string): Tell =>
   })
 
 /** A host notes how far it has opened a release. */
-const noted = (fits: (record: StagesRecord) => boolean): Tell =>
-  on('decided', event =>
-    event.effects.some(each => {
-      const record = each.kind === 'keep-stages' ? readStages(each.record) : undefined
-      return record !== undefined && fits(record)
-    }),
-  )
+const noted = (fits: (record: Pick<StagesRecord, 'opened' | 'halted'>) => boolean): Tell =>
+  on('decided', ({ host, effects }) => {
+    if (!effects.some(each => each.kind === 'keep-stages')) return false
+    const record = host.peer?.agent.noted()
+    return record !== undefined && fits(record)
+  })
 
 /** A host takes in an order of that kind. */
 const ordered = (kind: OrderKind): Tell =>

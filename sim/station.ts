@@ -7,6 +7,8 @@ import { limits } from '../gossip/limits.ts'
 import { Peers, type PeersEffect, type PeersInput } from '../gossip/peers.ts'
 import { Standings } from '../gossip/standing.ts'
 import type { Network, SimOptions } from './carrier.ts'
+import type { Way } from './links.ts'
+import { sent, type Traffic, taken } from './traffic.ts'
 import type { World } from './world.ts'
 
 /** ms until a silent neighbour is taken for dead, least and most: when it is asked, and how long an answer may take. */
@@ -23,7 +25,7 @@ interface Letter {
 }
 
 /** One half of a connection: what one end knows and sends. */
-interface Half {
+export interface Half {
   readonly far: Station
   readonly inbound: boolean
   /** The far end's hello. */
@@ -39,6 +41,8 @@ interface Half {
   isTaking: boolean
   /** In [0, 1): how late this end finds out that the other is gone. */
   readonly patience: number
+  /** Of gossip to the far end; absent until there was some. */
+  way?: Way
   /** When it is given up, and how to keep it; absent while it is alive. */
   end?: { readonly atMs: number; readonly cancel: () => void }
 }
@@ -50,6 +54,8 @@ export class Station implements Carrier {
   readonly #address: string
   readonly #peers: Peers
   readonly #standings = new Standings()
+  /** Of its host, in all its lives. */
+  readonly traffic: Traffic
   readonly #halves = new Map<PeerId, Half>()
   #number = -1
   /** Who was connected when power was cut. */
@@ -62,6 +68,7 @@ export class Station implements Carrier {
     this.#network = network
     this.#world = network.world
     this.#address = address
+    this.traffic = network.traffic(self)
     const random = this.#world.chance(self, 'peers')
     this.#peers = new Peers({ self, seeds, book, searches: false, random })
   }
@@ -98,7 +105,7 @@ export class Station implements Carrier {
       resolve(taken)
     }
     const letter = { bytes, settle }
-    this.#network.count(this.self, 'Out', bytes.length)
+    sent(this.traffic, bytes.length)
     this.#world.after(half.arrivesMs - this.#world.nowMs, () => {
       if (!this.#isUp(half)) return settle(false)
       half.inbox.push(letter)
@@ -204,8 +211,12 @@ export class Station implements Carrier {
   }
 
   wireTo(far: Station): object | undefined {
+    return this.halfTo(far)?.wire
+  }
+
+  halfTo(far: Station): Half | undefined {
     const half = this.#halves.get(far.self)
-    return half?.far === far ? half.wire : undefined
+    return half?.far === far ? half : undefined
   }
 
   /** The connection breaks, a moment later. */
@@ -239,7 +250,7 @@ export class Station implements Carrier {
   knocked(from: Station, bytes: Uint8Array, ageMs: number): Uint8Array | undefined {
     this.#world.unsettled()
     if (this.#handlers?.admit(from.self) !== 'member') return undefined
-    this.#network.count(this.self, 'In', bytes.length)
+    taken(this.traffic, bytes.length)
     return this.#handlers.knock?.(from.self, bytes, ageMs)
   }
 
@@ -276,7 +287,7 @@ export class Station implements Carrier {
       this.#world.after(ms, () => this.take(from, wire, bytes, done))
       return
     }
-    this.#network.count(this.self, 'In', bytes.length)
+    taken(this.traffic, bytes.length)
     this.#world.unsettled()
     const handled = this.#handlers.message(from.self, bytes)
     if (handled) void handled.then(done)

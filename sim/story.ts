@@ -1,11 +1,11 @@
 // What a run is told as: samples of every host for the curve and the heat map, the way of each release, traffic. Looks on;
 // changes nothing.
 
-import type { Traffic as NetworkTraffic } from './carrier.ts'
 import type { SimEvent } from './events.ts'
 import type { SimHost } from './host.ts'
 import type { Ledger } from './ledger.ts'
 import type { Curve, Phase, ReleaseStory, StageStory, Traffic } from './report.ts'
+import type { Traffic as NetworkTraffic } from './traffic.ts'
 
 /** Samples of a run, whatever its length. */
 const samplesWanted = 240

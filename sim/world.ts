@@ -49,13 +49,23 @@ export class World implements Time {
 
   /** Runs `action` after `ms`, rounded to whole ones, at least at the next turn; answers with how to cancel it. */
   after(ms: number, action: () => void): () => void {
-    const slot = this.#calendar.push(this.#calendar.nowMs + Math.max(0, Math.round(ms)))
-    const use = (this.#uses[slot] ?? 0) + 1
-    this.#uses[slot] = use
-    this.#actions[slot] = action
+    const slot = this.#push(ms, action)
+    const use = this.#uses[slot]
     return () => {
       if (this.#uses[slot] === use) this.#actions[slot] = undefined
     }
+  }
+
+  /** The same for what nobody cancels. */
+  later(ms: number, action: () => void): void {
+    this.#push(ms, action)
+  }
+
+  #push(ms: number, action: () => void): number {
+    const slot = this.#calendar.push(this.#calendar.nowMs + Math.max(0, Math.round(ms)))
+    this.#uses[slot] = (this.#uses[slot] ?? 0) + 1
+    this.#actions[slot] = action
+    return slot
   }
 
   /** Numbers in [0, 1): one stream per seed, entity and purpose, so that a new use of chance disturbs no other. */

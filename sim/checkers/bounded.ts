@@ -23,7 +23,8 @@ export function bounded(seen: Queues['largest'] = new Map()): Checker {
       wrong ??= look('board', reporter.board.size, limits.hosts)
       wrong ??= look('refused', entries.refused().length, 32)
       wrong ??= look('forks', entries.forks().length, 16)
-      wrong ??= look('connections', carrier.peers().length, limits.connectionsHard)
+      if (event.input.kind === 'up')
+        wrong ??= look('connections', carrier.peers().length, limits.connectionsHard)
       return wrong
     },
   }

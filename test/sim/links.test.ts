@@ -28,7 +28,7 @@ function links(...faults: Fault[]) {
 
 /** Arrivals of a thousand messages of gossip. */
 const thousand = (made: Links, from = a, to = b) =>
-  Array.from({ length: 1_000 }, () => made.gossip(from, to, 100))
+  Array.from({ length: 1_000 }, () => made.gossip(made.way(from, to), 100))
 
 describe(`latency (seed ${seed})`, () => {
   const kinds: [string, Latency, number, number][] = [
@@ -90,7 +90,7 @@ describe(`gossip (seed ${seed})`, () => {
     const { world, links: made } = links(fault('burst', { amount: 2_000 }))
     const lost: boolean[] = []
     for (let at = 0; at < 20_000; at++)
-      world.after(at * 100, () => lost.push(made.gossip(a, b, 100).length === 0))
+      world.after(at * 100, () => lost.push(made.gossip(made.way(a, b), 100).length === 0))
     while (world.step());
     const share = lost.filter(each => each).length / lost.length
     expect(share).toBeGreaterThan(0.05)
@@ -101,10 +101,10 @@ describe(`gossip (seed ${seed})`, () => {
 
   test('a line has its rate, and a queue that overflows', () => {
     const { links: made } = links(fault('rate', { amount: 1_000 }))
-    const after = Array.from({ length: 10 }, () => made.gossip(a, b, 1_000)[0]!.afterMs)
+    const after = Array.from({ length: 10 }, () => made.gossip(made.way(a, b), 1_000)[0]!.afterMs)
     expect(after.at(-1)).toBeGreaterThan(10_000)
     expect(after.at(-1)).toBeLessThan(10_100)
-    const taken = Array.from({ length: 100 }, () => made.gossip(b, a, 100_000)).filter(
+    const taken = Array.from({ length: 100 }, () => made.gossip(made.way(b, a), 100_000)).filter(
       each => each.length > 0,
     )
     expect(taken.length * 100_000).toBeLessThan(limits.gossipQueueBytes + 200_000)
@@ -130,7 +130,7 @@ describe(`gossip (seed ${seed})`, () => {
       [a, b],
       [b, a],
       [b, c],
-    ].map(([from, to]) => made.gossip(from!, to!, 1).length)
+    ].map(([from, to]) => made.gossip(made.way(from!, to!), 1).length)
     expect(comes).toEqual([0, 0, 1])
   })
 
@@ -245,14 +245,16 @@ test('every kind of these classes does something', () => {
     made.deafened = () => void deafened++
     made.begin(fault(kind, { amount, untilMs: 3_000 }), kind === 'bridge' ? [c, a] : [a])
     const dice = () => {
-      const gossip = made.gossip(b, a, 100).map(each => ({ ...each, afterMs: Math.round(each.afterMs / 3) }))
+      const gossip = made
+        .gossip(made.way(b, a), 100)
+        .map(each => ({ ...each, afterMs: Math.round(each.afterMs / 3) }))
       return JSON.stringify([
         gossip,
         made.stream(b, a, 100).breaks,
         made.isCut(b, a) || made.isCut(c, host(4)),
         made.isHeld(b, a),
         made.isDialable(b, a),
-        made.breaks(b, a),
+        made.breaks(made.way(b, a)),
         deafened,
       ])
     }
