@@ -46,6 +46,8 @@ const perTenHosts: Record<FaultClass, number> = {
 const perClassMax = 20
 /** The same of what people publish, since all hosts take it: it does not grow with the fleet. */
 const publishedMax = 5
+/** Part of the hosts that may be hostile, or one: what releases allow for (`Liars`). */
+const liarsMost = 0.05
 /** Hosts that one fault strikes, of those that strike hosts one by one. */
 const struckMax = 30
 
@@ -67,6 +69,7 @@ export function drawScenario(seed: number, options: DrawOptions = {}): Scenario 
   const core = order.slice(0, Math.max(2, Math.ceil(hosts * between(0.67, 1)))).sort((a, b) => a - b)
   const inCore = new Set(core)
   const outside = order.filter(each => !inCore.has(each))
+  const liars = (outside.length > 0 ? outside : order).slice(0, Math.max(1, Math.floor(hosts * liarsMost)))
 
   const faults: Fault[] = []
   for (const each of classes) {
@@ -139,7 +142,8 @@ export function drawScenario(seed: number, options: DrawOptions = {}): Scenario 
     if (each === 'network') return chance() < 0.5 ? [] : some(1, Math.ceil(hosts / 3))
     if (kind === 'storm' || kind === 'breaksRole') return some(Math.ceil(hosts / 3), hosts - 1)
     // Their lies may go on for ever: they are no part of what must converge.
-    if (each === 'hostile' || each === 'content') return outside.length > 0 ? [pick(outside)] : some(1, 1)
+    if (each === 'hostile') return [pick(liars)]
+    if (each === 'content') return outside.length > 0 ? [pick(outside)] : some(1, 1)
     return some(1, Math.min(struckMax, Math.ceil(hosts / 10)))
   }
 }

@@ -30,6 +30,15 @@ test('and in another process', async () => {
   expect(other.trim()).toBe((await story(4, 6)).traceHash)
 })
 
+test('one host in twenty is hostile at most, or one', () => {
+  for (let seed = 1; seed <= 500; seed++) {
+    const { hosts, faults } = drawScenario(seed, { everything: true })
+    const hostile = faults.filter(each => faultKinds[each.kind].class === 'hostile')
+    const liars = new Set(hostile.flatMap(each => each.hosts))
+    expect([seed, liars.size <= Math.max(1, hosts / 20), liars.size > 0]).toEqual([seed, true, true])
+  }
+})
+
 test('releases are as many as asked for; no fault strikes hundreds of hosts one by one', () => {
   const drawn = drawScenario(7, { hosts: 1_000, everything: true })
   const { releases, faults } = drawScenario(7, { hosts: 1_000, everything: true, releases: 1 })
