@@ -349,7 +349,7 @@ export class Stages {
       claimOf: host => evidence.get(host),
       heardOf: host => heard.get(host),
       opened,
-      without: new Set([...without, ...this.#gone()]),
+      without: { has: host => without.has(host) || this.#isGone(host) },
       roster,
       hearingMs,
       promoted,
@@ -361,19 +361,17 @@ export class Stages {
   }
 
   /**
-   * Hosts that left the roster without a word, or run a trial before they came to a verdict, or whose key two machines use: nobody
-   * waits for them.
+   * It left the roster without a word, or runs a trial before it came to a verdict, or two machines use its key: nobody waits for
+   * it. Asked of few: a fleet has thousands.
    */
-  #gone(): readonly string[] {
-    const { turns, evidence, doubted } = this.#rollout!
+  #isGone(host: string): boolean {
+    const { evidence, doubted } = this.#rollout!
     const { log, board } = this.#ports
-    return turns!.hosts.filter(host => {
-      if (doubted.has(host)) return true
-      const state = evidence.get(host)?.state
-      if (log.host(host) === undefined) return state === undefined
-      const tries = board.row(host)?.status.flags?.includes('TRIAL') ?? false
-      return tries && state !== 'HEALTHY' && state !== 'FAILED'
-    })
+    if (doubted.has(host)) return true
+    const state = evidence.get(host)?.state
+    if (log.host(host) === undefined) return state === undefined
+    const tries = board.row(host)?.status.flags?.includes('TRIAL') ?? false
+    return tries && state !== 'HEALTHY' && state !== 'FAILED'
   }
 
   /** Enrolled hosts besides this one that were heard in the last two heartbeats: connected, or with news on the board. */

@@ -31,7 +31,7 @@ export interface Known {
   /** In the order of time. */
   readonly opened: readonly Opening[]
   /** Hosts whose word an operator took out by `promote`. */
-  readonly without?: ReadonlySet<string>
+  readonly without?: Pick<ReadonlySet<string>, 'has'>
   /** Since when this host has heard enough of the others without a break, in this life: who was silent before that may have spoken. */
   readonly hearingMs?: number
 }

@@ -7,7 +7,7 @@ import { sha256 } from '../signing/crypto.ts'
 import { fleetRouter, type Kind, type RouterOptions, type RouterPort, Routers } from './gossipsub.ts'
 import { type Arrival, Links, type LinksOptions } from './links.ts'
 import { Station } from './station.ts'
-import { noTraffic, sent, type Traffic, taken } from './traffic.ts'
+import { gossiped, noTraffic, sent, type Traffic } from './traffic.ts'
 import { stateOf, type World } from './world.ts'
 
 export interface NetworkOptions extends LinksOptions {
@@ -178,11 +178,23 @@ export class Network implements RouterPort, Wires {
     sent(sender.traffic, bytes)
     const way = (half.way ??= this.links.way(sender.self, receiver.self))
     const copy: Copy = { kind, from, to, id, ids, message, bytes, wire: half.wire, sender, receiver }
-    for (const arrival of this.links.gossip(way, bytes))
+    for (const arrival of this.links.gossip(way, bytes)) {
+      if (
+        !arrival.isCorrupt &&
+        !arrival.isReplay &&
+        this.routers.knows(kind, to, id) &&
+        this.links.isOpen(way)
+      ) {
+        // What it knows already it will know then: half of all that is sent.
+        this.routers.duplicates += 1
+        gossiped(receiver.traffic, bytes)
+        continue
+      }
       this.world.later(arrival.afterMs, () => {
         if (this.links.isOpen(way)) this.#arrive(copy, arrival)
         else this.links.pass(way.from, way.to, bytes, true, () => this.#arrive(copy, arrival))
       })
+    }
     if (this.links.breaks(way)) sender.breakTo(receiver)
   }
 
@@ -190,10 +202,7 @@ export class Network implements RouterPort, Wires {
     const { kind, from, to, id, ids, message, bytes, wire, sender, receiver } = copy
     const isUp = isReplay ? this.#stations[to] === receiver : receiver.wireTo(sender) === wire
     if (!isUp || (isCorrupt && !message)) return
-    const { traffic } = receiver
-    taken(traffic, bytes)
-    traffic.gossipIn += 1
-    traffic.gossipBytesIn += bytes
+    gossiped(receiver.traffic, bytes)
     this.routers.receive(kind, from, to, message ? this.#arrived(id, message, isCorrupt) : id, ids)
   }
 

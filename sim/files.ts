@@ -6,20 +6,22 @@ import type { FileSource, Files } from '../node/git-files.ts'
 import { durableIn } from '../node/os.ts'
 import { type Attempts, attemptsIn } from '../node/os-attempts.ts'
 import { type ScannedPack, scanPack } from '../node/pack.ts'
-import type { Clock, Durable, Opened, Quarantine, Refused, Repository } from '../node/ports.ts'
+import type { Clock, Durable, Opened, Quarantine, Refused, Repository, TagRef } from '../node/ports.ts'
 import { DiskError, type Node } from './disk.ts'
 import type { Life } from './life.ts'
 import { digestOf, replaceDurably } from './machine.ts'
 
 const owner = { uid: 0, gid: 0 }
 
-/** As openRepository. Once the life is over, no promise settles. */
+/** As openRepository. Once the life is over, no promise settles. `tags`: false to only note them, while the life lasts. */
 export async function simRepository(
   life: Life,
   folder: string,
   clock: Pick<Clock, 'now'>,
+  { tags = true }: { readonly tags?: boolean } = {},
 ): Promise<Opened<Repository>> {
-  const { port, note } = await openRepository(folder, clock, { files: simFiles(life) })
+  const { port: whole, note } = await openRepository(folder, clock, { files: simFiles(life) })
+  const port = tags ? whole : withoutTags(whole)
   const mortal = Object.fromEntries(
     Object.entries(port as unknown as Record<string, (...args: unknown[]) => unknown>).map(([name, verb]) => [
       name,
@@ -41,6 +43,22 @@ export async function simRepository(
     }
   }
   return { port: { ...mortal, quarantine }, ...(note !== undefined && { note }) }
+}
+
+/** A trust version's tag brings the whole roster: on each of N hosts that costs the square, and nobody there reads it. */
+function withoutTags(repository: Repository): Repository {
+  const tags = new Map<TagRef, Uint8Array>()
+  return {
+    ...repository,
+    putTag: async (ref, body) => {
+      tags.set(ref, body)
+    },
+    tag: async ref => tags.get(ref)?.slice(),
+    tags: () => [...tags.keys()],
+    dropTag: async ref => {
+      tags.delete(ref)
+    },
+  }
 }
 
 function settled<T>(life: Life, promise: Promise<T>): Promise<T> {

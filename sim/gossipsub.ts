@@ -205,12 +205,17 @@ export class Routers {
     return true
   }
 
+  /** Whether it is a message, and that host has it already. */
+  knows(kind: Kind, host: number, id: number): boolean {
+    return kind === 'message' && this.#knows(host, id)
+  }
+
   /** What `send` sent arrives. */
   receive(kind: Kind, from: number, host: number, id: number, ids: readonly number[]): void {
     const router = this.#routers[host]!
     if (router.firstBeatMs < 0) return
     // Most messages are copies.
-    if (kind === 'message' && this.#knows(host, id)) {
+    if (this.knows(kind, host, id)) {
       this.duplicates += 1
       return
     }

@@ -300,7 +300,7 @@ export class SimHost implements Watched {
       statuses: this.#world.handsOver ? (this.observes ? 'kept' : 'own') : 'spread',
       store: simStore(life, true),
       durable: simDurable(life, stateFolder),
-      repository: () => simRepository(life, `${stateFolder}/repo.git`, this.clock),
+      repository: () => simRepository(life, `${stateFolder}/repo.git`, this.clock, { tags: this.whole }),
       checkpoint: { sequence: 1, id: fleet as string as never },
       boot: sha256(utf8(`${this.name} ${this.#boots}`)).subarray(0, 16),
       bootMs: this.#bootedMs,

@@ -57,6 +57,8 @@ export class Station implements Carrier {
   /** Of its host, in all its lives. */
   readonly traffic: Traffic
   readonly #halves = new Map<PeerId, Half>()
+  /** The same by number of the far end's router, for gossip. */
+  readonly #byNumber = new Map<number, Half>()
   #number = -1
   /** Who was connected when power was cut. */
   #believers: Station[] = []
@@ -215,7 +217,7 @@ export class Station implements Carrier {
   }
 
   halfTo(far: Station): Half | undefined {
-    const half = this.#halves.get(far.self)
+    const half = this.#byNumber.get(far.#number)
     return half?.far === far ? half : undefined
   }
 
@@ -260,7 +262,9 @@ export class Station implements Carrier {
     if (old) this.dropped(far.self, old.wire)
     const patience = this.#world.chance(`${this.self} ${far.self}`, 'patience')()
     const idle = { queuedBytes: 0, arrivesMs: 0, inbox: [], isTaking: false }
-    this.#halves.set(far.self, { far, inbound, hello, wire, patience, ...idle })
+    const half = { far, inbound, hello, wire, patience, ...idle }
+    this.#halves.set(far.self, half)
+    this.#byNumber.set(far.#number, half)
     this.#network.routers.connected(this.#number, far.#number, !inbound)
     this.#world.unsettled()
     this.#handlers?.up(far.self, { inbound })
@@ -271,6 +275,7 @@ export class Station implements Carrier {
     const half = this.#halves.get(peer)
     if (half?.wire !== wire) return
     this.#halves.delete(peer)
+    this.#byNumber.delete(half.far.#number)
     this.#discard(half)
     this.#network.routers.disconnected(this.#number, half.far.#number)
     this.#world.unsettled()
@@ -338,6 +343,7 @@ export class Station implements Carrier {
     this.#network.hush(this.#address, this.#number)
     const halves = [...this.#halves.values()]
     this.#halves.clear()
+    this.#byNumber.clear()
     for (const half of halves) this.#discard(half)
     return halves
   }

@@ -20,6 +20,12 @@ export function taken(traffic: Traffic, bytes: number): void {
   traffic.bytesIn += bytes
 }
 
+export function gossiped(traffic: Traffic, bytes: number): void {
+  taken(traffic, bytes)
+  traffic.gossipIn += 1
+  traffic.gossipBytesIn += bytes
+}
+
 export function noTraffic(): Traffic {
   return { messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0, gossipIn: 0, gossipBytesIn: 0 }
 }

@@ -19,7 +19,9 @@ const filesOf = (version: string): ReadonlyMap<string, SourceFile> => {
   ])
 }
 
-test(`${touched} of ${hosts} hosts: stopped at the first`, { timeout: 300_000 }, async () => {
+test(`${touched} of ${hosts} hosts: stopped at the first`, {
+  timeout: Math.max(300_000, 1_500 * hosts),
+}, async () => {
   const plan: Plan = {
     title: 'few',
     hosts: Array.from({ length: hosts }, (_, at) => ({
