@@ -60,6 +60,7 @@ export function story(
     ...haltsOf(rollout, columns, nowMs, colour),
     '',
     ...evidenceOf(rollout.evidence, columns, colour),
+    ...nextOf(rollout, columns, colour),
   ].map(each => cut(each, columns))
 }
 
@@ -170,4 +171,22 @@ function evidenceOf(evidence: readonly EvidenceView[], columns: number, colour: 
     ...named('open', among('APPLYING', 'APPLIED', 'WAIT'), 'blue'),
   ]
   return out.length > 0 ? out : ['no evidence yet']
+}
+
+/** What an operator may do about a release that goes on no further by itself. */
+function nextOf(rollout: RolloutView, columns: number, colour: boolean): string[] {
+  const failed = rollout.evidence.filter(each => each.state === 'FAILED').map(each => each.name)
+  const [first] = failed.sort((a, b) => (nameKey(a) < nameKey(b) ? -1 : 1))
+  const isStuck = decisionOf(rollout).kind !== 'go' && first !== undefined
+  const ways =
+    rollout.halts.length > 0
+      ? ['fleet resume lets it go on']
+      : isStuck
+        ? [`fleet retry ${first} tries again there`, 'fleet promote goes on all the same']
+        : []
+  if (ways.length === 0) return []
+  const words = [...ways, 'fleet rollback takes it back'].map(each => inOnePiece(harmless(each))).join(', ')
+  return wrap(`next     ${words}`, columns, 4, ' '.repeat(9)).map((line, at) =>
+    at === 0 ? paint('next', 'bold', colour) + line.slice('next'.length) : line,
+  )
 }

@@ -288,6 +288,8 @@ describe('fleet rollout', () => {
                http://localhost/health exited with 22: The requested URL returned
                error: 502
       open     1 host: web10
+      next     fleet retry web2 tries again there, fleet promote goes on all the same,
+               fleet rollback takes it back
       "
     `)
   })
@@ -316,6 +318,8 @@ describe('fleet rollout', () => {
                did not start
       open     14 hosts: host77.rack5.example.org, host78.rack6.example.org,
                host79.rack7.example.org, host80.rack8.example.org and 10 more
+      next     fleet retry host18.rack6.example.org tries again there,
+               fleet promote goes on all the same, fleet rollback takes it back
       "
     `)
     for (const columns of [40, 60, 80, 120, 200])
@@ -340,9 +344,11 @@ describe('fleet rollout', () => {
         },
       ],
     })
-    expect(text(story({ ...six, rollout: halted }, 80, nowMs, false))).toContain(
+    const told = text(story({ ...six, rollout: halted }, 80, nowMs, false))
+    expect(told).toContain(
       '\nHALT  bob@example.org halted it: the shop is slow\n      order cdcdcdcdcd, 60 s ago\n\n',
     )
+    expect(told).toContain('\nnext     fleet resume lets it go on, fleet rollback takes it back\n')
   })
 
   test.each([
