@@ -114,8 +114,9 @@ export function drawScenario(seed: number, options: DrawOptions = {}): Scenario 
     const modes = 'modes' in spec ? spec.modes : undefined
     const amount = amountOf(kind, between)
     const hosts = struckBy(kind)
-    // Whoever lies and is not healed never stops: that is what the healed ones must live with.
-    const isLie = spec.class === 'hostile' || spec.class === 'content'
+    // Whoever lies and is not healed never stops: that is what the healed ones must live with. Floods end, since each second of one
+    // costs thousands of events: what they drown they drown in the first phase.
+    const isLie = (spec.class === 'hostile' && kind !== 'flood') || spec.class === 'content'
     const isForGood = kind === 'absent' || (isLie && hosts.every(at => !inCore.has(at)))
     return {
       kind,
