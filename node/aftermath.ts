@@ -80,11 +80,17 @@ export class Aftermath {
     nowMs: number,
   ): Effect[] {
     const { log: entries, reporter, failed } = this.#ports
-    const why = reporter.checked(entry, failing, nowMs)?.why
-    if (why === undefined || entry !== inForce) return []
+    const { news, lost } = reporter.checked(entry, failing, nowMs)
+    if (entry !== inForce) return []
+    const sequence = entries.byId(entry)?.sequence
+    if (lost === undefined) {
+      if (news === undefined) return []
+      const { why, withinMs } = news
+      return [log('warn', 'a CHECK fails in the soak, which begins anew', { sequence, why, withinMs })]
+    }
+    const { why } = lost
     reporter.fell(why)
     failed.add(entry, reporter.attempt)
-    const sequence = entries.byId(entry)?.sequence
     return [
       { kind: 'remember', failed: failed.lines() },
       log('error', 'a CHECK fails in the soak', { sequence, why }),

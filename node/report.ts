@@ -3,7 +3,7 @@
 import type { StatusPair } from '../gossip/message.ts'
 import { hex } from '../signing/bytes.ts'
 import type { Place, State, Status } from '../signing/status.ts'
-import { type FailingCheck, Soak } from './soak.ts'
+import { type Checked, type FailingCheck, Soak } from './soak.ts'
 import { type Board, type Counter, heartbeatMs, type Taken } from './status.ts'
 
 export interface StepCounts {
@@ -261,8 +261,8 @@ export class Reporter {
     return this.#soak.asks(nowMs)
   }
 
-  /** They were asked; answers with the one that has failed for too long. */
-  checked(entry: string, failing: readonly FailingCheck[], nowMs: number): FailingCheck | undefined {
+  /** They were asked. */
+  checked(entry: string, failing: readonly FailingCheck[], nowMs: number): Checked {
     return this.#soak.checked(entry, failing, nowMs)
   }
 

@@ -15,6 +15,14 @@ export interface FailingCheck {
   readonly why: string
 }
 
+/** What a round of CHECKs has brought. */
+export interface Checked {
+  /** One that passed before. */
+  readonly news?: FailingCheck
+  /** One that has failed for too long. */
+  readonly lost?: FailingCheck
+}
+
 export interface SoakPorts {
   /** False: nobody here can ask CHECKs, and only steps count. */
   readonly checks: boolean
@@ -79,14 +87,16 @@ export class Soak {
     return true
   }
 
-  /** With any that fails, the soak begins anew. Answers with the one that has failed for too long. */
-  checked(entry: string, failing: readonly FailingCheck[], nowMs: number): FailingCheck | undefined {
+  /** With any that fails, the soak begins anew. */
+  checked(entry: string, failing: readonly FailingCheck[], nowMs: number): Checked {
     this.#asking = false
-    if (entry !== this.#run?.entry) return undefined
+    if (entry !== this.#run?.entry) return {}
     if (failing.length === 0) this.#passedMs = this.#askedMs
     else this.#run.sinceMs = nowMs
+    const news = failing.find(({ id }) => !this.#failing.has(id))
     this.#failing = new Map(failing.map(({ id }) => [id, this.#failing.get(id) ?? nowMs]))
-    return failing.find(({ id, withinMs }) => nowMs >= this.#failing.get(id)! + withinMs)
+    const lost = failing.find(({ id, withinMs }) => nowMs >= this.#failing.get(id)! + withinMs)
+    return { ...(news && { news }), ...(lost && { lost }) }
   }
 
   isOver(nowMs: number): boolean {

@@ -12,19 +12,25 @@ function story(answer: (atMs: number) => readonly FailingCheck[], untilMs = 300_
   const soak = new Soak({ checks: true, soakMs: () => soakMs })
   soak.begin('entry', true, 0)
   const asked: number[] = []
+  const told: [string, number][] = []
   for (let nowMs = 0; nowMs <= untilMs; nowMs += 500) {
     if (soak.asks(nowMs)) {
       asked.push(nowMs)
-      const failed = soak.checked('entry', answer(nowMs), nowMs)
-      if (failed !== undefined) return { asked, failed: failed.id, atMs: nowMs }
+      const { news, lost } = soak.checked('entry', answer(nowMs), nowMs)
+      if (news !== undefined) told.push([news.id, nowMs])
+      if (lost !== undefined) return { asked, told, failed: lost.id, atMs: nowMs }
     }
-    if (soak.isOver(nowMs)) return { asked, overMs: nowMs }
+    if (soak.isOver(nowMs)) return { asked, told, overMs: nowMs }
   }
-  return { asked }
+  return { asked, told }
 }
 
 test('is asked every ten seconds, and once more at its end', () => {
-  expect(story(() => [])).toEqual({ asked: [0, 10, 20, 30, 40, 50, 60].map(s => s * 1000), overMs: 60_000 })
+  expect(story(() => [])).toEqual({
+    told: [],
+    asked: [0, 10, 20, 30, 40, 50, 60].map(s => s * 1000),
+    overMs: 60_000,
+  })
 })
 
 test.each([
@@ -40,18 +46,26 @@ test.each([
 )
 
 test('a CHECK that fails for as long as its step gives has failed, and was asked every second meanwhile', () => {
-  const { asked, failed, atMs } = story(at => (at >= 20_000 ? [a] : []))
-  expect({ failed, atMs }).toEqual({ failed: 'a', atMs: 25_000 })
+  const { asked, told, failed, atMs } = story(at => (at >= 20_000 ? [a] : []))
+  expect({ told, failed, atMs }).toEqual({ told: [['a', 20_000]], failed: 'a', atMs: 25_000 })
   expect(asked.slice(2)).toEqual([20, 21, 22, 23, 24, 25].map(s => s * 1000))
 })
 
 test('each CHECK has its own time', () => {
   const answer = (at: number) => (at < 10_000 ? [] : at < 13_000 ? [a] : [b])
-  expect(story(answer)).toMatchObject({ failed: 'b', atMs: 14_000 })
+  expect(story(answer)).toMatchObject({
+    told: [
+      ['a', 10_000],
+      ['b', 13_000],
+    ],
+    failed: 'b',
+    atMs: 14_000,
+  })
 })
 
 test('one that fails every now and then never lets it end, and never fails', () => {
-  expect(story(at => (at % 60_000 < 2_000 ? [a] : []))).toEqual({ asked: expect.any(Array) })
+  const { told, overMs, failed } = story(at => (at % 60_000 < 2_000 ? [a] : []))
+  expect({ times: told.length, overMs, failed }).toEqual({ times: 5, overMs: undefined, failed: undefined })
 })
 
 test('answers about another release say nothing of this one', () => {
@@ -59,7 +73,7 @@ test('answers about another release say nothing of this one', () => {
   soak.begin('entry', true, 0)
   expect(soak.asks(0)).toBe(true)
   soak.begin('another', true, 5)
-  expect(soak.checked('entry', [fails('a', 0)], 10)).toBeUndefined()
+  expect(soak.checked('entry', [fails('a', 0)], 10)).toEqual({})
   expect(soak.asks(10)).toBe(true)
   expect(soak.sinceMs).toBe(5)
 })
