@@ -73,8 +73,9 @@ const heardBeats = 2
 /** ms that news are gathered before the answer is worked out again: by the size of the fleet, since each host of it brings some. */
 const settleMs = { least: 200, perHost: 5, most: 10_000 } as const
 
-/** ms between writes of what is kept, but for a HALT: peers tell again what a crash takes with it. */
+/** ms between writes of what is kept, but for a HALT, and times `settleMs` in a large fleet: peers tell again what a crash takes. */
 const keepMs = 10_000
+const keepSettles = 6
 
 interface Heard {
   readonly attempt: number
@@ -311,6 +312,10 @@ export class Stages {
     return Math.min(most, Math.max(least, perHost * this.#ports.log.roster().length))
   }
 
+  #keepMs(): number {
+    return Math.max(keepMs, keepSettles * this.#settleMs())
+  }
+
   #decide(shut: string | undefined, nowMs: number): GateDecision {
     const rollout = this.#rollout!
     const { enrolled, heard } = this.#roster(nowMs)
@@ -390,7 +395,7 @@ export class Stages {
 
   /** When `keep` is wanted next. */
   wakeMs(): number | undefined {
-    return this.#keep === 'no' ? undefined : this.#keptMs + keepMs
+    return this.#keep === 'no' ? undefined : this.#keptMs + this.#keepMs()
   }
 
   /** What is to be kept now. */
@@ -398,7 +403,7 @@ export class Stages {
     const rollout = this.#rollout
     if (rollout === undefined || this.#keep === 'no') return []
     const durable = this.#keep === 'durably'
-    if (!durable && nowMs < this.#keptMs + keepMs) return []
+    if (!durable && nowMs < this.#keptMs + this.#keepMs()) return []
     this.#keep = 'no'
     this.#keptMs = nowMs
     const proofs = rollout.evidence.all().flatMap(([host, { proof }]) => {
