@@ -95,6 +95,14 @@ export const groups: Readonly<Record<string, readonly Figure[]>> = {
     { name: 'sim_seed_s', what: '  a seed of a campaign, mean of twenty', unit: 's', most: 1.5 },
     { name: 'sim_seed_max_s', what: '  the slowest of them', unit: 's' },
   ],
+  staged: [
+    { name: 'staged_1000_s', what: 'simulator: 1,000 agents, one release in stages', unit: 's' },
+    { name: 'staged_10k_s', what: '  10,000 agents', unit: 's', most: 120 },
+    { name: 'staged_10k_gossip', what: '  messages of the log topic for a host', unit: '' },
+    { name: 'staged_10k_verifications', what: '  signatures that a host checks', unit: '' },
+    { name: 'staged_gossip_ratio', what: '  messages, 10,000 to 1,000 hosts', unit: 'x', most: 1.2 },
+    { name: 'staged_gossip_bytes_ratio', what: '  bytes of them, 10,000 to 1,000', unit: 'x', most: 1.2 },
+  ],
 }
 
 /** The value below which `share` (0 to 1) of all lie: the smallest that is at least that far up. */

@@ -7,6 +7,7 @@ import { measureFleet } from './fleet.ts'
 import { auditAll, freshApply, repairLatency } from './host.ts'
 import { measurePeers } from './peers.ts'
 import { measureSim } from './sim.ts'
+import { measureStaged } from './staged.ts'
 
 const measures: Readonly<Record<string, (note: (line: string) => void) => Promise<Measured>>> = {
   fleet: measureFleet,
@@ -25,6 +26,7 @@ const measures: Readonly<Record<string, (note: (line: string) => void) => Promis
   },
   peers: measurePeers,
   sim: measureSim,
+  staged: measureStaged,
 }
 
 async function main(args: readonly string[]): Promise<number> {
