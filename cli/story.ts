@@ -165,9 +165,7 @@ function evidenceOf(evidence: readonly EvidenceView[], columns: number, colour: 
   const out = [
     ...named('for', among('HEALTHY', 'NOOP'), 'green'),
     ...lines,
-    ...(more > 0
-      ? [`${' '.repeat(9)}and ${count(more, 'more host')}`.replace('more hosts', 'more hosts')]
-      : []),
+    ...(more > 0 ? [`${' '.repeat(9)}and ${count(more, 'other way')} of failing`] : []),
     ...named('open', among('APPLYING', 'APPLIED', 'WAIT'), 'blue'),
   ]
   return out.length > 0 ? out : ['no evidence yet']
