@@ -31,6 +31,8 @@ const stayMs = 60_000
 const tryAgainMs = 30_000
 /** ms between two looks of an operator at a healed fleet that has not come to rest. */
 const operatorLooksMs = 6 * 60_000
+/** Hosts that they ask then: what one knows of the stages takes it longer, the more hosts there are. */
+const judgesMax = 50
 /** Roles, by index: what a release breaks for one of them must not look broken to the others. */
 const roles = ['web', 'db', 'cache'] as const
 /** Entries that an operator publishes to end all forks. */
@@ -271,8 +273,8 @@ export class SimFleet {
     const wanted = this.ledger.entries().at(-1)
     const strangers = new Set(this.hosts.filter(each => !each.core || !each.honest).map(each => each.key))
     const failed = new Set<string>()
-    for (const { core, peer } of this.hosts) {
-      if (!core || peer?.entries.release()?.id !== wanted?.id) continue
+    for (const { peer } of this.hosts.filter(each => each.core).slice(0, judgesMax)) {
+      if (peer?.entries.release()?.id !== wanted?.id) continue
       for (const { host, claim } of peer?.agent.progress()?.evidence ?? [])
         if (claim.state !== 'HEALTHY' && claim.state !== 'NOOP' && strangers.has(host)) failed.add(host)
     }
