@@ -77,15 +77,20 @@ export class Hearing {
 /** Answers so far: the same few peers are asked about again and again. */
 const keys = new Map<PeerId, string | undefined>()
 
+/** In hex; undefined: it is no id of an Ed25519 key. */
+export function keyOf(peer: PeerId): string | undefined {
+  if (!keys.has(peer)) {
+    if (keys.size >= limits.hosts) keys.clear()
+    const key = peerKey(peer)
+    keys.set(peer, key && hex(key))
+  }
+  return keys.get(peer)
+}
+
 /** Keys in hex. */
 export function* keysOf(peers: Iterable<PeerId>): Iterable<string> {
   for (const peer of peers) {
-    if (!keys.has(peer)) {
-      if (keys.size >= limits.hosts) keys.clear()
-      const key = peerKey(peer)
-      keys.set(peer, key && hex(key))
-    }
-    const key = keys.get(peer)
+    const key = keyOf(peer)
     if (key !== undefined) yield key
   }
 }

@@ -1,6 +1,6 @@
 // A peer, put together from its ports: restores what its store and durable files say, builds the cores and the driver, and
 // starts. What the ports are made of is main.ts's (a real machine) and sim/'s (a machine in memory).
-import type { Carrier, Contact, PeerId } from '../gossip/carrier.ts'
+import type { Carrier, Contact } from '../gossip/carrier.ts'
 import { limits } from '../gossip/limits.ts'
 import { type Codec, plainCodec, sparing } from '../gossip/message.ts'
 import { equal, hex, text, unhex } from '../signing/bytes.ts'
@@ -11,7 +11,6 @@ import { openDelegation } from '../signing/delegation.ts'
 import type { FleetId } from '../signing/entry.ts'
 import { isRefusal } from '../signing/errors.ts'
 import { higherFloor, readFloor } from '../signing/floor.ts'
-import { peerKey } from '../signing/keys.ts'
 import { readStatus, type Status, signStatus } from '../signing/status.ts'
 import { Admissions } from './admission.ts'
 import { readSaid } from './aftermath.ts'
@@ -21,6 +20,7 @@ import { decodeBook } from './book.ts'
 import { language, version } from './config.ts'
 import { Driver, files, keys } from './driver.ts'
 import type { DriverPorts, Runner } from './driver-ports.ts'
+import { keyOf } from './hearing.ts'
 import { EntryLog, type Reading } from './log.ts'
 import { Orders, type ReadOrder } from './orders.ts'
 import type { Log } from './os-log.ts'
@@ -275,11 +275,6 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
       await store.close()
     },
   }
-}
-
-const keyOf = (peer: PeerId): string | undefined => {
-  const key = peerKey(peer)
-  return key && hex(key)
 }
 
 const pointOf = (point: { readonly sequence: number; readonly id: string } | undefined) => {
