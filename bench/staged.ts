@@ -1,4 +1,4 @@
-// A release in stages through large simulated fleets, while some hosts are off, lie, lose gossip or pass nothing on: how long that takes,
+// A release in stages through large simulated fleets, while some hosts lie, lose gossip, pass nothing on or cannot be dialled: how long that takes,
 // and whether what a host hears of it grows with the fleet. Each fleet in a process of its own, as `fleet sim` starts it.
 import { execFile } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -47,14 +47,17 @@ async function run(folder: string, hosts: number, note: (line: string) => void):
   return report
 }
 
-/** One host in fifty is not well, and stays so; a minute after the start a release goes through its stages. */
+/**
+ * One host in fifty is not well, and stays so; a minute after the start a release goes through its stages. None is off: by then a
+ * fleet of 10,000 waits 50 minutes for each such member of a panel, which costs a simulation more than all the rest.
+ */
 function scenarioOf(hosts: number): Scenario {
   const faultsMs = 60_000
   const unwell = Array.from({ length: hosts / 50 }, (_, at) => 50 * at + 25)
   const part = (of: number) => unwell.filter((_, at) => at % 4 === of)
   const core = Array.from({ length: hosts }, (_, at) => at).filter(at => at % 50 !== 25)
   const faults: Fault[] = [
-    { kind: 'absent', atMs: 0, untilMs: faultsMs, hosts: part(0) },
+    { kind: 'undialable', atMs: 5_000, untilMs: faultsMs, hosts: part(0) },
     { kind: 'falseHealthy', atMs: 5_000, untilMs: faultsMs, hosts: part(1) },
     { kind: 'loss', atMs: 5_000, untilMs: faultsMs, hosts: part(2), amount: 0.3 },
     { kind: 'withhold', atMs: 5_000, untilMs: faultsMs, hosts: part(3) },
