@@ -1,6 +1,8 @@
 // What an agent's core is made of: the cores that it ties together, and what its host is and held when it began.
+
 import type { Codec, Hello } from '../gossip/message.ts'
 import type { Admissions } from './admission.ts'
+import type { SaidRecord } from './aftermath.ts'
 import type { EntryLog } from './log.ts'
 import type { Orders } from './orders.ts'
 import type { Reporter } from './report.ts'
@@ -47,7 +49,7 @@ export interface AgentOptions {
   readonly boot: Uint8Array
   /** Records of an earlier life (stages-record.ts, aftermath.ts). */
   readonly stages?: Uint8Array | undefined
-  readonly said?: Uint8Array | undefined
+  readonly said?: SaidRecord | undefined
   readonly turns?: TurnsMaker | undefined
   /** Bytes of a pack that lie in quarantine from an earlier life. */
   readonly quarantined: (pack: string) => number

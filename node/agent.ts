@@ -5,7 +5,7 @@ import type { FetchInput } from '../gossip/fetch.ts'
 import { type Codec, type Malformed, type Message, plainCodec } from '../gossip/message.ts'
 import { createSpread, type SpreadInput } from '../gossip/spread.ts'
 import { hex } from '../signing/bytes.ts'
-import { Aftermath, readSaid } from './aftermath.ts'
+import { Aftermath } from './aftermath.ts'
 import type { AgentOptions } from './agent-options.ts'
 import { type Effect, type Input, log } from './effects.ts'
 import { Failed } from './failed.ts'
@@ -121,7 +121,7 @@ export class Agent {
       connected: () => keysOf(this.#spread.compared()),
       hearsFew: statuses === 'own' || options.role === 'onlooker',
     })
-    this.#aftermath = new Aftermath({ log, reporter, boot, failed: this.#failed }, readSaid(options.said))
+    this.#aftermath = new Aftermath({ log, reporter, boot, failed: this.#failed }, options.said)
     this.#hearing = new Hearing({
       ...{ reporter, stages: this.#stages },
       passOn: (host, from, atMs) => {

@@ -192,10 +192,9 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
     const attempt = orders.of(entry).attemptOf(host)
     reporter.inForce(entry, steps, side.dirty, clock.steady(), attempt)
   }
-  const saidBytes = await store.get(keys.said)
-  const said = readSaid(saidBytes)
+  const said = readSaid(await store.get(keys.said))
   const failed = await readLines(durable, files.failed)
-  if (said !== undefined) reporter.resume(said.said, equal(said.boot, boot), clock.steady())
+  const isCurrent = said !== undefined && reporter.resume(said.said, equal(said.boot, boot), clock.steady())
   const admissions = new Admissions({
     log: entries,
     keyOf,
@@ -221,7 +220,8 @@ export async function startPeer(ports: PeerPorts, options: PeerOptions): Promise
       failed,
       boot,
       stages: (await store.range({ from: 'stages/', before: 'stages0', limit: 1 }))[0]?.[1],
-      said: saidBytes,
+      // Of an earlier release: to what was before that no way leads back any more.
+      said: isCurrent ? said : said && { ...said, before: undefined },
       turns: ports.turns,
       held: new Set(repository.held()),
       // A new host has no floor either, but nothing else: it goes by the checkpoint of its join string.

@@ -149,9 +149,12 @@ export class Reporter {
     this.#soak.begin(entry, steps.notKept === 0, nowMs)
   }
 
-  /** Goes on with what was said before the restart, of what is in force or of a release that failed; `sameBoot` with its soak. */
-  resume({ entry, attempt, state, why, soakUp }: Said, sameBoot: boolean, nowMs: number): void {
-    if (entry !== this.#entry && state !== 'FAILED') return
+  /**
+   * Goes on with what was said before the restart, of what is in force or of a later release that failed; `sameBoot` with its soak.
+   * False: it was said before that, and what was said since is lost.
+   */
+  resume({ entry, attempt, state, why, soakUp }: Said, sameBoot: boolean, nowMs: number): boolean {
+    if (entry !== this.#entry && (state !== 'FAILED' || this.#isBefore(entry))) return false
     const keeps = this.#steps.notKept === 0
     this.#entry = entry
     this.#attempt = attempt
@@ -160,6 +163,14 @@ export class Reporter {
     if (state !== 'APPLIED') this.#soak.end()
     else if (soakUp !== undefined && sameBoot && keeps)
       this.#soak.begin(entry, keeps, nowMs - Math.max(0, this.#ports.facts(nowMs).up - soakUp) * 1000)
+    return true
+  }
+
+  /** Whether an entry is older than what is in force here; the end of the log may have been lost. */
+  #isBefore(entry: string): boolean {
+    if (this.#entry === undefined) return false
+    const [place, current] = [this.#ports.idOf(entry), this.#ports.idOf(this.#entry)]
+    return place !== undefined && (current === undefined || place[0] < current[0])
   }
 
   /** Of the release that it speaks of; undefined on a blank host, and while nothing is decided. */

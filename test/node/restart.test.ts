@@ -4,7 +4,7 @@ import type { Installed } from '../../node/ports.ts'
 import { encodeEnvelope } from '../../signing/entry.ts'
 import { files, hosts, trustChange } from '../signing/fleet.ts'
 import { fleet, operators } from './fleet.ts'
-import type { SimHost } from './rig.ts'
+import { failedRun, type SimHost } from './rig.ts'
 
 const installed: Installed = {
   kind: 'installed',
@@ -72,4 +72,40 @@ test('what is in force stays, also when its entry is not in the log any more', (
   const made = publish(a, next('a'))
   const effects = rig.feed(b, { kind: 'installed', entry: made.id, pack: '', result: installed })
   expect(effects.filter(each => each.kind === 'prune')).toEqual([])
+})
+
+test('what was said of an earlier release is not said again, when the words since were lost with the end of the log', () => {
+  const { rig, all, next, publish, start } = fleet(2)
+  start()
+  const [a, b] = all as [SimHost, SimHost]
+  b.outcomes.push(failedRun)
+  publish(a, next('a'))
+  rig.run(5_000)
+  expect(b.reporter.state).toBe('FAILED')
+  const { said, entries } = { said: b.disk.said, entries: [...b.disk.entries] }
+  const newest = publish(a, next('b'))
+  rig.run(5_000)
+  expect([b.reporter.entry, b.agent.inForce]).toEqual([newest.id, newest.id])
+  b.disk.said = said!
+  for (const lost of [false, true]) {
+    if (lost) b.disk.entries = [...entries]
+    rig.restart(b)
+    expect([b.reporter.entry, b.reporter.state]).toEqual([newest.id, 'APPLIED'])
+  }
+  rig.connect(...rig.hosts)
+  rig.run(60_000)
+  expect([b.reporter.entry, b.reporter.state]).toEqual([newest.id, 'HEALTHY'])
+})
+
+test('who failed at a release and stayed at the one before says so after a restart', () => {
+  const { rig, all, next, publish, start } = fleet(2)
+  start()
+  const [a, b] = all as [SimHost, SimHost]
+  publish(a, next('a'))
+  rig.run(5_000)
+  b.outcomes.push(failedRun)
+  const newest = publish(a, next('b'))
+  rig.run(5_000)
+  rig.restart(b)
+  expect([b.reporter.entry, b.reporter.state]).toEqual([newest.id, 'FAILED'])
 })

@@ -200,7 +200,7 @@ export class Rig {
     const entry = trial === undefined ? disk.inForce : trial.before
     if (entry !== undefined) host.reporter.inForce(entry, kept, false, this.nowMs)
     const said = readSaid(disk.said)
-    if (said !== undefined) host.reporter.resume(said.said, true, this.nowMs)
+    const isCurrent = said !== undefined && host.reporter.resume(said.said, true, this.nowMs)
     host.agent = new Agent(
       {
         log: host.log,
@@ -210,7 +210,7 @@ export class Rig {
         random: this.random,
         boot: new Uint8Array(16),
         stages: disk.stages,
-        said: disk.said,
+        said: isCurrent ? said : said && { ...said, before: undefined },
         role: host.role ?? 'host',
         inForce: trial === undefined ? disk.inForce : trial.before,
         trial,
