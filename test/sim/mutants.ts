@@ -117,7 +117,7 @@ export const mutants: readonly Mutant[] = [
     find: 'if (waiting >= limits.packAnswersWaiting) return',
     replace: '',
     why: 'answers to one peer pile up without end',
-    seed: 128,
+    seed: 175,
   },
   {
     name: 'content is not compared',
