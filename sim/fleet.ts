@@ -31,7 +31,7 @@ const stayMs = 60_000
 const tryAgainMs = 30_000
 /** ms between two looks of an operator at a healed fleet that has not come to rest. */
 const operatorLooksMs = 6 * 60_000
-/** Hosts that they ask then: what one knows of the stages takes it longer, the more hosts there are. */
+/** Hosts that they ask then: each goes through all hosts of the fleet. */
 const judgesMax = 50
 /** Roles, by index: what a release breaks for one of them must not look broken to the others. */
 const roles = ['web', 'db', 'cache'] as const
@@ -124,6 +124,8 @@ export class SimFleet {
     )
     this.observers = this.hosts.filter(each => each.observes)
     this.#handover = handsOver ? new Handover(this.world, this.network, memory, this.observers) : undefined
+    const informed = () => this.observers.find(each => each.honest && each.up && each.peer !== undefined)
+    if (handsOver) this.operators.board = () => informed()?.peer?.reporter
     this.story = new Story(this.hosts, this.ledger, scenario.faultsMs + scenario.healMs / 6)
     this.#rehearsal =
       plan &&
@@ -143,9 +145,7 @@ export class SimFleet {
       chance: purpose => this.world.chance('checkers', purpose),
     }
     this.#struck = {
-      world: this.world,
-      network: this.network,
-      hosts: this.hosts,
+      ...{ world: this.world, network: this.network, hosts: this.hosts },
       operate: (kind, fault) => void this.#operate(kind, fault),
     }
   }
@@ -218,10 +218,10 @@ export class SimFleet {
     }
   }
 
-  /** Addresses that a laptop asks first: a host, and two others that run. */
+  /** Addresses that a laptop asks first: a host, and two others that run and know how the others are. */
   #near(index: number): string[] {
     const running = this.hosts.filter(each => each.up && each.honest)
-    const others = running.filter(each => each.index !== index).slice(0, 2)
+    const others = running.filter(each => each.observes && each.index !== index).slice(0, 2)
     return [this.hosts[index]!, ...others].map(each => each.address)
   }
 

@@ -1,6 +1,7 @@
 // The operators of a simulated fleet: two people with keys, who make trust and releases as `fleet publish` does
 // (node/release.ts), on laptops that join as peers, hand over, and leave. What they sign stands in the ledger.
 
+import type { Peer } from '../node/peer.ts'
 import type { SourceFile } from '../node/publish.ts'
 import type { RolloutTerms, Words } from '../node/release.ts'
 import {
@@ -87,6 +88,8 @@ export class Operators {
   readonly genesis: Genesis
   /** The roster as operators have it now. */
   roster: readonly Host[]
+  /** Where statuses do not travel, the board that a laptop would have got from a host; undefined: its own. */
+  board: (() => Peer['reporter'] | undefined) | undefined
   readonly #seed: number
   readonly #signers: Readonly<Record<Person, Signer>>
   readonly #operators: readonly Operator[]
@@ -149,7 +152,11 @@ export class Operators {
       if (!wish.atOnce) await laptop.boardQuiet(boardMs)
       const charted = wish.atOnce
         ? undefined
-        : await this.#contents.courseOf(laptop.peer, { files, made, terms: asked.terms }, world.nowMs)
+        : await this.#contents.courseOf(
+            { entries, reporter: this.board?.() ?? laptop.peer.reporter },
+            { files, made, terms: asked.terms },
+            world.nowMs,
+          )
       const wished = charted && { terms: charted.terms }
       const entry = makeReleaseEntry(
         common,
