@@ -1,5 +1,6 @@
-// A release in stages through large simulated fleets, while some hosts lie, lose gossip, pass nothing on or cannot be dialled: how long that takes,
-// and whether what a host hears of it grows with the fleet. Each fleet in a process of its own, as `fleet sim` starts it.
+// A release in stages through large simulated fleets, while some hosts lie, lose gossip, pass nothing on or cannot be dialled: how
+// long that takes, and whether what a host hears of it grows with the fleet. Each fleet in a process of its own, as `fleet sim`
+// starts it.
 import { execFile } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

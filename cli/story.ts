@@ -183,7 +183,7 @@ function nextOf(rollout: RolloutView, columns: number, colour: boolean): string[
         ? [`fleet retry ${first} tries again there`, 'fleet promote goes on all the same']
         : []
   if (ways.length === 0) return []
-  const words = [...ways, 'fleet rollback takes it back'].map(each => inOnePiece(harmless(each))).join(', ')
+  const words = [...ways, 'fleet rollback N takes it back'].map(each => inOnePiece(harmless(each))).join(', ')
   return wrap(`next     ${words}`, columns, 4, ' '.repeat(9)).map((line, at) =>
     at === 0 ? paint('next', 'bold', colour) + line.slice('next'.length) : line,
   )

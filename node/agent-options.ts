@@ -1,5 +1,4 @@
 // What an agent's core is made of: the cores that it ties together, and what its host is and held when it began.
-
 import type { Codec, Hello } from '../gossip/message.ts'
 import type { Admissions } from './admission.ts'
 import type { SaidRecord } from './aftermath.ts'

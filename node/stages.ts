@@ -73,7 +73,7 @@ const heardBeats = 2
 /** ms that news are gathered before the answer is worked out again: by the size of the fleet, since each host of it brings some. */
 const settleMs = { least: 200, perHost: 5, most: 10_000 } as const
 
-/** ms between writes of what is kept, but for a HALT, and times `settleMs` in a large fleet: peers tell again what a crash takes. */
+/** ms between writes of what is kept, or so many gatherings of news if that is longer; a HALT is kept at once. Peers tell again what a crash takes. */
 const keepMs = 10_000
 const keepSettles = 6
 

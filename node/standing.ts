@@ -30,7 +30,7 @@ export interface Known {
   readonly heardOf: (host: string) => { readonly firstMs: number; readonly verdictMs?: number } | undefined
   /** In the order of time. */
   readonly opened: readonly Opening[]
-  /** Hosts whose word an operator took out by `promote`. */
+  /** Hosts whose word does not count: an operator took it out by `promote`, or nobody waits for them. */
   readonly without?: Pick<ReadonlySet<string>, 'has'>
   /** Since when this host has heard enough of the others without a break, in this life: who was silent before that may have spoken. */
   readonly hearingMs?: number

@@ -193,7 +193,7 @@ export class Routers {
   publish(host: number, id: number): boolean {
     const router = this.#routers[host]!
     this.#sweep()
-    if (!this.#isNew(host, id)) return false
+    if (!this.#see(host, id)) return false
     const { floodPublish, fillsUp, degree } = this.options
     const targets = floodPublish ? router.peers : router.mesh
     for (const to of targets) this.#send('message', host, to, id, nothing)
@@ -267,7 +267,7 @@ export class Routers {
   }
 
   #hear(host: number, router: Router, from: number, id: number): void {
-    this.#isNew(host, id)
+    this.#see(host, id)
     const { idontwantBytes } = this.options
     if (idontwantBytes < Number.POSITIVE_INFINITY && this.#port.bytesOf(id) >= idontwantBytes)
       for (const to of router.mesh) if (to !== from) this.#send('idontwant', host, to, id, nothing)
@@ -413,8 +413,8 @@ export class Routers {
     return (this.#seen[id]?.[host] ?? 0) > this.#port.nowMs
   }
 
-  /** Marks it as seen. */
-  #isNew(host: number, id: number): boolean {
+  /** Marks it as seen; false: it was already. */
+  #see(host: number, id: number): boolean {
     let seen = this.#seen[id]
     if (seen === undefined || host >= seen.length) {
       if (seen === undefined) this.#known.push(id)

@@ -289,7 +289,7 @@ describe('fleet rollout', () => {
                error: 502
       open     1 host: web10
       next     fleet retry web2 tries again there, fleet promote goes on all the same,
-               fleet rollback takes it back
+               fleet rollback N takes it back
       "
     `)
   })
@@ -319,7 +319,7 @@ describe('fleet rollout', () => {
       open     14 hosts: host77.rack5.example.org, host78.rack6.example.org,
                host79.rack7.example.org, host80.rack8.example.org and 10 more
       next     fleet retry host18.rack6.example.org tries again there,
-               fleet promote goes on all the same, fleet rollback takes it back
+               fleet promote goes on all the same, fleet rollback N takes it back
       "
     `)
     for (const columns of [40, 60, 80, 120, 200])
@@ -348,7 +348,7 @@ describe('fleet rollout', () => {
     expect(told).toContain(
       '\nHALT  bob@example.org halted it: the shop is slow\n      order cdcdcdcdcd, 60 s ago\n\n',
     )
-    expect(told).toContain('\nnext     fleet resume lets it go on, fleet rollback takes it back\n')
+    expect(told).toContain('\nnext     fleet resume lets it go on, fleet rollback N takes it back\n')
   })
 
   test.each([
