@@ -4,13 +4,12 @@ import type { EntryId, FleetId } from '../../signing/entry.ts'
 import type { Time } from '../../signing/fields.ts'
 import type { Order } from '../../signing/order.ts'
 import { files, hosts, type Made, trustChange } from '../signing/fleet.ts'
-import { fleet, operators } from './fleet.ts'
+import { fleet, operators, staged } from './fleet.ts'
 import { envelopeOf } from './order-maker.ts'
 import { type SimHost, unconfirmedRun, waitRun } from './rig.ts'
 
 const minute = 60_000
 const issued = '2026-11-20T21:36:00Z' as Time
-const staged = (stages: readonly number[]) => ({ stages, soakSeconds: 30, deadlineSeconds: 600 })
 
 function awake(count: number) {
   const made = fleet(count)

@@ -20,6 +20,17 @@ import { Rig, type SimHost } from './rig.ts'
 export const later = '2030-01-01T00:00:00Z' as Time
 export const operators = [operator('anna', anna), operator('bert', bert)]
 
+/** Terms of a release in stages that soaks for half a minute. */
+export const staged = (stages: readonly number[]) => ({ stages, soakSeconds: 30, deadlineSeconds: 600 })
+
+/** A fleet whose hosts have heard of each other. */
+export function awake(count: number, seed = 1) {
+  const made = fleet(count, seed)
+  made.start()
+  made.rig.run(5_000)
+  return made
+}
+
 /** A fleet of `count` whose genesis names them all, and releases with packs of their own. */
 export function fleet(count: number, seed = 1) {
   const first = genesis(files(operators, hosts(count)))

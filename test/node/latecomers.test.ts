@@ -3,20 +3,12 @@ import { describe, expect, test } from 'vitest'
 import type { EntryId, FleetId } from '../../signing/entry.ts'
 import type { Time } from '../../signing/fields.ts'
 import type { Order } from '../../signing/order.ts'
-import { fleet } from './fleet.ts'
+import { awake, staged } from './fleet.ts'
 import { envelopeOf } from './order-maker.ts'
 import { failedRun, type SimHost, waitRun } from './rig.ts'
 
 const minute = 60_000
 const issued = '2026-11-20T21:36:00Z' as Time
-const staged = (stages: readonly number[]) => ({ stages, soakSeconds: 30, deadlineSeconds: 600 })
-
-function awake(count: number) {
-  const made = fleet(count)
-  made.start()
-  made.rig.run(5_000)
-  return made
-}
 
 /** A fleet, and its host that goes first with a release of these stages: a twin of the fleet tells. */
 function led(count: number, stages: readonly number[]) {

@@ -1,19 +1,10 @@
 // The soak of a release on real agents: CHECKs that fail in it, restarts of the agent in it, and what a trial does to it.
 import { describe, expect, test } from 'vitest'
-import { fleet } from './fleet.ts'
+import { awake, staged } from './fleet.ts'
 import type { SimHost } from './rig.ts'
 
 const minute = 60_000
-const staged = (stages: readonly number[]) => ({ stages, soakSeconds: 30, deadlineSeconds: 600 })
 const stateOf = (host: SimHost) => host.reporter.state
-
-/** A fleet whose hosts have heard of each other. */
-function awake(count: number) {
-  const made = fleet(count)
-  made.start()
-  made.rig.run(5_000)
-  return made
-}
 
 describe('CHECKs in the soak', () => {
   const soaking = (before: boolean) => {

@@ -9,21 +9,12 @@ import type { Time } from '../../signing/fields.ts'
 import type { Order } from '../../signing/order.ts'
 import { type Status, signStatus } from '../../signing/status.ts'
 import { bert, files, hosts, type Made, seedOf, trustChange } from '../signing/fleet.ts'
-import { fleet, operators } from './fleet.ts'
+import { awake, type fleet, operators, staged } from './fleet.ts'
 import { envelopeOf } from './order-maker.ts'
 import { failedRun, type SimHost } from './rig.ts'
 
 const minute = 60_000
-const staged = (stages: readonly number[]) => ({ stages, soakSeconds: 30, deadlineSeconds: 600 })
 const issued = '2026-11-20T21:36:00Z' as Time
-
-/** A fleet whose hosts have heard of each other. */
-function awake(count: number, seed = 1) {
-  const made = fleet(count, seed)
-  made.start()
-  made.rig.run(5_000)
-  return made
-}
 
 /** Hosts that have release `sequence` in force, at each moment that this changes. */
 function growth({ rig, all }: ReturnType<typeof fleet>, sequence: number, ms: number): number[] {
