@@ -1,11 +1,12 @@
-// The stages of a simulated release, as `fleet publish` works them out (node/course.ts): what it is compared with, whom it
-// concerns, in which order. What is in the releases stands with the operators, as in their repository.
+// What operators know of their releases, as from their repository: the stages of a new one, as `fleet publish` works them out
+// (node/course.ts), and what `fleet rollback` would publish.
 import { limits } from '../gossip/limits.ts'
 import { isTrust } from '../node/content.ts'
 import { basisOf, candidatesOf, chart, progressOf, unfinishedOf } from '../node/course.ts'
+import type { EntryLog } from '../node/log.ts'
 import type { Peer } from '../node/peer.ts'
 import type { MadeRelease, SourceFile } from '../node/publish.ts'
-import type { Course, RolloutTerms } from '../node/release.ts'
+import type { Course, ReleaseWish, RolloutTerms } from '../node/release.ts'
 import { surveyOf, type Unread } from '../node/survey.ts'
 import { epochMs } from './clock.ts'
 
@@ -20,10 +21,10 @@ export interface Drawn {
 
 export class Contents {
   /** By entry id. */
-  readonly #held = new Map<string, Omit<Unread, 'roster'>>()
+  readonly #held = new Map<string, Omit<Drawn, 'terms'>>()
 
   remember(id: string, { files, made }: Omit<Drawn, 'terms'>): void {
-    this.#held.set(id, unreadOf(files, made))
+    this.#held.set(id, { files, made })
     const [oldest] = this.#held.keys()
     if (this.#held.size > contentsMax && oldest !== undefined) this.#held.delete(oldest)
   }
@@ -44,16 +45,30 @@ export class Contents {
     const basis = basisOf(newest, complete, id => held.find(each => each.id === id))
     const content = basis.stable && this.#held.get(basis.stable.id)
     const stable = content && basis.stable
-    const before = content && stable && { ...content, roster: entries.rosterOf(stable) }
-    const { changes } = await surveyOf(before, { ...unreadOf(files, made), roster })
+    const before = content && stable && { ...unreadOf(content), roster: entries.rosterOf(stable) }
+    const { changes } = await surveyOf(before, { ...unreadOf({ files, made }), roster })
     const candidates = candidatesOf(roster, changes, basis.seed && entries.rosterOf(basis.seed))
     const charted = chart(candidates, { ...basis, stable }, terms)
     if (charted.kind === 'refused') throw new Error(`stages that stand still: ${charted.reason}`)
     return charted
   }
+
+  /** What takes the newest release back: the files of the one before with another content. Undefined: there is none. */
+  back(log: EntryLog): Pick<ReleaseWish, 'files' | 'never' | 'allow'> | undefined {
+    const [newest, ...older] = log.releases(limits.releasesKept)
+    if (newest === undefined) return undefined
+    const { content } = newest.release
+    const barred = log.terms()?.never ?? []
+    for (const { id, release } of older) {
+      const files = this.#held.get(id)?.files
+      if (files === undefined || release.content === content) continue
+      return { files, never: [content], allow: barred.filter(each => each === release.content) }
+    }
+    return undefined
+  }
 }
 
-function unreadOf(files: ReadonlyMap<string, SourceFile>, made: MadeRelease): Omit<Unread, 'roster'> {
+function unreadOf({ files, made }: Omit<Drawn, 'terms'>): Omit<Unread, 'roster'> {
   return {
     files: new Map([...made.release.listing].filter(([path]) => !isTrust(path))),
     read: async path => files.get(path)?.bytes,

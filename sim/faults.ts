@@ -121,11 +121,7 @@ export const faultKinds = {
   // operators
   supersede: { class: 'operator', lasts: false, text: 'a second release before the first has arrived' },
   fork: { class: 'operator', lasts: false, text: 'two releases signed with one sequence' },
-  rollback: {
-    class: 'operator',
-    lasts: false,
-    text: 'a new release, with the content of the newest on the never list',
-  },
+  rollback: { class: 'operator', lasts: false, text: 'back to the release before' },
   roster: { class: 'operator', lasts: false, text: 'a host is withdrawn' },
   halt: { class: 'operator', lasts: false, text: 'the newest release is halted' },
   resume: { class: 'operator', lasts: false, text: 'its halts are cleared' },

@@ -341,15 +341,9 @@ export class SimFleet {
           people.map(person => this.publish(person, { subject: `${label}, ${person}` }, near())),
         )
         return
-      case 'rollback': {
-        const newest = this.ledger.entries().findLast(each => each.content !== undefined)
-        await this.publish(
-          'anna',
-          { subject: label, ...(newest?.content && { never: [newest.content] }) },
-          near(),
-        )
+      case 'rollback':
+        await this.publish('anna', { subject: label, back: true }, near())
         return
-      }
       case 'roster': {
         const outside = this.hosts.find(each => !each.core)
         if (outside === undefined) return

@@ -72,6 +72,8 @@ export interface Wish {
   readonly untrue?: boolean
   /** Content digests put on the never list. */
   readonly never?: readonly string[]
+  /** Instead of the files: those of the release before, as `fleet rollback` publishes them; nothing where there is none. */
+  readonly back?: true
   readonly breaks?: Signed['breaks']
 }
 
@@ -127,10 +129,13 @@ export class Operators {
       const common = { log: entries, signer: this.#signers[person], author: authorOf(person), nowMs }
       // The hosts that were reached are on the side that is to end.
       if (wish.drops !== undefined && entries.entries().some(each => each.id === wish.drops)) return undefined
-      const { files, terms, drops, never = [], breaks } = wish
+      const { terms, drops, breaks } = wish
+      const back = wish.back && this.#contents.back(entries)
+      if (wish.back && back === undefined) return { sequence: 0, id: '' }
+      const { files, never, allow } = { never: [], allow: [], ...wish, ...back }
       const subject = drops === undefined ? wish.subject : 'end of a fork'
       const asked = {
-        ...{ files, subject, words: '', source: undefined, never, allow: [], drops },
+        ...{ files, subject, words: '', source: undefined, never, allow, drops },
         terms: wish.expired ? { ...terms, expiresSeconds: -60 } : terms,
       }
       const made = prepareRelease(common, asked)
