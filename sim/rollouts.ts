@@ -1,8 +1,8 @@
 // What each host has noted of the stages of releases, as checkers see it: whom it takes a release to concern, what it has opened,
 // whether it was halted. Read from what its core wants kept; judged by standings.ts.
+import { readSaid } from '../node/aftermath.ts'
 import type { Opening } from '../node/standing.ts'
 import type { Turns } from '../node/turns.ts'
-import { hex } from '../signing/bytes.ts'
 import type { Scene, SimEvent, Watched } from './events.ts'
 import { heardIn } from './heard.ts'
 import { type Changes, lineOf, Standings } from './standings.ts'
@@ -39,9 +39,11 @@ export class Rollouts {
     this.#nowMs = scene.nowMs()
     heardIn(scene).event(event)
     if (event.kind === 'ended') this.#ended(event.host)
-    if (event.kind === 'spoke') this.#spoke(event, scene)
     if (event.kind !== 'decided') return
     const { host, input } = event
+    // Before it is said, too: what is decided next is right already.
+    for (const effect of event.effects)
+      if (effect.kind === 'keep-said') this.#kept(host, effect.record, scene)
     if (input.kind === 'surveyed') this.#of(host, input.entry).changes = input.changes
   }
 
@@ -118,9 +120,10 @@ export class Rollouts {
       if (noted.halted !== undefined && this.#nowMs < noted.halted.atMs + keptMs) noted.halted = undefined
   }
 
-  #spoke({ host, status }: Extract<SimEvent, { kind: 'spoke' }>, { ledger }: Scene): void {
-    if (status.state !== 'HEALTHY' || status.entry === undefined) return
-    const content = ledger.byId(hex(status.entry[1]))?.content
+  #kept(host: Watched, record: Uint8Array, { ledger }: Scene): void {
+    const said = readSaid(record)?.said
+    if (said?.state !== 'HEALTHY') return
+    const content = ledger.byId(said.entry)?.content
     const known = this.#proved.get(host.name) ?? new Set()
     this.#proved.set(host.name, known)
     if (content !== undefined) known.add(content)

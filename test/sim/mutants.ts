@@ -276,6 +276,15 @@ export const mutants: readonly Mutant[] = [
     seed: 33,
   },
   {
+    name: 'what was tried was healthy',
+    checker: 'stage-order',
+    file: 'node/aftermath.ts',
+    find: "if (said.state === 'HEALTHY' && content !== undefined) {",
+    replace: "if (said.state !== 'FAILED' && content !== undefined) {",
+    why: 'a host goes back at once to a content that it was never healthy with',
+    seed: 18,
+  },
+  {
     name: 'orders to halt are not read',
     checker: 'halt-obeyed',
     file: 'node/rollout.ts',
