@@ -282,7 +282,7 @@ export const mutants: readonly Mutant[] = [
     find: "if (said.state === 'HEALTHY' && content !== undefined) {",
     replace: "if (said.state !== 'FAILED' && content !== undefined) {",
     why: 'a host goes back at once to a content that it was never healthy with',
-    seed: 18,
+    seed: 186,
   },
   {
     name: 'orders to halt are not read',
