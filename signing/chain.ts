@@ -171,7 +171,7 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
       entry.drops === undefined ? undefined : checkThreshold(trust, keysIn(trust.operators), 'git')
     if (lacking) return lacking
     const place = { opened, entry, signer, trust, next, gap, keysIn }
-    const lost = entry.drops === undefined ? undefined : endOf(entry.drops, entry.previous)
+    const lost = entry.drops === undefined ? undefined : endOf(entry.drops, opened.id, entry)
     return lost === undefined ? follow(place) : leaveBranch(place, lost)
   }
 
@@ -297,18 +297,27 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
   }
 
   /**
-   * Where our branch ends by an entry that drops `drops` and follows `previous`: at the entry that it names, or where the branch
-   * that it follows leaves ours, since the threshold stands behind all of that branch. Undefined: it ends nothing of ours.
+   * Where our branch ends by an entry that drops `drops`: at the entry that it names, or where the branch that it follows, or it
+   * itself, leaves ours, since the threshold stands behind all of that branch. Undefined: it ends nothing of ours.
    */
-  function endOf(drops: EntryId, previous: EntryId): number | undefined {
-    const ends = [sequenceOf(drops), forks.get(previous)?.sequence].filter(each => each !== undefined)
-    return ends.length === 0 ? undefined : Math.min(...ends)
+  function endOf(drops: EntryId, id: EntryId, { sequence, previous }: Later): number | undefined {
+    const ends = [sequenceOf(drops), forks.get(previous)?.sequence, pastGap(id, sequence, previous)]
+    const known = ends.filter(each => each !== undefined)
+    return known.length === 0 ? undefined : Math.min(...known)
+  }
+
+  /** Its own place, if ours left that one out and goes on from another entry there. */
+  function pastGap(id: EntryId, sequence: number, previous: EntryId): number | undefined {
+    if (ids.has(sequence) || ids.get(sequence - 1) !== previous) return undefined
+    const next = ids.get(sequence + 1)
+    const after = next && held.get(next)?.opened.entry
+    return after === undefined || isGenesis(after) || after.previous === id ? undefined : sequence
   }
 
   /** An entry that declares our own branch dead, with the threshold: the one way to leave it. */
   function leaveBranch(place: Place, lost: number): Verdict {
     const { opened, entry, trust, next } = place
-    if (entry.sequence <= lost)
+    if (entry.sequence < lost || (entry.sequence === lost && ids.has(lost)))
       return refused('BROKEN_CHAIN', `it drops entry ${lost}; expected a sequence above it`)
     const isBeside = beside.has(trust.id)
     if (rootOf(trust.id) !== trustBefore(lost)?.id)

@@ -312,6 +312,32 @@ describe('forks', () => {
     expect(host.accept(right.envelope)).toMatchObject({ kind: 'accepted', head: false })
     expect([host.frozen(), host.head()?.id, host.idAt(4)]).toEqual([false, end.id, right.id])
   })
+  test('an entry with Drops ends what came across a gap from the other side', () => {
+    const left = release({ fleet: first, previous: sibling }, {}, [bert])
+    const far = release({ fleet: first, previous: left }, {}, [bert])
+    const end = drop(three, sibling)
+    // Who lacks entry 4 cannot see on which side 5 stands.
+    const host = chainOf([first, two, three, far])
+    expect(host.head()?.id).toBe(far.id)
+    expect(host.accept(end.envelope)).toMatchObject({ kind: 'accepted', head: true, dropped: [far.id] })
+    expectRefusal(host.accept(left.envelope), 'DROPPED')
+    expectRefusal(host.accept(far.envelope), 'DROPPED')
+    expect([host.frozen(), host.head()?.id]).toEqual([false, end.id])
+  })
+  test('an entry with Drops that was left out ends nothing that stands on it', () => {
+    const end = drop(three, sibling)
+    const after = release({ fleet: first, previous: end })
+    const host = chainOf([first, two, three, after])
+    expect(host.accept(end.envelope)).toMatchObject({ kind: 'accepted', head: false, dropped: [] })
+    expect([host.head()?.id, host.idAt(4)]).toEqual([after.id, end.id])
+    expectRefusal(host.accept(sibling.envelope), 'DROPPED')
+
+    const [before, late] = [release({ fleet: first, previous: end }), chainOf([first, two, three])]
+    const last = release({ fleet: first, previous: release({ fleet: first, previous: before }) })
+    expect(late.accept(last.envelope, { gap: true })).toMatchObject({ kind: 'accepted' })
+    expectRefusal(late.accept(end.envelope), 'BELOW_FLOOR')
+    expect(late.head()?.id).toBe(last.id)
+  })
   test('REFUSE Drops of what the entry itself stands on', () => {
     const chain = chainOf([first, two, three])
     expectRefusal(chain.accept(drop(three, three).envelope), 'BROKEN_CHAIN', 'on which it stands')
