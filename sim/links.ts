@@ -45,6 +45,9 @@ export interface Way {
   jitter: (() => number) | undefined
   /** When the line has sent all it was given (rate). */
   freeMs: number
+  /** What may strike it, as of so many changes of what is on. */
+  striking: readonly Active[]
+  asOf: number
   /** Of each burst: until when it is silent or speaks. */
   readonly bursts: Map<string, { isSilent: boolean; untilMs: number }>
   /** Held back, in order. */
@@ -79,9 +82,12 @@ export class Links {
   readonly #ways = new Map<PeerId, Map<PeerId, Way>>()
   readonly #everyone: PeerId[] = []
   readonly #active: Active[] = []
-  /** Of these: what cuts links, and what clogs them. */
+  /** How often that has changed. */
+  #changes = 0
+  /** Of these: what cuts links, what clogs them, and what slows them down. */
   #cutting: readonly Active[] = []
   #clogging: readonly Active[] = []
+  #slowing: readonly Active[] = []
   readonly #frozen = new Set<PeerId>()
   /** Ways that hold something back. */
   readonly #holding = new Set<Way>()
@@ -183,6 +189,8 @@ export class Links {
         baseMs: ms,
         ...coins,
         freeMs: 0,
+        striking: [],
+        asOf: -1,
         bursts: new Map(),
         held: [],
         heldBytes: 0,
@@ -202,9 +210,8 @@ export class Links {
     const { from, to } = way
     way.jitter ??= way.chances('jitter')
     let ms = way.baseMs * (1 + this.#jitter * way.jitter())
-    for (const active of this.#active)
-      if (active.fault.mode === 'slow' && active.cut?.(from, to))
-        ms *= between(slowdown, this.#coin(way, active.name)())
+    for (const active of this.#slowing)
+      if (active.cut?.(from, to)) ms *= between(slowdown, this.#coin(way, active.name)())
     return ms
   }
 
@@ -213,9 +220,11 @@ export class Links {
     const { from, to } = way
     let afterMs = this.#ms(way)
     let isCorrupt = false
-    const more: Arrival[] = []
     let isLost = false
-    for (const active of this.#active) {
+    const striking = this.#striking(way)
+    if (striking.length === 0) return [{ afterMs, isCorrupt, isReplay: false }]
+    const more: Arrival[] = []
+    for (const active of striking) {
       if (!this.#strikes(active, from, to)) continue
       const { fault, name } = active
       const amount = fault.amount ?? 0
@@ -257,7 +266,7 @@ export class Links {
     const way = this.way(from, to)
     let afterMs = this.#ms(way)
     let breaks = false
-    for (const active of this.#active) {
+    for (const active of this.#striking(way)) {
       if (!this.#strikes(active, from, to)) continue
       const { fault, streamName } = active
       const amount = fault.amount ?? 0
@@ -279,7 +288,7 @@ export class Links {
   /** Whether the connection breaks with this message of gossip. */
   breaks(way: Way): boolean {
     const { from, to } = way
-    return this.#active.some(
+    return this.#striking(way).some(
       active =>
         active.fault.kind === 'breaks' &&
         this.#strikes(active, from, to) &&
@@ -343,6 +352,17 @@ export class Links {
   #sort(): void {
     this.#cutting = this.#active.filter(({ fault, cut }) => cut && (fault.mode ?? 'drop') === 'drop')
     this.#clogging = this.#active.filter(({ fault }) => fault.kind === 'clog')
+    this.#slowing = this.#active.filter(({ fault }) => fault.mode === 'slow')
+    this.#changes += 1
+  }
+
+  /** Hardly anything strikes most ways; what cuts some of them may do so now and then. */
+  #striking(way: Way): readonly Active[] {
+    if (way.asOf !== this.#changes) {
+      way.asOf = this.#changes
+      way.striking = this.#active.filter(active => active.cut || this.#strikes(active, way.from, way.to))
+    }
+    return way.striking
   }
 
   /** Hosts at whose links something changes. */
