@@ -213,7 +213,7 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
     const parent = held.get(previous)?.opened.entry.sequence
     if (parent !== undefined && parent !== sequence - 1)
       return refused('BROKEN_CHAIN', `Previous names entry ${parent}; expected ${sequence - 1}`)
-    const ours = ids.get(sequence)
+    const ours = oursAt(sequence)
     if (ours !== undefined && ours !== id) return fork(place, forkOf(place, ours))
     if (head && sequence <= head.sequence) {
       if (ours === id || isNamed(id)) return take(place, place.next)
@@ -221,7 +221,9 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
       return refused('BELOW_FLOOR', `found ${sequence}; expected above ${head.sequence}`)
     }
     const parentHere = ids.get(sequence - 1)
-    const linked = previous === head?.id || (gap && (parentHere === undefined || parentHere === previous))
+    // Across a gap nobody sees on which side of a fork it stands.
+    const mayJump = gap && !frozen() && (parentHere === undefined || parentHere === previous)
+    const linked = previous === head?.id || mayJump
     if (!linked) return missingParent(opened, previous)
     const unwanted =
       entry.kind === 'release' ? checkNever(entry, previous === head?.id ? never : undefined) : undefined
@@ -308,10 +310,8 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
 
   /** Its own place, if ours left that one out and goes on from another entry there. */
   function pastGap(id: EntryId, sequence: number, previous: EntryId): number | undefined {
-    if (ids.has(sequence) || ids.get(sequence - 1) !== previous) return undefined
-    const next = ids.get(sequence + 1)
-    const after = next && held.get(next)?.opened.entry
-    return after === undefined || isGenesis(after) || after.previous === id ? undefined : sequence
+    const ours = ids.has(sequence) ? undefined : oursAt(sequence)
+    return ours !== undefined && ours !== id && ids.get(sequence - 1) === previous ? sequence : undefined
   }
 
   /** An entry that declares our own branch dead, with the threshold: the one way to leave it. */
@@ -430,6 +430,13 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
       if (entry.kind === 'release' && (entry.stable === id || entry.seed === id)) return true
     }
     return false
+  }
+
+  /** The id of our entry there, although we may not have it: the one after it names it. */
+  function oursAt(sequence: number): EntryId | undefined {
+    const next = ids.get(sequence + 1)
+    const after = next && held.get(next)?.opened.entry
+    return ids.get(sequence) ?? (after && !isGenesis(after) ? after.previous : undefined)
   }
 
   function sequenceOf(id: EntryId): number | undefined {

@@ -324,6 +324,24 @@ describe('forks', () => {
     expectRefusal(host.accept(far.envelope), 'DROPPED')
     expect([host.frozen(), host.head()?.id]).toEqual([false, end.id])
   })
+  test('a sibling of an entry that was left out freezes, too: the one after it names it', () => {
+    const left = release({ fleet: first, previous: three })
+    const after = release({ fleet: first, previous: left })
+    const host = chainOf([first, two, three, after])
+    const other = release({ fleet: first, previous: three }, { content: content('other') }, [bert])
+    const fork = { sequence: 4, ours: left.id, theirs: other.id }
+    expect(host.accept(other.envelope)).toMatchObject({ kind: 'fork', fork })
+    expect(host.accept(left.envelope)).toMatchObject({ kind: 'accepted', head: false })
+  })
+  test('while it lasts nothing is taken across a gap: nobody sees on which side that stands', () => {
+    const left = release({ fleet: first, previous: sibling }, {}, [bert])
+    const far = release({ fleet: first, previous: left }, {}, [bert])
+    const host = chainOf([first, two, three])
+    host.accept(sibling.envelope)
+    expect(host.accept(far.envelope, { gap: true })).toMatchObject({ kind: 'missing-parent', wants: left.id })
+    expect(host.accept(drop(three, sibling).envelope)).toMatchObject({ kind: 'accepted' })
+    expect([host.frozen(), host.head()?.sequence]).toEqual([false, 4])
+  })
   test('an entry with Drops that was left out ends nothing that stands on it', () => {
     const end = drop(three, sibling)
     const after = release({ fleet: first, previous: end })
