@@ -72,6 +72,8 @@ export class Network implements RouterPort, Wires {
   /** By number of the router: host and address, so that clones are two. */
   readonly #stations: (Station | undefined)[] = []
   readonly #numbers = new Map<string, number>()
+  /** Who takes itself for connected to a host. */
+  readonly #near = new Map<PeerId, Set<Station>>()
   readonly #traffic = new Map<PeerId, Traffic>()
   /** Gossip by number, and numbers by digest. */
   readonly #messages = new Map<number, Message>()
@@ -84,7 +86,7 @@ export class Network implements RouterPort, Wires {
     this.world = world
     this.links = new Links(world, links)
     this.links.changed = peers => {
-      for (const station of this.#stations) if (station && (!peers || station.isNear(peers))) station.assess()
+      for (const station of peers ? this.#nearTo(peers) : this.#stations) station?.assess()
     }
     this.links.deafened = peers => {
       for (const station of this.#stations)
@@ -160,6 +162,24 @@ export class Network implements RouterPort, Wires {
   hush(address: string, number: number): void {
     this.#listening.delete(address)
     this.routers.stop(number)
+  }
+
+  linked(station: Station, peer: PeerId): void {
+    const near = this.#near.get(peer)
+    if (near) near.add(station)
+    else this.#near.set(peer, new Set([station]))
+  }
+
+  unlinked(station: Station, peer: PeerId): void {
+    this.#near.get(peer)?.delete(station)
+  }
+
+  /** They, and who is connected to one of them, in the order of their numbers. */
+  #nearTo(peers: ReadonlySet<PeerId>): readonly Station[] {
+    const found = new Set<Station>()
+    for (const peer of peers) for (const station of this.#near.get(peer) ?? []) found.add(station)
+    for (const station of this.#stations) if (station && peers.has(station.self)) found.add(station)
+    return [...found].sort((a, b) => a.number - b.number)
   }
 
   publish(number: number, bytes: Uint8Array): void {

@@ -193,14 +193,6 @@ export class Station implements Carrier {
     for (const far of this.#believers.splice(0)) far.assess()
   }
 
-  /** Whether it is one of them, or connected to one. */
-  isNear(peers: ReadonlySet<PeerId>): boolean {
-    if (peers.has(this.self)) return true
-    const [few, many] = peers.size < this.#halves.size ? [peers, this.#halves] : [this.#halves, peers]
-    for (const peer of few.keys()) if (many.has(peer)) return true
-    return false
-  }
-
   /** Which connections are alive may have changed. */
   assess(): void {
     for (const half of this.#halves.values()) this.#assess(half)
@@ -265,6 +257,7 @@ export class Station implements Carrier {
     const half = { far, inbound, hello, wire, patience, ...idle }
     this.#halves.set(far.self, half)
     this.#byNumber.set(far.#number, half)
+    this.#network.linked(this, far.self)
     this.#network.routers.connected(this.#number, far.#number, !inbound)
     this.#world.unsettled()
     this.#handlers?.up(far.self, { inbound })
@@ -276,6 +269,7 @@ export class Station implements Carrier {
     if (half?.wire !== wire) return
     this.#halves.delete(peer)
     this.#byNumber.delete(half.far.#number)
+    this.#network.unlinked(this, peer)
     this.#discard(half)
     this.#network.routers.disconnected(this.#number, half.far.#number)
     this.#world.unsettled()
@@ -342,6 +336,7 @@ export class Station implements Carrier {
     this.#cancelWake()
     this.#network.hush(this.#address, this.#number)
     const halves = [...this.#halves.values()]
+    for (const { far } of halves) this.#network.unlinked(this, far.self)
     this.#halves.clear()
     this.#byNumber.clear()
     for (const half of halves) this.#discard(half)
