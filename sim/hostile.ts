@@ -3,10 +3,11 @@
 import type { Carrier } from '../gossip/carrier.ts'
 import { encodeMessage, type Message, type StatusPair } from '../gossip/message.ts'
 import { hex, unhex, utf8 } from '../signing/bytes.ts'
+import { signing } from '../signing/crypto.ts'
 import { decodeEnvelope, encodeEnvelope } from '../signing/entry.ts'
 import { isRefusal } from '../signing/errors.ts'
 import { joinSigned, seedSigner, signSshsig, splitSigned } from '../signing/sshsig.ts'
-import { readStatus, type State, type Status, signStatus } from '../signing/status.ts'
+import { type State, type Status, signStatus } from '../signing/status.ts'
 import type { Fault } from './faults.ts'
 import type { SimHost } from './host.ts'
 import type { Time } from './world.ts'
@@ -58,30 +59,38 @@ const filters: Partial<Record<Fault['kind'], Filter>> = {
         ? undefined
         : message
   },
-  falseHealthy: (message, host) => withOwn(message, host, says('HEALTHY')),
-  falseFailed: (message, host) => withOwn(message, host, says('FAILED')),
-  future: (message, host) =>
-    withOwn(message, host, status => ({ ...status, at: status.at + 365 * 86_400_000, up: status.up + 1e6 })),
+  falseHealthy: withOwn(says('HEALTHY')),
+  falseFailed: withOwn(says('FAILED')),
+  future: withOwn(status => ({ ...status, at: status.at + 365 * 86_400_000, up: status.up + 1e6 })),
 }
 
-const says =
-  (state: State) =>
-  (status: Status): Status =>
-    status.entry === undefined ? status : { ...status, state }
-
-/** The host's own status in a batch, said otherwise, under the same counter. */
-function withOwn(message: Message, host: SimHost, change: (status: Status) => Status): Message {
-  if (message.t !== 'statuses') return message
-  const statuses = message.statuses.map((pair): StatusPair => {
-    const read = readStatus(pair)
-    if (isRefusal(read) || Buffer.compare(read.status.host, unhex(host.key, 32)!) !== 0) return pair
-    return pairOf(change(read.status), host)
-  })
-  return { ...message, statuses }
+function says(state: State): (status: Status) => Status {
+  return status => (status.entry === undefined ? status : { ...status, state })
 }
 
-const pairOf = (status: Status, host: SimHost): StatusPair => {
-  const { body, signature } = signStatus(status, host.seed)
+/** The host's own status in a batch, said otherwise, under the same counter: each lie is signed once. */
+function withOwn(change: (status: Status) => Status): Filter {
+  const lies = new WeakMap<StatusPair, StatusPair>()
+  return (message, host) => {
+    if (message.t !== 'statuses') return message
+    const statuses = message.statuses.map((pair): StatusPair => {
+      const read = host.memory.readStatus(pair)
+      if (isRefusal(read) || read.by !== host.key) return pair
+      const lie = lies.get(pair) ?? pairOf(change(read.status), host)
+      lies.set(pair, lie)
+      return lie
+    })
+    return { ...message, statuses }
+  }
+}
+
+/** Keys that are ready to sign, of those that have lied. */
+const signers = new WeakMap<SimHost, ReturnType<typeof signing>>()
+
+function pairOf(status: Status, host: SimHost): StatusPair {
+  const sign = signers.get(host) ?? signing(host.seed)
+  signers.set(host, sign)
+  const { body, signature } = signStatus(status, sign)
   return [body, signature]
 }
 
@@ -180,7 +189,8 @@ function newest(host: SimHost) {
 
 const say = (carrier: Carrier, message: Message) => carrier.publish(encodeMessage(message))
 const tell = (carrier: Carrier, message: Message) => {
-  for (const peer of carrier.peers()) void carrier.send(peer, encodeMessage(message))
+  const bytes = encodeMessage(message)
+  for (const peer of carrier.peers()) void carrier.send(peer, bytes)
 }
 
 /** A carrier whose messages go through the filters that the host has at that moment. */
