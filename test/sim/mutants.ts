@@ -285,6 +285,15 @@ export const mutants: readonly Mutant[] = [
     seed: 186,
   },
   {
+    name: 'who hears nobody goes on',
+    checker: 'stage-order',
+    file: 'node/gate.ts',
+    find: 'if ((!isOver || missing) && roster.heard < needed)',
+    replace: 'if ((!isOver || missing) && roster.heard < 0)',
+    why: 'a part of the fleet that is cut off opens stages',
+    seed: 22,
+  },
+  {
     name: 'orders to halt are not read',
     checker: 'halt-obeyed',
     file: 'node/rollout.ts',
