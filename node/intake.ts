@@ -27,12 +27,17 @@ export interface IntakeOptions {
   readonly ordered: (id: string, from: PeerId | undefined) => void
 }
 
+/** ms until what no peer has brought is jumped across: two syncs, as each peer is asked when it connects. */
+const lacksMs = 2 * limits.syncMs
+
 export class Intake {
   readonly #options: IntakeOptions
   readonly #log: EntryLog
   readonly #orders: Orders
   /** An order came before its entry: orders are asked for again when there are more entries. */
   #waits = false
+  /** Since when peers have left out what follows our head. */
+  #lacksSinceMs: number | undefined
 
   constructor(options: IntakeOptions) {
     this.#options = options
@@ -139,11 +144,13 @@ export class Intake {
   entries(from: PeerId, { entries, whole }: Extract<Message, { t: 'entries' }>, nowMs: number): Effect[] {
     const before = this.#log.head()?.sequence ?? 0
     const effects: Effect[] = []
+    const gap = !whole && this.#mayJump(nowMs)
     for (const [at, envelope] of entries.entries()) {
-      const taken = this.#log.take(envelope, { gap: !whole })
+      const taken = this.#log.take(envelope, { gap })
       if (taken.kind !== 'ahead') effects.push(...this.#taken(taken, from, nowMs))
       if (at === 0 && whole) effects.push(...this.#askBefore(from, taken))
-      if (taken.kind === 'refused' || taken.kind === 'ahead') break
+      // One that we left out before, or that was dropped, may stand before what both sides must see.
+      if (taken.kind === 'ahead' || (taken.kind === 'refused' && taken.hostile)) break
     }
     const head = this.#log.head()?.sequence ?? 0
     if (head > before && (this.#options.headsOf(from)?.head[0] ?? 0) > head)
@@ -152,12 +159,22 @@ export class Intake {
   }
 
   /**
+   * Across a gap nobody sees on which branch an entry stands, so a log with releases asks others first. Perhaps nobody has what
+   * lies between.
+   */
+  #mayJump(nowMs: number): boolean {
+    if (this.#log.release() === undefined) return true
+    this.#lacksSinceMs ??= nowMs
+    return nowMs >= this.#lacksSinceMs + lacksMs
+  }
+
+  /**
    * The first entry of a part is of another branch: where the branches part lies what both sides must see, and perhaps the entry
    * that ends the fork. Goes back 1, 3, 7 … entries from our head: always below the part before, so this ends.
    */
   #askBefore(from: PeerId, first: Taken): Effect[] {
-    if (first.kind !== 'ahead' && first.kind !== 'fork') return []
-    const sequence = first.kind === 'ahead' ? first.sequence : first.entry.sequence
+    const sequence = placeBeside(first)
+    if (sequence === undefined) return []
     const head = this.#log.head()?.sequence ?? 0
     if (sequence < 2 || sequence > head + 1) return []
     return this.#options.send(from, { t: 'want', after: Math.max(0, 2 * sequence - 3 - head) })
@@ -169,6 +186,7 @@ export class Intake {
     switch (taken.kind) {
       case 'accepted': {
         const { entry, floor } = taken
+        this.#lacksSinceMs = undefined
         const effects: Effect[] = [
           { kind: 'keep', entry, floor },
           log('info', 'entry accepted', {
@@ -227,6 +245,20 @@ export class Intake {
       case 'known':
         return []
     }
+  }
+}
+
+/** The sequence of an entry that is not, or not yet, of our branch. */
+function placeBeside(taken: Taken): number | undefined {
+  switch (taken.kind) {
+    case 'ahead':
+      return taken.sequence
+    case 'fork':
+      return taken.entry.sequence
+    case 'known':
+      return taken.beside
+    default:
+      return undefined
   }
 }
 

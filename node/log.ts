@@ -86,7 +86,8 @@ export type Taken =
       readonly floor: Point
       readonly dropped: readonly string[]
     }
-  | { readonly kind: 'known' }
+  /** `beside`: its sequence, if it is of another branch. */
+  | { readonly kind: 'known'; readonly beside?: number }
   /** Its parent is not here yet. */
   | { readonly kind: 'ahead'; readonly sequence: number }
   | { readonly kind: 'fork'; readonly entry: LogEntry; readonly frozen: boolean }
@@ -211,7 +212,7 @@ export class EntryLog {
         return { kind: 'accepted', entry, floor, dropped: verdict.dropped }
       }
       case 'known':
-        return { kind: 'known' }
+        return { kind: 'known', ...(verdict.beside !== undefined && { beside: verdict.beside }) }
       case 'missing-parent':
         if (verdict.dropped.length > 0) this.#drop(verdict.dropped)
         return { kind: 'ahead', sequence: verdict.sequence }

@@ -15,22 +15,14 @@ import {
 } from './entry.ts'
 import { isRefusal, type Refusal, refused } from './errors.ts'
 import { timeMs } from './fields.ts'
+import { describeFork, type Fork } from './fork.ts'
 import { checkNever } from './never.ts'
 import { maySign, type Operator } from './operators.ts'
 import type { TrustFiles } from './trust.ts'
 import { checkNextTrust, type Point, type TrustVersion, trustVersion } from './version.ts'
 
+export type { Fork } from './fork.ts'
 export type { Point, TrustVersion } from './version.ts'
-
-/** A second entry with an accepted sequence. */
-export interface Fork {
-  readonly sequence: number
-  readonly ours: EntryId
-  readonly theirs: EntryId
-  /** Principals; of ours a fingerprint or '' when it is not known any more. */
-  readonly signers: { readonly ours: string; readonly theirs: string }
-  readonly theirKey: Uint8Array
-}
 
 export type Verdict =
   | {
@@ -41,7 +33,8 @@ export type Verdict =
       /** Entries that are no longer of this log, since this one drops their branch. */
       readonly dropped: readonly EntryId[]
     }
-  | { readonly kind: 'known'; readonly id: EntryId }
+  /** `beside`: its sequence, if it is of another branch. */
+  | { readonly kind: 'known'; readonly id: EntryId; readonly beside?: number }
   /** It may follow once `wants` is here. Its signature is checked only when the trust version that it names is known. */
   | {
       readonly kind: 'missing-parent'
@@ -119,7 +112,8 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
   const ids = new Map<number, EntryId>(floor && [[floor.sequence, floor.id]])
   const held = new Map<EntryId, Held>()
   const versions: TrustVersion[] = [] // ascending
-  const forks = new Map<EntryId, Fork>()
+  /** By the id of an entry of another branch. */
+  const forks = new Map<EntryId, { readonly fork: Fork; readonly previous: EntryId }>()
   /** Trust versions of other branches, and the id of the one that each follows. */
   const beside = new Map<EntryId, TrustVersion & { readonly after: EntryId }>()
   const dropped = new Set<EntryId>()
@@ -147,8 +141,11 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
     const opened = reading.openEntry(envelope.tag)
     if (isRefusal(opened)) return opened
     const { id, entry } = opened
-    if (held.has(id) || forks.has(id) || forgotten.has(id)) return { kind: 'known', id }
+    if (held.has(id) || forgotten.has(id)) return { kind: 'known', id }
     if (isGenesis(entry)) return acceptGenesis(opened, envelope, !kept)
+    // One that was beside ours ends ours as soon as it is known where they part.
+    const ends = () => entry.drops !== undefined && endOf(entry.drops, id, entry) !== undefined
+    if (forks.has(id) && !ends()) return { kind: 'known', id, beside: entry.sequence }
     if (entry.fleet !== fleet) return refused('WRONG_FLEET', `found ${entry.fleet}; expected ${fleet}`)
     if (dropped.has(id)) return refused('DROPPED', id)
     const trust = versions.find(each => each.id === entry.trust) ?? beside.get(entry.trust)
@@ -156,7 +153,7 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
     const signer = signerOf(opened.signature, opened.payload, trust.operators, 'git', !kept)
     if (isRefusal(signer)) return signer
     if (dropped.has(entry.previous)) {
-      dropped.add(id)
+      drop(id)
       return refused('DROPPED', id)
     }
     const { signature, payload } = opened
@@ -202,7 +199,7 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
     const { opened, entry, trust, gap } = place
     const { sequence, previous } = entry
     const id = opened.id
-    const branch = forks.get(previous)
+    const branch = forks.get(previous)?.fork
     if (branch) return fork(place, branch)
     if (beside.has(trust.id)) return missingParent(opened, previous)
     if (trust.id !== trustBefore(sequence)?.id)
@@ -214,7 +211,11 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
     if (parent !== undefined && parent !== sequence - 1)
       return refused('BROKEN_CHAIN', `Previous names entry ${parent}; expected ${sequence - 1}`)
     const ours = oursAt(sequence)
-    if (ours !== undefined && ours !== id) return fork(place, forkOf(place, ours))
+    if (ours !== undefined && ours !== id) {
+      // Where they parted below is not known; a `Drops` that is ours stands above that.
+      const hasParted = (oursAt(sequence - 1) ?? previous) !== previous
+      return fork(place, forkOf(place, ours), hasParted ? sequence - 1 : sequence)
+    }
     if (head && sequence <= head.sequence) {
       if (ours === id || isNamed(id)) return take(place, place.next)
       if (place.next) return takeMissedTrust(place)
@@ -245,9 +246,9 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
       versions.sort((a, b) => a.sequence - b.sequence)
     }
     if (!isGenesis(entry) && entry.drops !== undefined) {
-      dropped.add(entry.drops)
+      drop(entry.drops)
       settled = Math.max(settled, sequence)
-      for (const [each, fork] of forks) if (fork.sequence < settled && unfork(each)) dropped.add(each)
+      for (const [each, { fork }] of forks) if (fork.sequence < settled) drop(each)
     }
     if (isHead) {
       const contiguous = isGenesis(entry) || entry.previous === head?.id
@@ -260,25 +261,36 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
   }
 
   /** Remembers an entry of another branch: a sibling of ours, or what follows one. */
-  function fork({ opened: { id }, trust, next }: Place, found: Fork): Verdict {
-    if (found.sequence < settled) {
-      dropped.add(id)
+  function fork(
+    { opened: { id }, entry, trust, next }: Place,
+    found: Fork,
+    parted = found.sequence,
+  ): Verdict {
+    if (parted < settled) {
+      drop(id)
       return refused('DROPPED', `${id}: entry ${settled} ended this fork`)
     }
     if (forks.size >= forksMax) {
       // A withdrawn operator can make any number: they take no place from, nor wear out, those that count.
-      const idle = counts(found) ? [...forks].find(([, each]) => !counts(each))?.[0] : undefined
+      const idle = counts(found) ? [...forks].find(([, each]) => !counts(each.fork))?.[0] : undefined
       if (idle === undefined) return { kind: 'known', id }
       unfork(idle)
     }
-    forks.set(id, found)
+    forks.set(id, { fork: found, previous: entry.previous })
     if (next) beside.set(id, { ...next, after: trust.id })
     return { kind: 'fork', fork: found }
   }
 
-  function unfork(id: EntryId): boolean {
+  function unfork(id: EntryId): void {
     beside.delete(id)
-    return forks.delete(id)
+    forks.delete(id)
+  }
+
+  /** It is of no branch that goes on, and nothing that follows it is. */
+  function drop(id: EntryId): void {
+    dropped.add(id)
+    unfork(id)
+    for (const [each, { previous }] of forks) if (previous === id) drop(each)
   }
 
   function forkOf({ opened, signer }: Held, ours: EntryId): Fork {
@@ -303,7 +315,7 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
    * itself, leaves ours, since the threshold stands behind all of that branch. Undefined: it ends nothing of ours.
    */
   function endOf(drops: EntryId, id: EntryId, { sequence, previous }: Later): number | undefined {
-    const ends = [sequenceOf(drops), forks.get(previous)?.sequence, pastGap(id, sequence, previous)]
+    const ends = [sequenceOf(drops), forks.get(previous)?.fork.sequence, pastGap(id, sequence, previous)]
     const known = ends.filter(each => each !== undefined)
     return known.length === 0 ? undefined : Math.min(...known)
   }
@@ -311,7 +323,8 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
   /** Its own place, if ours left that one out and goes on from another entry there. */
   function pastGap(id: EntryId, sequence: number, previous: EntryId): number | undefined {
     const ours = ids.has(sequence) ? undefined : oursAt(sequence)
-    return ours !== undefined && ours !== id && ids.get(sequence - 1) === previous ? sequence : undefined
+    const parent = ids.get(sequence - 1) ?? previous
+    return ours !== undefined && ours !== id && parent === previous ? sequence : undefined
   }
 
   /** An entry that declares our own branch dead, with the threshold: the one way to leave it. */
@@ -334,8 +347,9 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
         'BROKEN_CHAIN',
         `it drops ${entry.drops}, on which it stands; expected a sibling of its branch`,
       )
+    unfork(opened.id)
     const gone = cut(lost)
-    for (const id of gone) dropped.add(id)
+    for (const id of gone) drop(id)
     if (!isBeside) return take(place, next, gone)
     // Trust has changed on the branch that stays: it is read from where it left ours, and nothing starts before it is here.
     const here = [...ids].filter(([, id]) => held.has(id) || forgotten.has(id))
@@ -377,7 +391,7 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
       forgotten.delete(id)
     }
     while ((newest()?.sequence ?? 0) >= from) versions.pop()
-    for (const [id, each] of forks) if (each.sequence >= from) unfork(id)
+    for (const [id, { fork }] of forks) if (fork.sequence >= from) unfork(id)
     head = undefined
     if (gone.some(([, id]) => id === floorHere?.id)) floorHere = undefined
     settled = Math.max(0, ...[...held.values()].map(each => dropsAt(each.opened.entry)))
@@ -393,7 +407,7 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
     const reached = head?.sequence ?? 0
     if (floorHere && reached < floorHere.sequence)
       return refused('BELOW_FLOOR', `found a log up to ${reached}; expected at least ${floorHere.sequence}`)
-    if (frozen()) return refused('FROZEN', listForks().map(describe).join('; '))
+    if (frozen()) return refused('FROZEN', listForks().map(describeFork).join('; '))
     if (entry.language > language)
       return refused('LANGUAGE_TOO_NEW', `found ${entry.language}; expected at most ${language}`)
     if (never?.includes(entry.content)) return refused('NEVER', `content ${entry.content}`)
@@ -411,7 +425,7 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
   }
 
   function listForks(): readonly Fork[] {
-    return [...new Set(forks.values())]
+    return [...new Set([...forks.values()].map(each => each.fork))]
   }
 
   function newestRelease(): Opened<Release> | undefined {
@@ -460,7 +474,7 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
     trust: newest,
     trustOf: id => versions.find(each => each.id === id),
     entry: id => held.get(id)?.opened,
-    idAt: sequence => ids.get(sequence),
+    idAt: oursAt,
     newestRelease,
     forks: listForks,
     frozen,
@@ -480,8 +494,4 @@ function dropsAt(entry: Entry): number {
 
 function missingParent({ id, entry }: Opened, wants: EntryId, gone: readonly EntryId[] = []): Verdict {
   return { kind: 'missing-parent', id, sequence: entry.sequence, wants, dropped: gone }
-}
-
-function describe({ sequence, ours, theirs, signers }: Fork): string {
-  return `entry ${sequence} is ${ours} by ${signers.ours || 'an earlier signer'} and ${theirs} by ${signers.theirs}`
 }

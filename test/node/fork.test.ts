@@ -1,5 +1,7 @@
 // Two operators publish at one moment: what hosts on either branch see, and how it ends.
 import { describe, expect, test } from 'vitest'
+import { encodeMessage } from '../../gossip/message.ts'
+import { encodeEnvelope } from '../../signing/entry.ts'
 import { content, type Made, release } from '../signing/fleet.ts'
 import { fleet, later } from './fleet.ts'
 import type { SimHost } from './rig.ts'
@@ -89,5 +91,41 @@ describe('a fork', () => {
     rig.send(all[0]!, all[1]!, previous)
     rig.run(100_000)
     expect(all.map(host => host.log.head()?.id)).toEqual(Array(4).fill(previous.id))
+  })
+})
+
+describe('entries that a peer has without what lies between', () => {
+  function behind() {
+    const { rig, all, first, next } = fleet(2)
+    const [host, joiner] = all as [SimHost, SimHost]
+    const base = next('base')
+    const between = release({ fleet: first, previous: base, trust: first }, { expires: later })
+    const theirs = release(
+      { fleet: first, previous: between, trust: first },
+      { expires: later, content: content('theirs') },
+    )
+    const tell = () => {
+      const bytes = encodeMessage({ t: 'entries', entries: [encodeEnvelope(theirs.envelope)], whole: false })
+      rig.feed(host, { kind: 'message', from: joiner.peer, bytes, gossip: false })
+    }
+    rig.submit(host, first)
+    return { rig, host, base, theirs, tell }
+  }
+
+  test('are taken at once by a host that has no release', () => {
+    const { host, theirs, tell } = behind()
+    tell()
+    expect(host.log.head()?.id).toBe(theirs.id)
+  })
+  test('wait on any other one, which may be on another branch, until nobody has brought the rest for a minute', () => {
+    const { rig, host, base, theirs, tell } = behind()
+    rig.submit(host, base)
+    tell()
+    rig.run(50_000)
+    tell()
+    expect(host.log.head()?.id).toBe(base.id)
+    rig.run(10_000)
+    tell()
+    expect(host.log.head()?.id).toBe(theirs.id)
   })
 })
