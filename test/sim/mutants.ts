@@ -207,7 +207,7 @@ export const mutants: readonly Mutant[] = [
     name: 'forks do not end',
     checker: 'converges',
     file: 'signing/chain.ts',
-    find: 'for (const [each, fork] of forks) if (fork.sequence < settled && unfork(each)) dropped.add(each)',
+    find: 'for (const [each, { fork }] of forks) if (fork.sequence < settled) drop(each)',
     replace: '',
     why: 'an entry with Drops ends no fork that is known',
     seed: 100,
