@@ -132,6 +132,15 @@ export class LabFleet {
     return until(`the agent of ${host.name} to answer`, () => this.status(host))
   }
 
+  /** Waits until each host is connected to all others: what one of them has heard then reaches the rest at once. */
+  async met(): Promise<void> {
+    for (const host of this.hosts)
+      await until(`the peers of ${host.name}`, async () => {
+        const peers = (await this.status(host))?.peers ?? 0
+        return peers >= this.hosts.length - 1 || undefined
+      })
+  }
+
   /** Waits until these hosts have soaked the newest release, too. */
   healthy(hosts: readonly Host[] = this.hosts, ms = 90_000): Promise<void> {
     return this.converged(hosts, ms, ['HEALTHY', 'NOOP'])
