@@ -17,6 +17,8 @@ export interface Time {
 
 /** Events after which promises get a turn although nobody asked for one: what they wait for must not pile up. */
 const eventsPerTurn = 1_000
+/** Turns after which the process gets one for itself: what it is told by signals, and what it prints. */
+const turnsPerBreath = 1_000
 /** Characters of trace that are gathered before they are hashed. */
 const traceChars = 64 * 1024
 
@@ -30,6 +32,7 @@ export class World implements Time {
   #events = 0
   #isUnsettled = true
   #sinceTurn = 0
+  #turns = 0
   readonly #hash = createHash('sha256')
   #trace = ''
 
@@ -116,7 +119,7 @@ export class World implements Time {
     // The caller may have settled something meanwhile.
     this.unsettled()
     for (;;) {
-      if (this.#isTurn()) await turn()
+      if (this.#isTurn()) await this.#turn()
       if (done()) return
       if (this.nowMs > endMs || !(this.step() || this.#isUnsettled))
         throw new Error(`seed ${this.seed}: not done at ${this.nowMs} ms`)
@@ -126,7 +129,7 @@ export class World implements Time {
   /** Runs all events up to `untilMs`, and ends then. */
   async run(untilMs: number): Promise<void> {
     this.unsettled()
-    do if (this.#isTurn()) await turn()
+    do if (this.#isTurn()) await this.#turn()
     while (this.step(untilMs) || this.#isUnsettled)
     if (untilMs > this.nowMs) this.#calendar.advance(untilMs)
   }
@@ -136,6 +139,12 @@ export class World implements Time {
     this.#isUnsettled = false
     this.#sinceTurn = 0
     return true
+  }
+
+  /** Lets every promise that is settled, and those that follow from it, run: a tick comes when none is left. */
+  #turn(): Promise<void> {
+    const isBreath = ++this.#turns % turnsPerBreath === 0
+    return new Promise(resolve => (isBreath ? setImmediate(resolve) : process.nextTick(resolve)))
   }
 
   #flush(): void {
@@ -168,9 +177,4 @@ export function mix(value: number): number {
   value = Math.imul(value ^ (value >>> 16), 0x21f0aaad)
   value = Math.imul(value ^ (value >>> 15), 0x735a2d97)
   return (value ^ (value >>> 15)) >>> 0
-}
-
-/** Lets every promise that is settled, and those that follow from it, run. */
-function turn(): Promise<void> {
-  return new Promise(resolve => setImmediate(resolve))
 }
