@@ -147,10 +147,12 @@ export class Intake {
     const gap = !whole && this.#mayJump(nowMs)
     for (const [at, envelope] of entries.entries()) {
       const taken = this.#log.take(envelope, { gap })
+      // What was dropped may stand before what both sides must see.
+      if (taken.kind === 'refused' && taken.code === 'DROPPED') continue
       if (taken.kind !== 'ahead') effects.push(...this.#taken(taken, from, nowMs))
       if (at === 0 && whole) effects.push(...this.#askBefore(from, taken))
-      // One that we left out before, or that was dropped, may stand before what both sides must see.
-      if (taken.kind === 'ahead' || (taken.kind === 'refused' && taken.hostile)) break
+      if (taken.kind === 'ahead' && !whole) this.#lacksSinceMs ??= nowMs
+      if (taken.kind === 'refused' || taken.kind === 'ahead') break
     }
     const head = this.#log.head()?.sequence ?? 0
     if (head > before && (this.#options.headsOf(from)?.head[0] ?? 0) > head)
@@ -164,8 +166,7 @@ export class Intake {
    */
   #mayJump(nowMs: number): boolean {
     if (this.#log.release() === undefined) return true
-    this.#lacksSinceMs ??= nowMs
-    return nowMs >= this.#lacksSinceMs + lacksMs
+    return this.#lacksSinceMs !== undefined && nowMs >= this.#lacksSinceMs + lacksMs
   }
 
   /**

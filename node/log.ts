@@ -236,6 +236,18 @@ export class EntryLog {
     }
   }
 
+  /**
+   * Takes entries of other branches again, as this host's own store has them: in any order, in which none may seem to follow ours
+   * because what it follows comes later.
+   */
+  takeBeside(envelopes: readonly Uint8Array[]): void {
+    let left = envelopes
+    for (let before = left.length + 1; left.length < before; ) {
+      before = left.length
+      left = left.filter(each => this.take(each, { gap: false, kept: true }).kind === 'ahead')
+    }
+  }
+
   /** Notes that an accepted release cannot be taken after all: its pack is not what was signed. */
   refuse(id: string, code: string, detail: string): void {
     const entry = this.byId(id)

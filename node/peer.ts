@@ -323,8 +323,9 @@ async function restore(
     if (kind === 'refused' || kind === 'ahead') log('warn', 'stored entry left out', { key, answer: kind })
   }
   // A host that was frozen stays so: what ended a fork is among the entries.
-  for await (const [, envelope] of rows(store, 'fork/', 'fork0'))
-    entries.take(envelope, { gap: true, kept: true })
+  const beside: Uint8Array[] = []
+  for await (const [, envelope] of rows(store, 'fork/', 'fork0')) beside.push(envelope)
+  entries.takeBeside(beside)
   return count
 }
 

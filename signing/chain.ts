@@ -144,13 +144,14 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
     if (held.has(id) || forgotten.has(id)) return { kind: 'known', id }
     if (isGenesis(entry)) return acceptGenesis(opened, envelope, !kept)
     // One that was beside ours ends ours as soon as it is known where they part.
-    const ends = () => entry.drops !== undefined && endOf(entry.drops, id, entry) !== undefined
-    if (forks.has(id) && !ends()) return { kind: 'known', id, beside: entry.sequence }
+    const isBeside = forks.has(id)
+    const known = { kind: 'known', id, beside: entry.sequence } as const
+    if (isBeside && endOf(entry) === undefined) return known
     if (entry.fleet !== fleet) return refused('WRONG_FLEET', `found ${entry.fleet}; expected ${fleet}`)
     if (dropped.has(id)) return refused('DROPPED', id)
     const trust = versions.find(each => each.id === entry.trust) ?? beside.get(entry.trust)
     if (!trust) return missingParent(opened, versions.length === 0 ? fleetEntry(fleet) : entry.trust)
-    const signer = signerOf(opened.signature, opened.payload, trust.operators, 'git', !kept)
+    const signer = signerOf(opened.signature, opened.payload, trust.operators, 'git', !kept && !isBeside)
     if (isRefusal(signer)) return signer
     if (dropped.has(entry.previous)) {
       drop(id)
@@ -168,8 +169,10 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
       entry.drops === undefined ? undefined : checkThreshold(trust, keysIn(trust.operators), 'git')
     if (lacking) return lacking
     const place = { opened, entry, signer, trust, next, gap, keysIn }
-    const lost = entry.drops === undefined ? undefined : endOf(entry.drops, opened.id, entry)
-    return lost === undefined ? follow(place) : leaveBranch(place, lost)
+    const lost = endOf(entry)
+    if (lost === undefined) return follow(place)
+    const verdict = leaveBranch(place, lost)
+    return isBeside && verdict.kind === 'refused' ? known : verdict
   }
 
   interface Place extends Held {
@@ -210,10 +213,10 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
     const parent = held.get(previous)?.opened.entry.sequence
     if (parent !== undefined && parent !== sequence - 1)
       return refused('BROKEN_CHAIN', `Previous names entry ${parent}; expected ${sequence - 1}`)
-    const ours = oursAt(sequence)
+    const ours = ids.get(sequence)
     if (ours !== undefined && ours !== id) {
-      // Where they parted below is not known; a `Drops` that is ours stands above that.
-      const hasParted = (oursAt(sequence - 1) ?? previous) !== previous
+      // Siblings with two parents parted below; a `Drops` that is ours stands above that.
+      const hasParted = (held.get(ours)?.opened.entry.previous ?? previous) !== previous
       return fork(place, forkOf(place, ours), hasParted ? sequence - 1 : sequence)
     }
     if (head && sequence <= head.sequence) {
@@ -222,8 +225,9 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
       return refused('BELOW_FLOOR', `found ${sequence}; expected above ${head.sequence}`)
     }
     const parentHere = ids.get(sequence - 1)
-    // Across a gap nobody sees on which side of a fork it stands.
-    const mayJump = gap && !frozen() && (parentHere === undefined || parentHere === previous)
+    // Across a gap nobody sees on which side of a fork it stands, unless it ends the other one.
+    const isSure = !frozen() || (entry.drops !== undefined && forks.has(entry.drops))
+    const mayJump = gap && isSure && (parentHere === undefined || parentHere === previous)
     const linked = previous === head?.id || mayJump
     if (!linked) return missingParent(opened, previous)
     const unwanted =
@@ -311,26 +315,19 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
   }
 
   /**
-   * Where our branch ends by an entry that drops `drops`: at the entry that it names, or where the branch that it follows, or it
-   * itself, leaves ours, since the threshold stands behind all of that branch. Undefined: it ends nothing of ours.
+   * Where our branch ends by an entry that drops `drops` and follows `previous`: at the entry that it names, or where the branch
+   * that it follows leaves ours, since the threshold stands behind all of that branch. Undefined: it ends nothing of ours.
    */
-  function endOf(drops: EntryId, id: EntryId, { sequence, previous }: Later): number | undefined {
-    const ends = [sequenceOf(drops), forks.get(previous)?.fork.sequence, pastGap(id, sequence, previous)]
-    const known = ends.filter(each => each !== undefined)
-    return known.length === 0 ? undefined : Math.min(...known)
-  }
-
-  /** Its own place, if ours left that one out and goes on from another entry there. */
-  function pastGap(id: EntryId, sequence: number, previous: EntryId): number | undefined {
-    const ours = ids.has(sequence) ? undefined : oursAt(sequence)
-    const parent = ids.get(sequence - 1) ?? previous
-    return ours !== undefined && ours !== id && parent === previous ? sequence : undefined
+  function endOf({ drops, previous }: Later): number | undefined {
+    if (drops === undefined) return undefined
+    const ends = [sequenceOf(drops), forks.get(previous)?.fork.sequence].filter(each => each !== undefined)
+    return ends.length === 0 ? undefined : Math.min(...ends)
   }
 
   /** An entry that declares our own branch dead, with the threshold: the one way to leave it. */
   function leaveBranch(place: Place, lost: number): Verdict {
     const { opened, entry, trust, next } = place
-    if (entry.sequence < lost || (entry.sequence === lost && ids.has(lost)))
+    if (entry.sequence <= lost)
       return refused('BROKEN_CHAIN', `it drops entry ${lost}; expected a sequence above it`)
     const isBeside = beside.has(trust.id)
     if (rootOf(trust.id) !== trustBefore(lost)?.id)
@@ -446,13 +443,6 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
     return false
   }
 
-  /** The id of our entry there, although we may not have it: the one after it names it. */
-  function oursAt(sequence: number): EntryId | undefined {
-    const next = ids.get(sequence + 1)
-    const after = next && held.get(next)?.opened.entry
-    return ids.get(sequence) ?? (after && !isGenesis(after) ? after.previous : undefined)
-  }
-
   function sequenceOf(id: EntryId): number | undefined {
     for (const [sequence, each] of ids) if (each === id) return sequence
     return undefined
@@ -474,7 +464,7 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
     trust: newest,
     trustOf: id => versions.find(each => each.id === id),
     entry: id => held.get(id)?.opened,
-    idAt: oursAt,
+    idAt: sequence => ids.get(sequence),
     newestRelease,
     forks: listForks,
     frozen,

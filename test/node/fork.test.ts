@@ -129,3 +129,32 @@ describe('entries that a peer has without what lies between', () => {
     expect(host.log.head()?.id).toBe(theirs.id)
   })
 })
+
+test('entries of another branch that come back from a store, in any order, stay beside ours', () => {
+  const { first, all } = fleet(1)
+  const grow = (name: string, from: Made, count: number) => {
+    const made: Made[] = []
+    for (let at = 0; at < count; at++)
+      made.push(
+        release(
+          { fleet: first, previous: made.at(-1) ?? from, trust: first },
+          { content: content(name + at) },
+        ),
+      )
+    return made
+  }
+  const [host] = all as [SimHost]
+  const [base] = grow('base', first, 1) as [Made]
+  const ours = grow('ours', base, 1)
+  const theirs = grow('theirs', base, 4)
+  const kept = (made: Made) => encodeEnvelope(made.envelope)
+  for (const each of [first, base, ...ours]) host.log.take(kept(each), { gap: true, kept: true })
+  host.log.takeBeside([...theirs].reverse().map(kept))
+  expect(host.log.head()?.id).toBe(ours[0]!.id)
+  expect(host.log.frozen()).toBe(true)
+  for (const { envelope, sequence } of theirs)
+    expect(host.log.take(encodeEnvelope(envelope), { gap: false })).toEqual({
+      kind: 'known',
+      beside: sequence,
+    })
+})

@@ -81,52 +81,56 @@ describe('forks', () => {
     expect(host.accept(right.envelope)).toMatchObject({ kind: 'accepted', head: false })
     expect([host.frozen(), host.head()?.id, host.idAt(4)]).toEqual([false, end.id, right.id])
   })
-  test('an entry with Drops ends what came across a gap from the other side', () => {
-    const left = release({ fleet: first, previous: sibling }, {}, [bert])
-    const far = release({ fleet: first, previous: left }, {}, [bert])
-    const end = drop(three, sibling)
-    // Who lacks entry 4 cannot see on which side 5 stands.
-    for (const known of [[first, two, three], [first, two], [first]]) {
-      const host = chainOf([...known, far])
-      expect(host.head()?.id).toBe(far.id)
-      expect(host.accept(end.envelope)).toMatchObject({ kind: 'accepted', head: true, dropped: [far.id] })
-      expectRefusal(host.accept(left.envelope), 'DROPPED')
-      expectRefusal(host.accept(far.envelope), 'DROPPED')
-      expect([host.frozen(), host.head()?.id]).toEqual([false, end.id])
-    }
-  })
-  test('a sibling of an entry that was left out freezes, too: the one after it names it', () => {
-    const left = release({ fleet: first, previous: three })
-    const after = release({ fleet: first, previous: left })
-    const host = chainOf([first, two, three, after])
-    const other = release({ fleet: first, previous: three }, { content: content('other') }, [bert])
-    const fork = { sequence: 4, ours: left.id, theirs: other.id }
-    expect(host.accept(other.envelope)).toMatchObject({ kind: 'fork', fork })
-    expect(host.accept(left.envelope)).toMatchObject({ kind: 'accepted', head: false })
-  })
   test('while it lasts nothing is taken across a gap: nobody sees on which side that stands', () => {
     const left = release({ fleet: first, previous: sibling }, {}, [bert])
     const far = release({ fleet: first, previous: left }, {}, [bert])
     const host = chainOf([first, two, three])
     host.accept(sibling.envelope)
     expect(host.accept(far.envelope, { gap: true })).toMatchObject({ kind: 'missing-parent', wants: left.id })
-    expect(host.accept(drop(three, sibling).envelope)).toMatchObject({ kind: 'accepted' })
-    expect([host.frozen(), host.head()?.sequence]).toEqual([false, 4])
+    const after = release({ fleet: first, previous: release({ fleet: first, previous: three }) })
+    const end = drop(after, sibling)
+    expect(host.accept(end.envelope)).toMatchObject({ kind: 'missing-parent' })
+    // That it ends the other side says on which one it stands.
+    expect(host.accept(end.envelope, { gap: true })).toMatchObject({ kind: 'accepted', head: true })
+    expect([host.frozen(), host.head()?.id]).toEqual([false, end.id])
   })
   test('an entry with Drops is heeded as soon as it is known where its branch leaves ours', () => {
-    const left = release({ fleet: first, previous: sibling }, {}, [bert])
-    const far = release({ fleet: first, previous: left }, {}, [bert])
+    const other = release({ fleet: first, previous: two }, { content: content('other') }, [bert])
+    const last = release({ fleet: first, previous: other }, { content: content('last') }, [bert])
     const end = drop(three, sibling)
-    // Who lacks what is below cannot know that this stands on what is dropped.
-    const host = chainOf([first, left, far])
-    expect(host.accept(end.envelope)).toMatchObject({ kind: 'fork', fork: { sequence: 4, ours: left.id } })
+    const host = chainOf([first, two, other, last])
+    expect(host.accept(end.envelope)).toMatchObject({ kind: 'fork', fork: { sequence: 4 } })
     expect(host.accept(end.envelope)).toMatchObject({ kind: 'known', beside: 4 })
     expect(host.accept(three.envelope)).toMatchObject({ kind: 'fork', fork: { sequence: 3 } })
     expect(host.accept(end.envelope)).toMatchObject({
       ...{ kind: 'accepted', head: true },
-      dropped: [left.id, far.id],
+      dropped: [other.id, last.id],
     })
-    expect([host.frozen(), host.head()?.id, host.idAt(5)]).toEqual([false, end.id, undefined])
+    expect([host.frozen(), host.head()?.id]).toEqual([false, end.id])
+  })
+  test('REFUSE what was left out of a log, and its siblings: old entries that come again move nobody', () => {
+    const grow = (from: Made, count: number) => {
+      const made: Made[] = []
+      for (let at = 0; at < count; at++)
+        made.push(release({ fleet: first, previous: made.at(-1) ?? from }, {}, [bert]))
+      return made
+    }
+    const theirs = [sibling, ...grow(sibling, 1)]
+    // It ended a fork within the branch that was dropped later.
+    const old = drop(theirs[1]!, three)
+    const end = drop(release({ fleet: first, previous: release({ fleet: first, previous: three }) }), sibling)
+    const after = grow(end, 3)
+    for (const known of [
+      [first, end, after[0]!],
+      [first, after[0]!, after[2]!],
+      [first, after[2]!],
+    ]) {
+      const host = chainOf(known)
+      const head = host.head()
+      for (const each of [old, ...theirs, three, sibling, end, ...after]) host.accept(each.envelope)
+      expect([host.frozen(), host.head()?.sequence]).toEqual([false, Math.max(6 + 3, head!.sequence)])
+      expect(host.idAt(head!.sequence)).toBe(head!.id)
+    }
   })
   test('property: whoever hears both sides, in whatever order, stands where Drops says', () => {
     const grow = (name: string, length: number) => {
