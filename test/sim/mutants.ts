@@ -207,8 +207,11 @@ export const mutants: readonly Mutant[] = [
     name: 'forks do not end',
     checker: 'converges',
     file: 'signing/chain.ts',
-    find: 'for (const [each, { fork }] of forks) if (fork.sequence < settled) drop(each)',
-    replace: '',
+    find:
+      'drop(entry.drops)\n' +
+      '      settled = Math.max(settled, sequence)\n' +
+      '      for (const [each, { fork }] of forks) if (fork.sequence < settled) drop(each)',
+    replace: 'settled = Math.max(settled, sequence)',
     why: 'an entry with Drops ends no fork that is known',
     seed: 100,
   },
