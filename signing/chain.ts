@@ -169,7 +169,7 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
       entry.drops === undefined ? undefined : checkThreshold(trust, keysIn(trust.operators), 'git')
     if (lacking) return lacking
     const place = { opened, entry, signer, trust, next, gap, keysIn }
-    const lost = endOf(entry)
+    const lost = endOf(entry) ?? (gap ? endBefore(entry) : undefined)
     if (lost === undefined) return follow(place)
     const verdict = leaveBranch(place, lost)
     return isBeside && verdict.kind === 'refused' ? known : verdict
@@ -322,6 +322,15 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
     if (drops === undefined) return undefined
     const ends = [sequenceOf(drops), forks.get(previous)?.fork.sequence].filter(each => each !== undefined)
     return ends.length === 0 ? undefined : Math.min(...ends)
+  }
+
+  /**
+   * The same across a gap: what comes next drops another side of a fork that we know, and does not follow our head. Where it leaves
+   * ours nobody could say; not above that.
+   */
+  function endBefore({ drops, previous, sequence }: Later): number | undefined {
+    if (head === undefined || drops === undefined || !forks.has(drops)) return undefined
+    return sequence === head.sequence + 1 && previous !== head.id ? head.sequence : undefined
   }
 
   /** An entry that declares our own branch dead, with the threshold: the one way to leave it. */

@@ -132,6 +132,16 @@ describe('forks', () => {
       expect(host.idAt(head!.sequence)).toBe(head!.id)
     }
   })
+  test('across a gap an entry with Drops ends also a third side, which it does not name', () => {
+    const other = release({ fleet: first, previous: two }, { content: content('other') }, [bert])
+    const end = drop(three, sibling)
+    const host = chainOf([first, two, other])
+    expect(host.accept(sibling.envelope)).toMatchObject({ kind: 'fork' })
+    expect(host.accept(end.envelope)).toMatchObject({ kind: 'missing-parent', wants: three.id })
+    const taken = host.accept(end.envelope, { gap: true })
+    expect(taken).toMatchObject({ kind: 'accepted', head: true, dropped: [other.id] })
+    expect([host.frozen(), host.head()?.id]).toEqual([false, end.id])
+  })
   test('property: whoever hears both sides, in whatever order, stands where Drops says', () => {
     const grow = (name: string, length: number) => {
       const made: Made[] = []
