@@ -151,7 +151,7 @@ export function createChain({ fleet, language, floor, reading = plainReading }: 
     if (dropped.has(id)) return refused('DROPPED', id)
     const trust = versions.find(each => each.id === entry.trust) ?? beside.get(entry.trust)
     if (!trust) return missingParent(opened, versions.length === 0 ? fleetEntry(fleet) : entry.trust)
-    const signer = signerOf(opened.signature, opened.payload, trust.operators, 'git', !kept && !isBeside)
+    const signer = signerOf(opened.signature, opened.payload, trust.operators, 'git', !kept)
     if (isRefusal(signer)) return signer
     if (dropped.has(entry.previous)) {
       drop(id)

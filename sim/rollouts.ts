@@ -30,7 +30,7 @@ const lines = new WeakMap<Changes, Map<string, Turns>>()
 
 export class Rollouts {
   readonly #hosts = new Map<string, Map<string, Noted>>()
-  /** By host: contents that it has called HEALTHY. */
+  /** By host: contents with which it has noted that it was HEALTHY. */
   readonly #proved = new Map<string, Set<string>>()
   #nowMs = 0
 
